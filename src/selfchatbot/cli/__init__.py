@@ -1,0 +1,1 @@
+"""The three console scripts: arguments in, screen out."""

@@ -1,0 +1,112 @@
+"""``selfChatBot_preprocess``: chat exports to conversations."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+from selfchatbot.cli.shell import parser, run
+
+if TYPE_CHECKING:
+    from rich.console import Console, RenderableType
+
+    from selfchatbot.preprocessing import FormatSummary, Summary
+
+SHOWN = 12
+"""Rows of a table on the screen; summary.json has them all."""
+
+
+def main() -> None:
+    """The console script."""
+    arguments = parser("selfChatBot_preprocess", "Turn a dataset's chat exports into conversations to train on.")
+    dataset_id = arguments.parse_args().dataset
+    sys.exit(run(lambda: _stage(dataset_id)))
+
+
+def _stage(dataset_id: str) -> None:
+    from rich.console import Console
+
+    from selfchatbot.environment import find_dataset, read_environment
+    from selfchatbot.preprocessing import preprocess
+
+    dataset = find_dataset(read_environment(), dataset_id, "raw")
+    console = Console(highlight=False, markup=False)
+    with Console(stderr=True, highlight=False).status("reading") as status:
+        summary = preprocess(dataset, progress=status.update)
+    _show(console, summary)
+    total = sum(part.conversations for part in summary.splits.values())
+    console.print(f"\n{total:,} conversations are in {dataset.preprocessed}", soft_wrap=True)
+    console.print(f"Next: selfChatBot_train -d {dataset_id}", soft_wrap=True)
+
+
+def _show(console: Console, summary: Summary) -> None:
+    for found in summary.formats:
+        console.print(_files(found))
+        console.print(_senders(found))
+    console.print(_splits(summary))
+    console.print(_example(summary))
+    for warning in summary.warnings:
+        console.print(f"warning: {warning}", style="yellow", soft_wrap=True)
+
+
+def _files(found: FormatSummary) -> RenderableType:
+    from rich.table import Table
+
+    table = Table("file", title=f"{found.name}: {len(found.files)} file(s)", title_justify="left")
+    for heading in ("messages", "stated", "from", "to"):
+        table.add_column(heading, justify="right")
+    largest = sorted(found.files, key=lambda file: -file.messages)
+    for file in largest[:SHOWN]:
+        stated = "" if file.declared is None else f"{file.declared:,}"
+        span = [time.date().isoformat() if time else "" for time in (file.first, file.last)]
+        table.add_row(file.path.name, f"{file.messages:,}", stated, *span)
+    if rest := largest[SHOWN:]:
+        table.add_row(f"... {len(rest)} more", f"{sum(file.messages for file in rest):,}", "", "", "")
+    return table
+
+
+def _senders(found: FormatSummary) -> RenderableType:
+    from rich.table import Table
+
+    table = Table("sender", title="Who writes, and which one is you", title_justify="left")
+    table.add_column("messages with text", justify="right")
+    table.add_column("")
+    ranked = found.senders.most_common()
+    shown = ranked[:SHOWN] + [pair for pair in ranked[SHOWN:] if pair[0] in found.me]
+    for author, count in shown:
+        is_me = author in found.me
+        table.add_row(author, f"{count:,}", "you" if is_me else "", style="bold green" if is_me else None)
+    if len(ranked) > len(shown):
+        table.add_row(
+            f"... {len(ranked) - len(shown)} more", f"{found.senders.total() - sum(c for _, c in shown):,}", ""
+        )
+    return table
+
+
+def _splits(summary: Summary) -> RenderableType:
+    from rich.table import Table
+
+    table = Table("split", title="Conversations, by time: the newest are the test", title_justify="left")
+    for heading in ("conversations", "turns", "your replies", "your words"):
+        table.add_column(heading, justify="right")
+    for name, part in summary.splits.items():
+        table.add_row(name, *(f"{n:,}" for n in (part.conversations, part.turns, part.replies, part.words)))
+    return table
+
+
+def _example(summary: Summary) -> RenderableType:
+    from rich.panel import Panel
+    from rich.text import Text
+
+    text = Text()
+    for message in summary.example:
+        mine = message["role"] == "assistant"
+        label = "you  > " if mine else "them   "
+        for number, line in enumerate(message["content"].split("\n")):
+            text.append(f"{label if number == 0 else ' ' * len(label)}{line}\n", style="bold green" if mine else "dim")
+    text.rstrip()
+    return Panel(text, title="One conversation; lines marked > are what is trained", title_align="left")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,70 @@
+"""What the three scripts share: how a run ends, whatever happens in it."""
+
+import argparse
+import errno
+import os
+import signal
+import sys
+import traceback
+from collections.abc import Callable
+
+from selfchatbot.errors import SelfChatBotError
+
+INTERRUPTED = 130
+
+
+def parser(prog: str, description: str) -> argparse.ArgumentParser:
+    """An argument parser with the option that all three scripts need."""
+    arguments = argparse.ArgumentParser(prog=prog, description=description)
+    arguments.add_argument(
+        "-d", "--dataset", required=True, metavar="ID", help="the ID in the dataset's folder name, Dataset_<ID>_<Name>"
+    )
+    return arguments
+
+
+def run(stage: Callable[[], None]) -> int:
+    """Run a stage; whatever goes wrong becomes one line on stderr and an exit code.
+
+    2: wrong usage or parameters, 1: a run that failed, 130: Ctrl-C. Set SELFCHATBOT_DEBUG to see tracebacks.
+    """
+    # What people chat holds every character there is; a Windows console may not.
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")
+    try:
+        stage()
+    except SelfChatBotError as error:
+        return _fail(str(error), error.exit_code)
+    except KeyboardInterrupt as interrupt:
+        print(f"\n{interrupt}" if str(interrupt) else "\ninterrupted", file=sys.stderr)  # noqa: T201
+        return INTERRUPTED
+    except BrokenPipeError:
+        # The reader of our output has gone (`| head`); Python would complain again when it flushes.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 128 + getattr(signal, "SIGPIPE", 13)
+    except OSError as error:
+        if error.errno == errno.ENOSPC:
+            return _fail(f"the disk is full{_at(error)}: free some space and run the same command again", 1)
+        return _fail(f"{error.strerror or error}{_at(error)}", 1)
+    except MemoryError:
+        return _fail("out of memory: close other programs, or lower max_length or batch_size in parameters.json", 1)
+    except Exception as error:
+        where = traceback.extract_tb(error.__traceback__)[-1]
+        place = f"{os.path.basename(where.filename)}:{where.lineno}"  # noqa: PTH119
+        return _fail(
+            f"unexpected {type(error).__name__} at {place}: this is a mistake of selfchatbot; "
+            "set SELFCHATBOT_DEBUG=1 and run again for the details to report",
+            1,
+        )
+    return 0
+
+
+def _at(error: OSError) -> str:
+    return f" ({error.filename})" if error.filename else ""
+
+
+def _fail(message: str, code: int) -> int:
+    if os.environ.get("SELFCHATBOT_DEBUG"):
+        traceback.print_exc()
+    print(f"error: {message}", file=sys.stderr)  # noqa: T201
+    return code

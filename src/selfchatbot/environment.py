@@ -1,0 +1,119 @@
+"""Where things are: the three directories of the environment, and a dataset's folder in each of them."""
+
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from dotenv import dotenv_values
+
+from selfchatbot.errors import UsageError
+
+STAGES = ("raw", "preprocessed", "results")
+DATASET_NAME = re.compile(r"Dataset_([^_]+)_(.+)", re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class Environment:
+    """The three directories, absolute."""
+
+    raw: Path
+    preprocessed: Path
+    results: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Dataset:
+    """One ``Dataset_<ID>_<Name>`` folder as it is called in all three directories."""
+
+    id: str
+    folder: str
+    environment: Environment
+
+    @property
+    def raw(self) -> Path:
+        return self.environment.raw / self.folder
+
+    @property
+    def preprocessed(self) -> Path:
+        return self.environment.preprocessed / self.folder
+
+    @property
+    def results(self) -> Path:
+        return self.environment.results / self.folder
+
+
+def read_environment() -> Environment:
+    """``selfChatBot_raw``, ``selfChatBot_preprocessed`` and ``selfChatBot_results``.
+
+    Each is taken from the process environment, else from the nearest ``.env`` upward from the working directory;
+    a relative value counts from that ``.env``. Output directories are made.
+
+    Raises UsageError for a variable that is not set and for a raw directory that is not there.
+    """
+    env_file = nearest_env_file(Path.cwd())
+    from_file = _read_env_file(env_file) if env_file else {}
+    directories: dict[str, Path] = {}
+    for stage in STAGES:
+        variable = f"selfChatBot_{stage}"
+        if value := os.environ.get(variable):
+            base = Path.cwd()
+        elif (value := from_file.get(variable)) and env_file:
+            base = env_file.parent
+        else:
+            looked = f"nor set in {env_file}" if env_file else "and there is no .env from here upward"
+            raise UsageError(
+                f"{variable} is not set in the environment {looked}: copy .env.example to .env and edit it"
+            )
+        directories[stage] = (base / Path(value).expanduser()).resolve()
+    if not directories["raw"].is_dir():
+        raise UsageError(f"selfChatBot_raw: {directories['raw']} is not a directory: make it, or correct the variable")
+    for stage in STAGES[1:]:
+        try:
+            directories[stage].mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise UsageError(
+                f"selfChatBot_{stage}: {directories[stage]} can't be made ({error.strerror}): correct the variable"
+            ) from error
+    return Environment(**directories)
+
+
+def nearest_env_file(directory: Path) -> Path | None:
+    """The ``.env`` in ``directory`` or the closest of its parents."""
+    for parent in (directory, *directory.parents):
+        if (parent / ".env").is_file():
+            return parent / ".env"
+    return None
+
+
+def find_dataset(environment: Environment, dataset_id: str, stage: str) -> Dataset:
+    """The dataset with this ID in the directory of ``stage`` (``raw``, ``preprocessed`` or ``results``).
+
+    Raises UsageError when there is none (lists those that are) and when two folders share the ID (names both).
+    """
+    directory: Path = getattr(environment, stage)
+    found = sorted(
+        (match[1], path.name)
+        for path in directory.iterdir()
+        if path.is_dir() and (match := DATASET_NAME.fullmatch(path.name))
+    )
+    same = [name for number, name in found if _same_id(number, dataset_id)]
+    if len(same) > 1:
+        raise UsageError(f"{directory}: {' and '.join(same)} have the same ID: rename or remove one of them")
+    if not same:
+        there = ", ".join(name for _, name in found) or "no Dataset_<ID>_<Name> folder at all"
+        raise UsageError(f"no Dataset_{dataset_id}_<Name> in {directory}; there is: {there}")
+    return Dataset(id=dataset_id, folder=same[0], environment=environment)
+
+
+def _same_id(one: str, other: str) -> bool:
+    if one.isdecimal() and other.isdecimal():
+        return int(one) == int(other)
+    return one == other
+
+
+def _read_env_file(path: Path) -> dict[str, str | None]:
+    try:
+        return dict(dotenv_values(path, encoding="utf-8-sig"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"{path} can't be read as UTF-8 text ({error}): save it as UTF-8") from error

@@ -1,0 +1,97 @@
+"""The two things a chat is made of here, and the JSON line a conversation is kept as."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Literal
+
+from selfchatbot.errors import SelfChatBotError
+
+Role = Literal["system", "user", "assistant"]
+ChatMessages = list[dict[str, str]]
+"""The conversational standard: ``[{"role": "user", "content": "..."}, ...]``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One sent message: what its author typed, and nothing else."""
+
+    timestamp: datetime
+    """Wall-clock time as the export states it, naive."""
+    author: str
+    """As the export writes it."""
+    content: str
+    chat: str
+    """The channel, group or contact it belongs to."""
+    id: str | None = None
+    """The export's own id of the message within its chat, where it has one."""
+    reply_to: str | None = None
+    """The ``id`` of the message that this one answers, where the export says so."""
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """What one side said until the other spoke: a burst of messages joined by newlines."""
+
+    role: Role
+    content: str
+    start: datetime
+    end: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Conversation:
+    """Alternating turns of the others (``user``) and me (``assistant``) without a long silence between them."""
+
+    turns: tuple[Turn, ...]
+    chat: str
+
+    @property
+    def start(self) -> datetime:
+        return self.turns[0].start
+
+    @property
+    def replies(self) -> int:
+        """How many turns are mine."""
+        return sum(turn.role == "assistant" for turn in self.turns)
+
+    @property
+    def words(self) -> int:
+        """How many words are mine, counted between white space."""
+        return sum(len(turn.content.split()) for turn in self.turns if turn.role == "assistant")
+
+    def to_json(self) -> str:
+        """One JSONL line without its newline: the conversational standard that other trainers read as well."""
+        line = {
+            "messages": [{"role": turn.role, "content": turn.content} for turn in self.turns],
+            "chat": self.chat,
+            "start": self.start.isoformat(),
+        }
+        return json.dumps(line, ensure_ascii=False)
+
+
+def read_conversations(path: Path) -> Iterator[ChatMessages]:
+    """The ``messages`` of each line of a JSONL file.
+
+    Raises SelfChatBotError with file and line for anything that is not a conversation.
+    """
+    with path.open(encoding="utf-8", newline="\n") as file:
+        for number, line in enumerate(file, 1):
+            if line.strip():
+                yield _messages_of(line, f"{path}, line {number}")
+
+
+def _messages_of(line: str, place: str) -> ChatMessages:
+    try:
+        messages: Any = json.loads(line)["messages"]
+        well_formed = bool(messages) and all(
+            message["role"] in ("system", "user", "assistant") and isinstance(message["content"], str)
+            for message in messages
+        )
+    except (ValueError, KeyError, TypeError):
+        well_formed = False
+    if not well_formed:
+        raise SelfChatBotError(f'{place}: expected {{"messages": [{{"role": ..., "content": ...}}, ...]}}')
+    return [{"role": message["role"], "content": message["content"]} for message in messages]

@@ -1,0 +1,139 @@
+"""What every export format has in common."""
+
+import re
+import zipfile
+from abc import abstractmethod
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import lru_cache
+from pathlib import Path
+from typing import IO, ClassVar, Literal
+
+from pydantic import Field
+
+from selfchatbot.errors import ExportError
+from selfchatbot.messages import Message
+from selfchatbot.parameters import Parameters
+
+DISCRIMINATOR = re.compile(r"#\d{4}$")
+BOMS = {b"\xff\xfe": "UTF-16", b"\xfe\xff": "UTF-16"}
+
+
+ExportPath = Path | zipfile.Path
+"""A file on disk, or a member of a zip that is read in place."""
+
+
+@dataclass(slots=True)
+class ExportFile:
+    """What was seen in one export file while it was read."""
+
+    path: ExportPath
+    chat: str
+    messages: int = 0
+    """Messages of any kind, as the exporter counts them."""
+    declared: int | None = None
+    """The count that the export itself states."""
+    first: datetime | None = None
+    last: datetime | None = None
+    me: str | None = None
+    """The author who made the export, where the export says so; set before the first message is yielded."""
+    group: bool | None = None
+    """Whether the chat has more than two members, where the export says so."""
+    notes: list[str] = field(default_factory=list)
+    """What the user should know, without a word of any message."""
+
+
+class Preprocessor(Parameters):
+    """Reads one export format. Its fields are the keys of ``preprocessor_data.<name>`` in the raw parameters.json."""
+
+    name: ClassVar[str]
+    """The name of the format, of its folder and of its key in ``preprocessor_data``."""
+    suffixes: ClassVar[tuple[str, ...]]
+    """Lower-case endings of the files it reads."""
+
+    username: str | None = Field(
+        None,
+        min_length=1,
+        description="My name there, with or without `@` and `#1234`; not needed if the export says it.",
+    )
+    aliases: tuple[str, ...] = Field((), strict=False, description="Other names I had there.")
+    group_chats: Literal["include", "exclude"] = Field(
+        "include", description="`exclude`: chats with more than one other person are left out."
+    )
+
+    @abstractmethod
+    def read(self, path: Path, files: list[ExportFile] | None = None) -> Iterator[Message]:
+        """The messages of a file, or of all files below a folder one chat after the other, in chronological order.
+
+        What is seen on the way (declared counts, warnings) is appended to ``files``.
+
+        Raises ExportError for what can't be read, ParametersError for what the file alone can't decide.
+        """
+
+    @classmethod
+    def recognises(cls, path: ExportPath, head: bytes) -> bool:
+        """Whether a file that begins with ``head`` (64 KiB at most) looks like this format: for hints only."""
+        return False
+
+    def export_files(self, path: Path) -> list[Path]:
+        """``path`` itself, or the files below it that this format reads, sorted by name."""
+        if not path.is_dir():
+            return [path]
+        return sorted(
+            file
+            for file in path.rglob("*")
+            if file.suffix.lower() in self.suffixes
+            and file.is_file()
+            and not any(part.startswith((".", "__MACOSX")) for part in file.relative_to(path).parts)
+        )
+
+    def is_me(self, author: str) -> bool:
+        """Whether ``author``, as the export writes it, is my user name or one of my aliases."""
+        names = self.aliases if self.username is None else (self.username, *self.aliases)
+        return _is_one_of(names, author)
+
+
+@lru_cache(maxsize=4096)
+def _is_one_of(names: tuple[str, ...], author: str) -> bool:
+    return any(same_name(name, author) for name in names)
+
+
+def same_name(given: str, author: str) -> bool:
+    """Compare a name from parameters.json with one from an export: case, ``@`` and a left out ``#1234`` don't count."""
+    given, author = given.strip().removeprefix("@").casefold(), author.strip().removeprefix("@").casefold()
+    return given == author or _without_number(given) == author or given == _without_number(author)
+
+
+def decoded_lines(path: ExportPath) -> Iterator[str]:
+    r"""The lines of a UTF-8 file, split at ``\n`` only, without it and one ``\r`` before it; no byte order mark.
+
+    Raises ExportError with file and line for UTF-16, binary and otherwise undecodable files.
+    """
+    try:
+        with path.open("rb") as file:
+            yield from _decode(file, path)
+    except OSError as error:
+        raise ExportError(f"{path} can't be read: {error.strerror}") from error
+
+
+def _decode(file: IO[bytes], path: ExportPath) -> Iterator[str]:
+    start = file.read(3)
+    if encoding := BOMS.get(start[:2]):
+        raise ExportError(f"{path} is {encoding} text, expected UTF-8: export it again, or save it as UTF-8")
+    if start != b"\xef\xbb\xbf":
+        file.seek(0)
+    for number, raw in enumerate(file, 1):
+        if b"\0" in raw:
+            raise ExportError(f"{path}, line {number}: NUL bytes, so this is no text file: remove it from the folder")
+        try:
+            line = raw.decode()
+        except UnicodeDecodeError as error:
+            raise ExportError(
+                f"{path}, line {number}: byte {error.start + 1} is not UTF-8: export it again, or save it as UTF-8"
+            ) from error
+        yield line.removesuffix("\n").removesuffix("\r")
+
+
+def _without_number(name: str) -> str:
+    return DISCRIMINATOR.sub("", name)
