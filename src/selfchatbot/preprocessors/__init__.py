@@ -1,8 +1,13 @@
 """Export formats by the name of their folder."""
 
 from selfchatbot.preprocessors.base import ExportFile, Preprocessor
-from selfchatbot.preprocessors.discordchatexporter import DiscordChatExporter
+from selfchatbot.preprocessors.registry import Registry
 
-Preprocessors: dict[str, type[Preprocessor]] = {kind.name: kind for kind in (DiscordChatExporter,)}
+Preprocessors = Registry(
+    {
+        "DiscordChatExporter": "selfchatbot.preprocessors.discordchatexporter:DiscordChatExporter",
+    }
+)
+"""A format is one line here: its name and where its class is. It is imported when it is needed."""
 
 __all__ = ["ExportFile", "Preprocessor", "Preprocessors"]

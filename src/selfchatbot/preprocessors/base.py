@@ -1,13 +1,12 @@
 """What every export format has in common."""
 
 import re
-import zipfile
 from abc import abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import IO, ClassVar, Literal
 
 from pydantic import Field
@@ -15,13 +14,16 @@ from pydantic import Field
 from selfchatbot.errors import ExportError
 from selfchatbot.messages import Message
 from selfchatbot.parameters import Parameters
+from selfchatbot.preprocessors.archives import ExportPath, files_below, members
+
+__all__ = ["ExportFile", "ExportPath", "Preprocessor", "decoded_lines", "same_name"]
 
 DISCRIMINATOR = re.compile(r"#\d{4}$")
 BOMS = {b"\xff\xfe": "UTF-16", b"\xfe\xff": "UTF-16"}
-
-
-ExportPath = Path | zipfile.Path
-"""A file on disk, or a member of a zip that is read in place."""
+UTF8_BOM = b"\xef\xbb\xbf"
+BLOCK = 2**20
+LONGEST_LINE = 64 * BLOCK
+"""Bytes. No app lets people write a message of this length."""
 
 
 @dataclass(slots=True)
@@ -76,17 +78,19 @@ class Preprocessor(Parameters):
         """Whether a file that begins with ``head`` (64 KiB at most) looks like this format: for hints only."""
         return False
 
-    def export_files(self, path: Path) -> list[Path]:
-        """``path`` itself, or the files below it that this format reads, sorted by name."""
-        if not path.is_dir():
-            return [path]
-        return sorted(
-            file
-            for file in path.rglob("*")
-            if file.suffix.lower() in self.suffixes
-            and file.is_file()
-            and not any(part.startswith((".", "__MACOSX")) for part in file.relative_to(path).parts)
-        )
+    def export_files(self, path: Path) -> list[ExportPath]:
+        """``path`` itself, or the files below it that this format reads, sorted by path; zips are read in place.
+
+        Raises ExportError for a link that leads out of the folder and for an archive that can't be trusted.
+        """
+        if path.is_dir():
+            return files_below(path, self._is_export)
+        if path.suffix.lower() == ".zip" and not self._is_export(path):
+            return [*members(path, self._is_export)]
+        return [path]
+
+    def _is_export(self, path: PurePath) -> bool:
+        return path.suffix.lower() in self.suffixes
 
     def is_me(self, author: str) -> bool:
         """Whether ``author``, as the export writes it, is my user name or one of my aliases."""
@@ -118,21 +122,43 @@ def decoded_lines(path: ExportPath) -> Iterator[str]:
 
 
 def _decode(file: IO[bytes], path: ExportPath) -> Iterator[str]:
-    start = file.read(3)
-    if encoding := BOMS.get(start[:2]):
-        raise ExportError(f"{path} is {encoding} text, expected UTF-8: export it again, or save it as UTF-8")
-    if start != b"\xef\xbb\xbf":
-        file.seek(0)
-    for number, raw in enumerate(file, 1):
-        if b"\0" in raw:
-            raise ExportError(f"{path}, line {number}: NUL bytes, so this is no text file: remove it from the folder")
-        try:
-            line = raw.decode()
-        except UnicodeDecodeError as error:
-            raise ExportError(
-                f"{path}, line {number}: byte {error.start + 1} is not UTF-8: export it again, or save it as UTF-8"
-            ) from error
-        yield line.removesuffix("\n").removesuffix("\r")
+    """Whole blocks are decoded and split at once: that is several times faster than line by line."""
+    number = 1
+    rest = b""
+    while block := file.read(BLOCK):
+        if number == 1 and not rest:
+            if encoding := BOMS.get(block[:2]):
+                raise ExportError(f"{path} is {encoding} text, expected UTF-8: export it again, or save it as UTF-8")
+            block = block.removeprefix(UTF8_BOM)
+        end = block.rfind(b"\n") + 1
+        if not end:
+            rest += block
+            if len(rest) > LONGEST_LINE:
+                raise ExportError(f"{path}, line {number}: longer than {LONGEST_LINE:,} bytes: remove the file")
+            continue
+        lines = _decoded(rest + block[:end], path, number).split("\n")
+        lines.pop()
+        number += len(lines)
+        rest = block[end:]
+        yield from lines
+    if rest:
+        yield _decoded(rest, path, number).removesuffix("\r")
+
+
+def _decoded(block: bytes, path: ExportPath, number: int) -> str:
+    """Whole lines as text, ``number`` being that of the first, without the ``\\r`` before each ``\\n``."""
+    if (nul := block.find(b"\0")) >= 0:
+        number += block.count(b"\n", 0, nul)
+        raise ExportError(f"{path}, line {number}: NUL bytes, so this is no text file: remove it from the folder")
+    try:
+        text = block.decode()
+    except UnicodeDecodeError as error:
+        number += block.count(b"\n", 0, error.start)
+        byte = error.start - block.rfind(b"\n", 0, error.start)
+        raise ExportError(
+            f"{path}, line {number}: byte {byte} is not UTF-8: export it again, or save it as UTF-8"
+        ) from error
+    return text.replace("\r\n", "\n")
 
 
 def _without_number(name: str) -> str:

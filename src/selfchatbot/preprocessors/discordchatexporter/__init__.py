@@ -15,7 +15,7 @@ from pydantic import Field
 
 from selfchatbot.errors import ParametersError
 from selfchatbot.messages import Message
-from selfchatbot.preprocessors.base import ExportFile, Preprocessor
+from selfchatbot.preprocessors.base import ExportFile, ExportPath, Preprocessor
 from selfchatbot.preprocessors.dates import Order, orders
 from selfchatbot.preprocessors.discordchatexporter.layout import Header, Layout, Part, parts, scan
 from selfchatbot.preprocessors.discordchatexporter.sections import is_system, typed
@@ -104,13 +104,13 @@ def _read_file(layout: Layout, chat: str, files: list[ExportFile]) -> Iterator[M
         file.notes.append(f"the export states {file.declared:,} messages, {file.messages:,} were found")
 
 
-def _channel(path: Path) -> tuple[str, str]:
+def _channel(path: ExportPath) -> tuple[str, str]:
     match = PARTITION.fullmatch(path.stem)
     assert match is not None
     return str(path.parent), match[1]
 
 
-def _part_number(path: Path) -> int:
+def _part_number(path: ExportPath) -> int:
     match = PARTITION.fullmatch(path.stem)
     return int(match[2] or 1) if match else 1
 

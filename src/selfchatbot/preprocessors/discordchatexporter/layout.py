@@ -6,11 +6,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import islice
-from pathlib import Path
 from typing import NamedTuple
 
 from selfchatbot.errors import ExportError
-from selfchatbot.preprocessors.base import decoded_lines
+from selfchatbot.preprocessors.base import ExportPath, decoded_lines
 from selfchatbot.preprocessors.dates import Order, OrderEvidence, orders, parse, shape
 
 RULES = ("=" * 62, "=" * 48)
@@ -47,7 +46,7 @@ class Candidate(NamedTuple):
 class Layout:
     """What `scan` found out about one file."""
 
-    path: Path
+    path: ExportPath
     evidence: OrderEvidence | None = None
     """None: there is no message in the file."""
     order: Order | None = None
@@ -125,7 +124,7 @@ def candidate_of(line: str, old: bool) -> Candidate | None:
     return Candidate(match[1], match[2].removesuffix(" (pinned)"), False) if match else None
 
 
-def scan(path: Path) -> Layout:
+def scan(path: ExportPath) -> Layout:
     """Read a file once and find out how it is written. Raises ExportError for what is no such export."""
     layout = Layout(path)
     seen: dict[tuple[bool, str], _Seen] = {}
