@@ -8,7 +8,7 @@ import re
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
-from typing import Literal
+from typing import Literal, NamedTuple
 
 Order = Literal["dmy", "mdy", "ymd"]
 
@@ -16,14 +16,15 @@ Order = Literal["dmy", "mdy", "ymd"]
 _INVISIBLE = {ord(mark): None for mark in "\u200e\u200f\u061c\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"}
 _SPACES = {ord(space): " " for space in "\u00a0\u2009\u202f"}
 _NORMALISE = _INVISIBLE | _SPACES
+_DIGITS = {ord(digit): "0" for digit in "0123456789"}
 _AM = (
     *("a.m.", "a. m.", "am", "오전", "上午", "午前", "午夜", "凌晨", "早上", "清晨", "ص", "sa", "π.μ.", "πμ"),
-    *("ق.ظ.", "ق.ظ", "म.पू.", "ਪੂ.ਦੁ.", "ಪೂರ್ವಾಹ್ನ", "pg", "öö", "fm", "ap.", "vm.", "de.", "dop."),
+    *("ق.ظ.", "ق.ظ", "म.पू.", "ਪੂ.ਦੁ.", "ಪೂರ್ವಾಹ್ನ", "pg", "öö", "fm", "ap.", "vm.", "de.", "dop.", "p.d.", "ጥዋት"),
     *("in the morning", "da manhã"),
 )
 _PM = (
     *("p.m.", "p. m.", "pm", "오후", "下午", "午後", "中午", "傍晚", "晚上", "م", "ch", "μ.μ.", "μμ"),
-    *("ب.ظ.", "ب.ظ", "म.उ.", "ਬਾ.ਦੁ.", "ಅಪರಾಹ್ನ", "ptg", "ös", "em", "ip.", "nm.", "du.", "odp."),
+    *("ب.ظ.", "ب.ظ", "म.उ.", "ਬਾ.ਦੁ.", "ಅಪರಾಹ್ನ", "ptg", "ös", "em", "ip.", "nm.", "du.", "odp.", "m.d.", "ከሰዓት"),
     *("in the afternoon", "in the evening", "at night", "da tarde", "da noite"),
 )
 _MERIDIEM = re.compile(
@@ -32,10 +33,14 @@ _MERIDIEM = re.compile(
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _MONTH = re.compile(rf"\b({'|'.join(_MONTHS)})[a-z]*\b\.?")
 _WEEKDAY = re.compile(r"\b(?:mon|tue|wed|thu|fri|sat|sun)[a-z]*\b[.,]*\s*")
+# ISO 8601: fractions of a second and the zone say nothing that a wall clock shows.
+_ISO = re.compile(r"(\d)t(\d+:\d+)(?:(:\d+)(?:\.\d+)?)?(?:z|[+-]\d+:?\d*)?")
 _NUMBER = re.compile(r"\d+")
 # Words beside the numbers that locales write: bg "г.", ar "هـ", CJK units, "at", th "BE".
-_FILLER = re.compile(r"[0MPQ]|هـ|[年月日時时分년월일]|\b(?:г|ч|at|kl|klo|h|u|um|à|às|o|ob|be)\b|[\W_]")
+_FILLER = re.compile(r"[0MPQ]|هـ|[年月日時时分년월일]|\b(?:г|ч|at|kl|klo|h|u|um|à|às|o|ob|be)\b|(?<=0)h(?=0)|[\W_]")
 _FOREIGN = re.compile(r"\b(?:г|klo|à|às|um|be)\b|،")
+LONGEST = 80
+"""Characters; a longer text is no date."""
 
 
 def normalise(text: str) -> str:
@@ -43,21 +48,28 @@ def normalise(text: str) -> str:
     return text.translate(_NORMALISE).casefold().strip()
 
 
-@lru_cache(maxsize=65536)
 def shape(text: str) -> str | None:
     """The shape of a date with time, or None for what is no date with time at all.
 
     Numbers become ``0`` (``0000`` with four digits), English month names ``M``, plain AM and PM ``P``, those of
     other languages ``Q``; a number alone of 9 to 13 digits is a Unix time in seconds or milliseconds, ``U``.
     """
-    text = normalise(text)
+    return _shape(text.translate(_DIGITS)) if len(text) <= LONGEST else None
+
+
+@lru_cache(maxsize=4096)
+def _shape(mask: str) -> str | None:
+    """See `shape`; ``mask`` is a date with zeros for digits, so that a file holds few different ones."""
+    text = normalise(mask)
     if text.isdecimal():
         return "U" if 9 <= len(text) <= 13 else None
-    text = _WEEKDAY.sub("", text)
+    text = _WEEKDAY.sub("", _ISO.sub(r"\1 \2\3", text))
     reduced = re.sub(r"\s*([PQ])\s*", r"\1", _MERIDIEM.sub(_meridiem_mark, text))
-    reduced = _NUMBER.sub(lambda match: "0000" if len(match[0]) == 4 else "0", _MONTH.sub("M", reduced, count=1))
-    numbers = len(_NUMBER.findall(reduced)) + reduced.count("M")
-    if numbers not in (5, 6) or _FILLER.sub("", reduced):
+    reduced = _MONTH.sub("M", reduced, count=1)
+    lengths = [len(number) for number in _NUMBER.findall(reduced)]
+    reduced = _NUMBER.sub(lambda match: "0000" if len(match[0]) == 4 else "0", reduced)
+    fields = len(lengths) + reduced.count("M")
+    if fields not in (5, 6) or not {1, 2, 4}.issuperset(lengths) or _FILLER.sub("", reduced):
         return None
     return reduced
 
@@ -65,12 +77,15 @@ def shape(text: str) -> str | None:
 def orders(date_shape: str) -> tuple[Order, ...]:
     """The orders of day, month and year that a shape can mean, the more usual first."""
     fields = re.findall(r"0000|0|M", date_shape)
-    if fields[0] == "0000":
+    if not fields or fields[0] == "0000":
         return ("ymd",)
     if "M" in fields:
         return ("mdy",) if fields[0] == "M" else ("dmy",)
-    # Only Chinese, Japanese and Korean put the half of the day first, and they put the year first as well.
-    return ("ymd",) if fields[2] == "0" and re.match(r"0\D+0\D+0\D*Q", date_shape) else ("dmy", "mdy")
+    if "0000" in fields:
+        return ("dmy", "mdy")
+    # Only Chinese, Japanese and Korean put the half of the day first; but for Hong Kong and Singapore they put the year
+    # first as well. Elsewhere a year of two digits stands first in few places: Basque 23/1/5.
+    return ("ymd", "dmy", "mdy") if re.match(r"0\D+0\D+0\D*Q", date_shape) else ("dmy", "mdy", "ymd")
 
 
 def half_day(text: str) -> int | None:
@@ -83,38 +98,60 @@ def _meridiem_mark(match: re.Match[str]) -> str:
     return "P" if match[0] in ("am", "pm") else "Q"
 
 
-@lru_cache(maxsize=65536)
+class _Plan(NamedTuple):
+    """How the numbers of a date are to be read."""
+
+    fields: tuple[int, ...]
+    """Where year, month and day stand among the numbers."""
+    month: int | None
+    """Where the month has a name: which it is. Its number is then missing among the numbers."""
+    half: int | None
+    """Hours to be added to an hour that counts to 12."""
+
+
+@lru_cache(maxsize=4096)
+def _plan(mask: str, order: Order) -> _Plan | None:
+    text = _WEEKDAY.sub("", _ISO.sub(r"\1 \2\3", normalise(mask)))
+    month = _MONTH.search(text)
+    if len(_NUMBER.findall(text)) + (month is not None) not in (5, 6):
+        return None
+    if month is None:
+        return _Plan(tuple(map(order.index, "ymd")), None, half_day(text))
+    place = len(_NUMBER.findall(text[: month.start()]))
+    fields = tuple(position - (position > place) for position in map(order.index, "ymd"))
+    return _Plan(fields, _MONTHS.index(month[1]) + 1, half_day(text)) if place == order.index("m") else None
+
+
+@lru_cache(maxsize=4096)
 def parse(text: str, order: Order) -> datetime | None:
     """A date of a known order as naive wall-clock time (a Unix time as UTC), None when there is no such date.
 
     For the calendars see `wall_clock`.
     """
-    text = normalise(text)
-    if text.isdecimal():
-        return _from_unix(int(text) / (1000 if len(text) > 10 else 1))
-    text = _WEEKDAY.sub("", text)
-    half = half_day(text)
-    month = _MONTH.search(text)
-    if month:
-        text = f"{text[: month.start()]} {_MONTHS.index(month[1]) + 1} {text[month.end() :]}"
-    numbers = [int(number) for number in _NUMBER.findall(text)]
-    if len(numbers) not in (5, 6):
+    if len(text) > LONGEST:
         return None
-    fields = dict(zip(order, numbers, strict=False))
-    hour, minute, second = (*numbers[3:], 0)[:3]
-    if half is not None:
-        if not 0 <= hour <= 12:
+    plan = _plan(text.translate(_DIGITS), order)
+    if plan is None:
+        return _from_unix(normalise(text))
+    numbers = [int(number) for number in _NUMBER.findall(text)]
+    year, month, day = (numbers[position] for position in plan.fields)
+    named = plan.month is not None
+    hour, minute, second = (*numbers[2 if named else 3 :], 0)[:3]
+    if plan.half is not None:
+        if hour > 12:
             return None
-        hour = hour % 12 + half
-    return wall_clock(fields["y"], fields["m"], fields["d"], hour, minute, second)
+        hour = hour % 12 + plan.half
+    return wall_clock(year, plan.month if plan.month is not None else month, day, hour, minute, second)
 
 
 def wall_clock(year: int, month: int, day: int, hour: int, minute: int, second: int = 0) -> datetime | None:
     """A date as naive wall-clock time, None when there is no such date.
 
-    Years of two digits are 20xx; Buddhist years (Thai), Umm al-Qura years (Saudi Arabia, 1420 to 1500) and Persian ones
-    (1380 to 1419) become Gregorian ones.
+    Buddhist years (Thai), Umm al-Qura years (Saudi Arabia, 1420 to 1500) and Persian ones (1380 to 1419) become
+    Gregorian ones. Years of two digits are those of the calendar in which they are neither long past nor to come.
     """
+    if year < 100:
+        year += 2000 if year < 40 else 1400 if year <= 50 else 2500 if year <= 75 else 1900
     try:
         if 1380 <= year < 1420:
             gregorian = _from_persian(year, month, day)
@@ -126,8 +163,6 @@ def wall_clock(year: int, month: int, day: int, hour: int, minute: int, second: 
             year, month, day = hijri.year, hijri.month, hijri.day
         elif year >= 2400:
             year -= 543
-        elif year < 100:
-            year += 2000
         return datetime(year, month, day, hour, minute, second)
     except (ValueError, OverflowError):
         return None
@@ -144,7 +179,10 @@ def _from_persian(year: int, month: int, day: int) -> date:
     return date(2001, 3, 21) + timedelta(days=365 * (year - 1380) + sum(leap[:-1]) + before + day - 1)
 
 
-def _from_unix(seconds: float) -> datetime | None:
+def _from_unix(text: str) -> datetime | None:
+    if not text.isdecimal():
+        return None
+    seconds = int(text) / (1000 if len(text) > 10 else 1)
     try:
         return datetime.fromtimestamp(seconds, UTC).replace(tzinfo=None)
     except (ValueError, OverflowError, OSError):
@@ -155,6 +193,9 @@ def _from_unix(seconds: float) -> datetime | None:
 class _Reading:
     impossible: int = 0
     backward: int = 0
+    """Steps back by more than an hour: an hour back in autumn is no evidence."""
+    earlier: int = 0
+    """Steps back, small ones as well."""
     forward: int = 0
     last: datetime | None = None
 
@@ -170,44 +211,66 @@ class OrderEvidence:
     def __init__(self, date_shape: str) -> None:
         self.shape = date_shape
         self._readings: dict[Order, _Reading] = {order: _Reading() for order in orders(date_shape)}
+        self._last = ""
+        self._tomorrow = datetime.now() + timedelta(days=1)
 
     def add(self, text: str) -> None:
         """Take the next date of the file into account."""
+        if text == self._last:
+            return
+        self._last = text
         for order, reading in self._readings.items():
             time = parse(text, order)
-            if time is None:
+            # With a year of two digits, 23/1/5 would be 2005 day first: older than the apps that write such dates.
+            if time is None or time > self._tomorrow or (len(self._readings) == 3 and time.year < 2009):
                 reading.impossible += 1
                 continue
             if reading.last is not None and time != reading.last:
-                # An hour back in autumn is no evidence.
-                if time < reading.last - timedelta(hours=1):
-                    reading.backward += 1
-                elif time > reading.last:
+                if time > reading.last:
                     reading.forward += 1
+                else:
+                    reading.earlier += 1
+                    reading.backward += reading.last - time > timedelta(hours=1)
             reading.last = time
+
+    def proof(self) -> Order | None:
+        """The only order in which all dates exist."""
+        possible = [order for order, reading in self._readings.items() if not reading.impossible]
+        return possible[0] if len(possible) == 1 else None
 
     def decide(self) -> Order | None:
         """The order that the file proves: the other one has impossible dates, or jumps back and forth in time."""
         if len(self._readings) == 1:
             return next(iter(self._readings))
-        one, other = self._readings
-        for quality in ("impossible", "disorder", "backward"):
-            first, second = getattr(self._readings[one], quality), getattr(self._readings[other], quality)
+        one, other = (self._readings[order] for order in ("dmy", "mdy"))
+        if year_first := self._readings.get("ymd"):
+            usual = not year_first.impossible and next(iter(self._readings)) == "ymd"
+            if usual or min(one.impossible, other.impossible) > 10 * year_first.impossible:
+                return "ymd"
+        for quality in ("impossible", "disorder"):
+            first, second = getattr(one, quality), getattr(other, quality)
             # Ten times: a pasted log may hold a few dates of another order.
             if second > 10 * first:
-                return one
+                return "dmy"
             if first > 10 * second:
-                return other
+                return "mdy"
         return None
 
     def guess(self) -> Order | None:
-        """The order that the shape alone makes likely.
+        """What is likely where nothing is proved.
 
-        Day first with dots or hyphens and with words that English doesn't write there; month first with slashes and AM
-        or PM.
+        Day first with dots or hyphens and with words that English doesn't write there; else the order in which time
+        goes forward; else month first with slashes and AM or PM.
         """
         if len(self._readings) == 1:
             return next(iter(self._readings))
         if re.match(r"0(?:\. ?0\.|-0-)", self.shape) or _FOREIGN.search(self.shape):
             return "dmy"
+        forward: list[Order] = [order for order in ("dmy", "mdy") if not self._readings[order].backward]
+        if len(forward) == 1:
+            return forward[0]
         return "mdy" if self.shape.startswith("0/") and self.shape.endswith("P") else None
+
+    def newest_first(self, order: Order) -> bool:
+        """Whether the dates, read in this order, mostly go back in time."""
+        return self._readings[order].earlier > self._readings[order].forward
