@@ -5,6 +5,7 @@ which of its fields is the day and which the month is decided for the file as a 
 """
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
@@ -274,3 +275,17 @@ class OrderEvidence:
     def newest_first(self, order: Order) -> bool:
         """Whether the dates, read in this order, mostly go back in time."""
         return self._readings[order].earlier > self._readings[order].forward
+
+
+def decide_orders(files: Sequence[OrderEvidence], given: Order | None = None) -> list[Order | None]:
+    """The order of each of one person's files: ``given``, what it proves itself, what its neighbours prove, its shape.
+
+    None for a file of which nothing tells it.
+    """
+    found = [given if given in orders(file.shape) else file.decide() for file in files]
+    proved: dict[str, Order] = {}
+    for file, order in zip(files, found, strict=True):
+        if order is not None and len(orders(file.shape)) > 1:
+            proved.setdefault(file.shape, order)
+    common = next(iter(proved.values())) if len(set(proved.values())) == 1 else None
+    return [order or proved.get(file.shape) or file.guess() or common for file, order in zip(files, found, strict=True)]
