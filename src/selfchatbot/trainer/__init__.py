@@ -1,0 +1,246 @@
+"""The second stage: conversations and a base model to a model that talks like me.
+
+from selfchatbot.parameters import TrainingParameters, read_parameters
+from selfchatbot.trainer import Trainer
+
+parameters = read_parameters(folder / "parameters.json", TrainingParameters)
+result = Trainer(parameters, folder, results).train()
+"""
+
+import logging
+import math
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from selfchatbot.atomic import remove_leftovers, restore_directory
+from selfchatbot.chat_format import IGNORED, ChatFormat
+from selfchatbot.errors import SelfChatBotError
+from selfchatbot.messages import read_conversations
+from selfchatbot.models import Machine, load_tokenizer, quiet, this_machine, window
+from selfchatbot.parameters import GenerationParameters, TrainingParameters, hand_over
+from selfchatbot.trainer.checkpoints import save_checkpoint
+from selfchatbot.trainer.data import as_dataset
+from selfchatbot.trainer.loop import Loop, Progress, Watcher
+from selfchatbot.trainer.method import trainable_model
+from selfchatbot.trainer.report import LOG_NAME, METRICS_NAME, PLOT_NAME, Metrics, log_file, plot
+
+if TYPE_CHECKING:
+    from datasets import Dataset
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase, TrainingArguments
+
+logger = logging.getLogger(__name__)
+
+BEST, FINAL = "best", "final"
+
+
+@dataclass(slots=True)
+class Result:
+    """How a run ended."""
+
+    base_loss: float = math.nan
+    """Validation loss of the base model, in nats per trained token."""
+    best_loss: float = math.inf
+    best_step: int = 0
+    steps: int = 0
+    stopped_early: bool = False
+
+
+class Trainer:
+    """Fine-tunes one model on one dataset: fully, with LoRA or with QLoRA.
+
+    ``data`` holds train.jsonl and validation.jsonl, ``output`` receives best/, final/, parameters.json (for playing),
+    metrics.jsonl, loss.png and log.txt. ``on_progress`` is called after each logged step, ``machine`` defaults to the
+    best device here.
+    """
+
+    def __init__(
+        self,
+        parameters: TrainingParameters,
+        data: Path,
+        output: Path,
+        on_progress: Callable[[Progress], None] = lambda _: None,
+        machine: Machine | None = None,
+    ) -> None:
+        self.parameters = parameters
+        self.data = data
+        self.output = output
+        self.result = Result()
+        self._on_progress = on_progress
+        self._machine = machine
+
+    def train(self) -> Result:
+        """Train, and keep the checkpoint with the best validation loss on the way.
+
+        Raises SelfChatBotError for data that is not there or holds nothing to train, a model that can't be reached, and
+        memory that does not suffice. Ctrl-C comes through as KeyboardInterrupt that says what is there.
+        """
+        self.output.mkdir(parents=True, exist_ok=True)
+        remove_leftovers(self.output)
+        for name in (BEST, FINAL):
+            restore_directory(self.output / name)
+        with log_file(self.output / LOG_NAME), tempfile.TemporaryDirectory() as scratch:
+            quiet()
+            return self._train(Path(scratch))
+
+    def _train(self, scratch: Path) -> Result:
+        import transformers
+
+        parameters = self.parameters
+        machine = self._machine or this_machine()
+        logger.info("%s of %s on %s", parameters.type_fine_tune, parameters.model, machine.device)
+        transformers.set_seed(parameters.seed)  # before the adapters are made: they begin at random
+        tokenizer = load_tokenizer(parameters.model)
+        chat_format = ChatFormat(tokenizer)
+        # Read before the model is loaded, so that an empty file is said at once.
+        conversations = {name: list(read_conversations(self._file(name))) for name in ("train", "validation")}
+        model = trainable_model(parameters, machine)
+        max_length = window(model, parameters.max_length)
+        if max_length < parameters.max_length:
+            logger.info("max_length %d is more than the model takes: cut to %d", parameters.max_length, max_length)
+        train, validation = (
+            self._windows(name, chat_format.windows(part, max_length)) for name, part in conversations.items()
+        )
+        hand_over(self.output, GenerationParameters.start_values(parameters.model, max_length))
+        return self._run(model, tokenizer, train, validation, max_length, machine, scratch)
+
+    def _run(
+        self,
+        model: "PreTrainedModel",
+        tokenizer: "PreTrainedTokenizerBase",
+        train: "Dataset",
+        validation: "Dataset",
+        max_length: int,
+        machine: Machine,
+        scratch: Path,
+    ) -> Result:
+        import transformers
+
+        metrics = Metrics(self.output / METRICS_NAME)
+        started = time.monotonic()
+        without_better = 0
+
+        def progressed(progress: Progress) -> None:
+            metrics.add(
+                step=progress.step,
+                loss=progress.loss,
+                tokens_per_second=round(progress.tokens_per_second, 1),
+                seconds=round(time.monotonic() - started, 1),
+            )
+            self._on_progress(progress)
+
+        def validated(step: int, epoch: float, loss: float) -> bool:
+            nonlocal without_better
+            metrics.add(step=step, epoch=epoch, validation_loss=loss, seconds=round(time.monotonic() - started, 1))
+            result = self.result
+            result.steps = step
+            if step == 0:
+                result.base_loss = loss
+                logger.info("validation loss of the base model: %.3f nats per trained token", loss)
+                return True
+            better = loss < result.best_loss
+            logger.info("step %d, epoch %.2f: validation loss %.3f%s", step, epoch, loss, " (best)" if better else "")
+            if better:
+                without_better = 0
+                result.best_loss, result.best_step = loss, step
+                save_checkpoint(self.output / BEST, model, tokenizer)
+                return True
+            without_better += 1
+            result.stopped_early = without_better >= self.parameters.early_stopping_patience
+            return not result.stopped_early
+
+        step_tokens = self.parameters.batch_size * max_length
+        watcher = Watcher(progressed, validated)
+        loop = Loop(
+            model=model,
+            args=self._arguments(scratch, machine),
+            train=train,
+            validation=validation,
+            step_tokens=step_tokens,
+            # A CPU gains nothing from larger pieces, and they cost memory.
+            micro_tokens=max_length if machine.device == "cpu" else step_tokens,
+            callbacks=[watcher],
+        )
+        watcher.loop = loop
+        loop.remove_callback(transformers.PrinterCallback)
+        self._plan(loop)
+        try:
+            loop.train()
+            if self.result.steps != loop.state.global_step:
+                loop.evaluate()
+            save_checkpoint(self.output / FINAL, model, tokenizer)
+        except KeyboardInterrupt:
+            raise KeyboardInterrupt(self._interrupted(loop.state.global_step)) from None
+        finally:
+            if records := metrics.read():
+                plot(records, self.output / PLOT_NAME)
+        return self.result
+
+    def _plan(self, loop: Loop) -> None:
+        """Fill in what depends on the number of steps: warm-up, how often to validate, how often to log."""
+        arguments = loop.args
+        steps_per_epoch = len(loop.get_train_dataloader())
+        steps = math.ceil(steps_per_epoch * self.parameters.epochs)
+        arguments.warmup_steps = round(steps * self.parameters.warmup_ratio)
+        arguments.eval_steps = max(1, math.ceil(min(steps_per_epoch, steps) / self.parameters.evaluations_per_epoch))
+        arguments.logging_steps = max(1, steps // 500)
+        loop.state.eval_steps, loop.state.logging_steps = int(arguments.eval_steps), int(arguments.logging_steps)
+        logger.info("%d steps: %d an epoch", steps, steps_per_epoch)
+
+    def _arguments(self, scratch: Path, machine: Machine) -> "TrainingArguments":
+        import torch
+        from transformers import TrainingArguments
+
+        parameters = self.parameters
+        return TrainingArguments(
+            output_dir=str(scratch),
+            num_train_epochs=parameters.epochs,
+            learning_rate=parameters.learning_rate or 0.0,
+            lr_scheduler_type="cosine",
+            weight_decay=parameters.weight_decay,
+            max_grad_norm=parameters.max_grad_norm,
+            optim="adamw_torch" if machine.device == "mps" else "adamw_torch_fused",
+            bf16=machine.dtype == torch.bfloat16,
+            fp16=machine.dtype == torch.float16,
+            use_cpu=machine.device == "cpu",
+            seed=parameters.seed,
+            eval_strategy="steps",
+            eval_on_start=True,
+            logging_strategy="steps",
+            logging_nan_inf_filter=False,
+            save_strategy="no",
+            report_to=[],
+            disable_tqdm=True,
+            remove_unused_columns=False,
+            dataloader_pin_memory=machine.device == "cuda",
+        )
+
+    def _file(self, name: str) -> Path:
+        path = self.data / f"{name}.jsonl"
+        if not path.is_file():
+            raise SelfChatBotError(f"{path} is not there: run selfChatBot_preprocess first")
+        return path
+
+    def _windows(self, name: str, windows: object) -> "Dataset":
+        dataset = as_dataset(windows)  # type: ignore[arg-type]
+        labels = sum(sum(label != IGNORED for label in row) for row in dataset["labels"])
+        tokens = sum(map(len, dataset["input_ids"]))
+        if not labels:
+            raise SelfChatBotError(f"{self._file(name)}: no reply of yours in it: run selfChatBot_preprocess again")
+        logger.info("%s: %d windows, %d tokens, %d of them trained", name, len(dataset), tokens, labels)
+        return dataset
+
+    def _interrupted(self, step: int) -> str:
+        if self.result.best_step:
+            there = f"best/ is the model after step {self.result.best_step}"
+        elif (self.output / BEST).exists():
+            there = "best/ is still that of an earlier run"
+        else:
+            there = "there is no checkpoint yet"
+        return f"stopped after step {step}; {there}. The same command trains again from the start."
+
+
+__all__ = ["Progress", "Result", "Trainer"]

@@ -1,0 +1,104 @@
+"""Training windows in batches of as many tokens as one step may hold, with next to no padding."""
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch.utils.data import BatchSampler
+
+from selfchatbot.chat_format import IGNORED, Window
+
+if TYPE_CHECKING:
+    from datasets import Dataset
+
+Batch = dict[str, torch.Tensor]
+"""``input_ids`` and ``labels``, both of shape (windows, longest window), int64, padded at the right."""
+
+
+def as_dataset(windows: Iterator[Window]) -> "Dataset":
+    """Windows as an Arrow table in memory: a few bytes a token, and never a copy of private words in a disk cache."""
+    from datasets import Dataset, Features, List, Value
+
+    rows = list(windows)
+    features = Features({"input_ids": List(Value("int32")), "labels": List(Value("int32"))})
+    columns = {"input_ids": [row.input_ids for row in rows], "labels": [row.labels for row in rows]}
+    return Dataset.from_dict(columns, features=features)
+
+
+class TokenBatches(BatchSampler):
+    """Batches of windows of similar length whose padded size is at most ``tokens``.
+
+    The batches are the same in every epoch but for the choice among windows of equal length; their order is another
+    one, drawn from ``seed`` and the epoch, so that a run can be repeated.
+    """
+
+    def __init__(self, lengths: Sequence[int], tokens: int, seed: int | None) -> None:
+        """``seed`` None: by length, without any chance in it."""
+        self._lengths = lengths
+        self._tokens = tokens
+        self._seed = seed
+        self._epoch = 0
+        self._count = sum(1 for _ in self._batches(range(len(lengths))))
+        # accelerate and transformers ask for these two.
+        self.batch_size = 1
+        self.drop_last = False
+
+    def set_epoch(self, epoch: int) -> None:
+        self._epoch = epoch
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __iter__(self) -> Iterator[list[int]]:
+        if self._seed is None:
+            yield from self._batches(range(len(self._lengths)))
+            return
+        generator = torch.Generator().manual_seed(self._seed * 1_000_003 + self._epoch)
+        order = torch.randperm(len(self._lengths), generator=generator).tolist()
+        batches = list(self._batches(order))
+        for index in torch.randperm(len(batches), generator=generator).tolist():
+            yield batches[index]
+
+    def _batches(self, order: Sequence[int]) -> Iterator[list[int]]:
+        batch: list[int] = []
+        # Longest first, so that a batch's first window says how wide it is, and a lack of memory shows at once.
+        for index in sorted(order, key=lambda index: -self._lengths[index]):
+            if batch and self._lengths[batch[0]] * (len(batch) + 1) > self._tokens:
+                yield batch
+                batch = []
+            batch.append(index)
+        if batch:
+            yield batch
+
+
+def collate(rows: list[dict[str, Any]]) -> Batch:
+    """Pad at the right, longest window first. Causal attention never looks there, so no mask is needed."""
+    rows = sorted(rows, key=lambda row: -len(row["input_ids"]))
+    width = len(rows[0]["input_ids"])
+    input_ids = torch.zeros(len(rows), width, dtype=torch.long)
+    labels = torch.full((len(rows), width), IGNORED)
+    for number, row in enumerate(rows):
+        length = len(row["input_ids"])
+        input_ids[number, :length] = torch.as_tensor(row["input_ids"])
+        labels[number, :length] = torch.as_tensor(row["labels"])
+    return {"input_ids": input_ids, "labels": labels}
+
+
+def micro_batches(batch: Batch, tokens: int) -> Iterator[Batch]:
+    """Split a batch into pieces of at most ``tokens`` padded tokens, but at least one window each, without padding
+    columns that no window of the piece needs."""
+    lengths = real_lengths(batch)
+    start = 0
+    while start < len(lengths):
+        count = max(1, tokens // max(lengths[start], 1))
+        rows = slice(start, start + count)
+        width = max(lengths[rows])
+        yield {"input_ids": batch["input_ids"][rows, :width], "labels": batch["labels"][rows, :width]}
+        start += count
+
+
+def real_lengths(batch: Batch) -> list[int]:
+    """Tokens of each window up to its last trained one: what stands behind it is padding, or teaches nothing."""
+    trained = batch["labels"].ne(IGNORED)
+    positions = torch.arange(1, trained.shape[1] + 1, device=trained.device)
+    return [int(length) for length in (trained * positions).amax(dim=1)]
