@@ -142,7 +142,18 @@ def _decode(file: IO[bytes], path: ExportPath) -> Iterator[str]:
         rest = block[end:]
         yield from lines
     if rest:
-        yield _decoded(rest, path, number).removesuffix("\r")
+        # A killed export may end in the middle of a character.
+        yield _decoded(_whole_characters(rest), path, number).removesuffix("\r")
+
+
+def _whole_characters(line: bytes) -> bytes:
+    """``line`` without the first bytes of a character that lacks the others."""
+    try:
+        line.decode()
+    except UnicodeDecodeError as error:
+        if error.reason == "unexpected end of data":
+            return line[: error.start]
+    return line
 
 
 def _decoded(block: bytes, path: ExportPath, number: int) -> str:

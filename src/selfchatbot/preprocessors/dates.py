@@ -100,27 +100,39 @@ def _meridiem_mark(match: re.Match[str]) -> str:
 
 
 class _Plan(NamedTuple):
-    """How the numbers of a date are to be read."""
+    """Where the numbers of a date stand in it."""
 
-    fields: tuple[int, ...]
-    """Where year, month and day stand among the numbers."""
-    month: int | None
-    """Where the month has a name: which it is. Its number is then missing among the numbers."""
+    year: slice
+    month: slice | int
+    """A number, where the month has a name."""
+    day: slice
+    hour: slice
+    minute: slice
+    second: slice | None
     half: int | None
     """Hours to be added to an hour that counts to 12."""
 
 
 @lru_cache(maxsize=4096)
 def _plan(mask: str, order: Order) -> _Plan | None:
+    """How dates that are alike but for their digits are read; see `_shape` for ``mask``."""
     text = _WEEKDAY.sub("", _ISO.sub(r"\1 \2\3", normalise(mask)))
     month = _MONTH.search(text)
     if len(_NUMBER.findall(text)) + (month is not None) not in (5, 6):
         return None
-    if month is None:
-        return _Plan(tuple(map(order.index, "ymd")), None, half_day(text))
-    place = len(_NUMBER.findall(text[: month.start()]))
-    fields = tuple(position - (position > place) for position in map(order.index, "ymd"))
-    return _Plan(fields, _MONTHS.index(month[1]) + 1, half_day(text)) if place == order.index("m") else None
+    places: list[slice | int] = [slice(*match.span()) for match in _NUMBER.finditer(mask)]
+    if month is not None:
+        before = len(_NUMBER.findall(text[: month.start()]))
+        if before != order.index("m"):
+            return None
+        places.insert(before, _MONTHS.index(month[1]) + 1)
+    year, month_place, day = (places[position] for position in map(order.index, "ymd"))
+    hour, minute, second = (*places[3:], None)[:3]
+    if isinstance(year, int) or isinstance(day, int) or not (isinstance(hour, slice) and isinstance(minute, slice)):
+        return None
+    # Behind the minutes of ISO 8601 a zone may follow instead of seconds.
+    has_seconds = isinstance(second, slice) and len(_NUMBER.findall(text)) + (month is not None) == 6
+    return _Plan(year, month_place, day, hour, minute, second if has_seconds else None, half_day(text))
 
 
 @lru_cache(maxsize=4096)
@@ -134,15 +146,20 @@ def parse(text: str, order: Order) -> datetime | None:
     plan = _plan(text.translate(_DIGITS), order)
     if plan is None:
         return _from_unix(normalise(text))
-    numbers = [int(number) for number in _NUMBER.findall(text)]
-    year, month, day = (numbers[position] for position in plan.fields)
-    named = plan.month is not None
-    hour, minute, second = (*numbers[2 if named else 3 :], 0)[:3]
-    if plan.half is not None:
-        if hour > 12:
+    year, month, day, hour, minute, second, half = plan
+    hours = int(text[hour])
+    if half is not None:
+        if hours > 12:
             return None
-        hour = hour % 12 + plan.half
-    return wall_clock(year, plan.month if plan.month is not None else month, day, hour, minute, second)
+        hours = hours % 12 + half
+    return wall_clock(
+        int(text[year]),
+        month if isinstance(month, int) else int(text[month]),
+        int(text[day]),
+        hours,
+        int(text[minute]),
+        int(text[second]) if second else 0,
+    )
 
 
 def wall_clock(year: int, month: int, day: int, hour: int, minute: int, second: int = 0) -> datetime | None:
