@@ -2,9 +2,13 @@
 
 import re
 
-from selfchatbot.preprocessors.discordchatexporter.layout import EXPORTED, RULES
+from selfchatbot.preprocessors.dates import shape
+from selfchatbot.preprocessors.discordchatexporter.layout import TAGS
 
-LOCATION = re.compile(r"\S+://\S+|.*[\\/].*|.*\.\w{1,8}")
+FILE_NAME = re.compile(r"[^\\/]+(?:\.\w{1,20}|-[0-9A-F]{5})")
+"""Of downloaded assets: with an ending, or with the hash that was added since 2.24."""
+REACTION = re.compile(r"\w+|\(\d+\)")
+FORWARDED = "Originally sent: "
 BARE_ATTACHMENT = re.compile(r"https://(?:cdn|media)\.discordapp\.(?:com|net)/attachments/\S+")
 SYSTEM = re.compile(
     r"Added (?:a recipient|.+ to the group)\."
@@ -18,26 +22,23 @@ SYSTEM = re.compile(
 )
 
 
-def typed(body: list[str], bare_attachments: bool = False) -> str:
-    """What the author typed: ``body`` (its lines) without sections, frames and trailing blank lines.
+def typed(body: list[str], gap: int = 2, bare_attachments: bool = False, grouped: bool = False) -> str:
+    """What the author typed: ``body`` (its lines, up to the next header) without sections and trailing blank lines.
 
     The sections stand in a fixed order at the end: forwarded message, attachments, embeds, stickers, reactions. They
-    are taken off from the end backwards, and only in their shape, so that the same words inside the text survive.
+    are taken off from the end backwards, and only in their shape, so that the same words inside the text survive. An
+    embed has no shape but its tag: it is its URL, title, text and fields, one below the other.
     """
-    lines = _without_frame(body)
-    _strip_blank(lines)
-    if len(lines) > 1 and _is_tag(lines, len(lines) - 2, "{Reactions}"):
-        del lines[-2:]
+    end = len(body)
+    while end and not body[end - 1].strip():
+        end -= 1
+    lines = body[:end]
+    if not TAGS.isdisjoint(lines):
+        _strip_sections(lines, reactions_fit=gap < 2 or len(body) - len(lines) < 2)
+    if bare_attachments and grouped:
+        lines = [line for line in lines if not BARE_ATTACHMENT.fullmatch(line)]
         _strip_blank(lines)
-    if (forwarded := _forwarded(lines)) is not None:
-        del lines[forwarded:]
-        _strip_blank(lines)
-    _strip_locations(lines, "{Stickers}")
-    while (embed := _last_tag(lines, "{Embed}")) is not None and embed < len(lines) - 1:
-        del lines[embed:]
-        _strip_blank(lines)
-    _strip_locations(lines, "{Attachments}")
-    if bare_attachments:
+    elif bare_attachments:
         while lines and BARE_ATTACHMENT.fullmatch(lines[-1]):
             lines.pop()
         _strip_blank(lines)
@@ -47,6 +48,24 @@ def typed(body: list[str], bare_attachments: bool = False) -> str:
 def is_system(content: str) -> bool:
     """Whether the whole content is one of the exporter's sentences about calls, pins, names and members."""
     return SYSTEM.fullmatch(content) is not None
+
+
+def _strip_sections(lines: list[str], reactions_fit: bool) -> None:
+    # Where two blank lines stand between messages, only one stands behind reactions.
+    if reactions_fit and len(lines) > 1 and _is_tag(lines, len(lines) - 2, "{Reactions}") and _are_reactions(lines[-1]):
+        del lines[-2:]
+        _strip_blank(lines)
+    if (forwarded := _forwarded(lines)) is not None:
+        del lines[forwarded:]
+        _strip_blank(lines)
+        return
+    _strip_locations(lines, "{Stickers}")
+    while not _strip_locations(lines, "{Attachments}"):
+        embed = _last_tag(lines, "{Embed}")
+        if embed is None or not any(lines[embed + 1 : embed + 2]):
+            break
+        del lines[embed:]
+        _strip_blank(lines)
 
 
 def _strip_blank(lines: list[str]) -> None:
@@ -62,34 +81,34 @@ def _last_tag(lines: list[str], tag: str) -> int | None:
     return next((index for index in reversed(range(len(lines))) if _is_tag(lines, index, tag)), None)
 
 
-def _strip_locations(lines: list[str], tag: str) -> None:
+def _strip_locations(lines: list[str], tag: str) -> bool:
     """Take off a section of URLs (or of paths, when the assets were downloaded)."""
     index = _last_tag(lines, tag)
-    if index is not None and index < len(lines) - 1 and all(map(LOCATION.fullmatch, lines[index + 1 :])):
-        del lines[index:]
-        _strip_blank(lines)
+    if index is None or index == len(lines) - 1 or not all(map(_is_location, lines[index + 1 :])):
+        return False
+    del lines[index:]
+    _strip_blank(lines)
+    return True
+
+
+def _is_location(line: str) -> bool:
+    if "://" in line:
+        return len(line.split()) == 1
+    name = re.split(r"[\\/]", line)[-1]
+    return len(name) < len(line) and FILE_NAME.fullmatch(name) is not None
+
+
+def _are_reactions(line: str) -> bool:
+    """Emoji, or the names of a server's own, each with its count in brackets when that is more than one."""
+    return all(not token.isascii() or REACTION.fullmatch(token) for token in line.split())
 
 
 def _forwarded(lines: list[str]) -> int | None:
     """Where a forwarded message begins: its tag and, further down, the time it was sent first."""
     for index in range(len(lines)):
         if _is_tag(lines, index, "{Forwarded Message}"):
-            if any(line.startswith("Originally sent: ") for line in lines[index:]):
-                return index
-            return None
+            for number, line in enumerate(lines[index + 1 :], index + 1):
+                following = lines[number + 1] if number + 1 < len(lines) else ""
+                if line.startswith(FORWARDED) and shape(line.removeprefix(FORWARDED)) and following in ("", *TAGS):
+                    return index
     return None
-
-
-def _without_frame(body: list[str]) -> list[str]:
-    """Cut off the end of the export, and the head of another one that was put behind it in the same file."""
-    for index, line in enumerate(body):
-        if line not in RULES or index + 1 == len(body) or (index and body[index - 1]):
-            continue
-        following = body[index + 1]
-        closed = index + 2 < len(body) and body[index + 2] in RULES
-        rest = [rest for rest in body[index + 3 :] if rest.strip()]
-        if EXPORTED.fullmatch(following) and closed and (not rest or rest[0] in RULES):
-            return body[:index]
-        if following.startswith("Guild:"):
-            return body[:index]
-    return list(body)

@@ -1,0 +1,37 @@
+"""The messages of one .txt."""
+
+from collections.abc import Iterator
+from itertools import chain
+
+from selfchatbot.messages import Message
+from selfchatbot.preprocessors.base import ExportFile
+from selfchatbot.preprocessors.discordchatexporter.layout import Layout, Part, parts
+from selfchatbot.preprocessors.discordchatexporter.sections import is_system, typed
+
+
+def read_text(layout: Layout, chat: str, files: list[ExportFile]) -> Iterator[Message]:
+    """The messages of one file, oldest first. What was seen is appended to ``files``."""
+    file = ExportFile(path=layout.path, chat=chat, declared=layout.declared)
+    files.append(file)
+    rejected = layout.pasted_headers()
+    for (time, author, _), body in _oldest_first(layout, rejected):
+        file.messages += 1
+        if file.first is None or time < file.first:
+            file.first = time
+        if file.last is None or time > file.last:
+            file.last = time
+        content = typed(body, layout.gap, layout.bare_attachments, layout.grouped)
+        if content and not is_system(content):
+            yield Message(time, author, content, chat)
+    if rejected:
+        file.notes.append(f"{len(rejected)} message header(s) inside other messages read as pasted text")
+    if layout.unfinished:
+        file.notes.append("no last line with the count: the export was cut short")
+    if file.declared is not None and file.declared != file.messages and not layout.grouped:
+        file.notes.append(f"the export states {file.declared:,} messages, {file.messages:,} were found")
+
+
+def _oldest_first(layout: Layout, rejected: set[int]) -> Iterator[Part]:
+    if not layout.newest_first:
+        return parts(layout, rejected)
+    return chain.from_iterable(map(reversed, layout.segments_from_end(rejected)))
