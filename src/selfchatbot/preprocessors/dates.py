@@ -118,7 +118,8 @@ def _plan(mask: str, order: Order) -> _Plan | None:
     """How dates that are alike but for their digits are read; see `_shape` for ``mask``."""
     text = _WEEKDAY.sub("", _ISO.sub(r"\1 \2\3", normalise(mask)))
     month = _MONTH.search(text)
-    if len(_NUMBER.findall(text)) + (month is not None) not in (5, 6):
+    numbers = len(_NUMBER.findall(text)) + (month is not None)
+    if numbers not in (5, 6):
         return None
     places: list[slice | int] = [slice(*match.span()) for match in _NUMBER.finditer(mask)]
     if month is not None:
@@ -131,8 +132,9 @@ def _plan(mask: str, order: Order) -> _Plan | None:
     if isinstance(year, int) or isinstance(day, int) or not (isinstance(hour, slice) and isinstance(minute, slice)):
         return None
     # Behind the minutes of ISO 8601 a zone may follow instead of seconds.
-    has_seconds = isinstance(second, slice) and len(_NUMBER.findall(text)) + (month is not None) == 6
-    return _Plan(year, month_place, day, hour, minute, second if has_seconds else None, half_day(text))
+    if not isinstance(second, slice) or numbers == 5:
+        second = None
+    return _Plan(year, month_place, day, hour, minute, second, half_day(text))
 
 
 @lru_cache(maxsize=4096)
