@@ -6,6 +6,7 @@ from selfchatbot.preprocessors.registry import Registry
 Preprocessors = Registry(
     {
         "DiscordChatExporter": "selfchatbot.preprocessors.discordchatexporter:DiscordChatExporter",
+        "WhatsApp": "selfchatbot.preprocessors.whatsapp:WhatsApp",
     }
 )
 """A format is one line here: its name and where its class is. It is imported when it is needed."""

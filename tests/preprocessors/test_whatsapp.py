@@ -1,0 +1,381 @@
+"""WhatsApp: every export in whatsapp/ gives the messages in the .json beside it, and so does what hypothesis writes."""
+
+import json
+import shutil
+import zipfile
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from selfchatbot.errors import ExportError, ParametersError, SelfChatBotError
+from selfchatbot.preprocessors import Preprocessors
+from selfchatbot.preprocessors.base import ExportFile
+from selfchatbot.preprocessors.whatsapp import WhatsApp
+
+EXPORTS = Path(__file__).parent / "whatsapp"
+LRM = "\u200e"
+
+
+def read(path: Path, **options: object) -> tuple[list[tuple[str, str, str, str]], list[ExportFile]]:
+    files: list[ExportFile] = []
+    messages = WhatsApp(**options).read(path, files)
+    return [(one.chat, one.timestamp.isoformat(), one.author, one.content) for one in messages], files
+
+
+def write(folder: Path, name: str, *lines: str, end: str = "\n") -> Path:
+    path = folder / name
+    path.write_bytes((end.join(lines) + end).encode())
+    return path
+
+
+@pytest.mark.parametrize("case", sorted(path.stem for path in EXPORTS.glob("*.json")))
+def test_exports_give_what_was_typed(case: str) -> None:
+    expected = json.loads((EXPORTS / f"{case}.json").read_text(encoding="utf-8"))
+    messages, files = read(EXPORTS / case)
+    assert messages == [tuple(one.values()) for one in expected["messages"]]
+    assert [
+        {"name": one.path.name, "messages": one.messages, "me": one.me, "group": one.group} for one in files
+    ] == expected["files"]
+
+
+def test_the_phones_zip_is_read_in_place_without_the_text_files_in_it(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "WhatsApp Chat - Familie Öztürk.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.write(EXPORTS / "ios-de" / "WhatsApp Chat - Familie Öztürk" / "_chat.txt", "_chat.txt")
+        archive.writestr("00000012-Notizen.txt", "[13.02.21, 18:00:00] Opa: kein Chat\n")
+        archive.writestr("Rezept.txt", "2 Eier\n")
+        archive.writestr("00000005-PHOTO-2021-02-05-08-03-00.jpg", b"\xff\xd8\0")
+    messages, files = read(tmp_path)
+    assert messages == read(EXPORTS / "ios-de")[0]
+    assert files[-1].me == "Lena"
+    assert [one.path.name for one in files if one.notes == ["no chat, so it was left out"]] == ["Rezept.txt"]
+
+
+def test_it_is_registered_and_recognises_its_own(tmp_path: Path) -> None:
+    assert Preprocessors["whatsapp"] is WhatsApp
+    for path in EXPORTS.rglob("*.txt"):
+        assert WhatsApp.recognises(path, path.read_bytes()[:65536]), path
+    other = write(tmp_path, "a.txt", "[LINE] Chat history with Ann", "", "2018/07/10(Tue)", "22:10\tAnn\tnote: hi")
+    assert not WhatsApp.recognises(other, other.read_bytes())
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "time"),
+    [
+        ("12/31/20, 11:59 PM - A: x", "1/1/21, 12:01 AM - B: y", "2021-01-01T00:01:00"),
+        ("[31/12/2022 11:40:26] A: x", "[01/01/2023 11:40:26] B: y", "2023-01-01T11:40:26"),
+        ("[31.12.22, 11:40:26] A: x", "[01.01.23, 11:40:26] B: y", "2023-01-01T11:40:26"),
+        ("09/17/19, 8:30:52 AM - A: x", "09/18/19, 8:30:52 AM - B: y", "2019-09-18T08:30:52"),
+        ("2019/01/01, 11:25 - A: x", "2019/02/01, 11:25 - B: y", "2019-02-01T11:25:00"),
+        ("17.9.2019 klo 11.25 - A: x", "1.10.2019 klo 11.25 - B: y", "2019-10-01T11:25:00"),
+        ("17/9/2019, 11:25 a.\u00a0m. – A: x", "1/10/2019, 11:25 p.\u00a0m. – B: y", "2019-10-01T23:25:00"),
+        ("[15-01-20 02:22:56] A: x", "[01-02-20 02:22:56] B: y", "2020-02-01T02:22:56"),
+        ("15/01/2020 à 14:22 - A: x", "01/02/2020 à 14:22 - B: y", "2020-02-01T14:22:00"),
+        ("14:22, 15/1/2020 - A: x", "9:05, 1/2/2020 - B: y", "2020-02-01T09:05:00"),
+        ("2020/1/15 下午2:22 - A: x", "2020/2/1 上午12:22 - B: y", "2020-02-01T00:22:00"),
+        ("15.01.20 г., 14:22 ч. - A: x", "1.02.20 г., 14:22 ч. - B: y", "2020-02-01T14:22:00"),
+        ("2020-01-15, 2:22 p.m. - A: x", "2020-02-01, 2:22 a.m. - B: y", "2020-02-01T02:22:00"),
+        ("15/01/14 14:22:56: A: x", "01/02/14 14:22:56: B: y", "2014-02-01T14:22:56"),
+        ("१५/०१/२०२०, २:२२ pm - A: x", "०१/०२/२०२०, २:२२ pm - B: y", "2020-02-01T14:22:00"),
+        ("[15/1/2563 14:22:56] A: x", "[1/2/2563 14:22:56] B: y", "2020-02-01T14:22:56"),
+        ("[۱۳۹۸/۱۰/۲۵،\u200f ۱۴:۲۲:۵۶] A: x", "[۱۳۹۸/۱۱/۱۲،\u200f ۱۴:۲۲:۵۶] B: y", "2020-02-01T14:22:56"),
+    ],
+)
+def test_dates_of_many_countries(tmp_path: Path, first: str, second: str, time: str) -> None:
+    messages, _ = read(write(tmp_path, "WhatsApp Chat with A.txt", first, second))
+    assert [(author, content) for _, _, author, content in messages] == [("A", "x"), ("B", "y")]
+    assert messages[1][1] == time
+
+
+def test_neighbours_tell_the_order_of_day_and_month(tmp_path: Path) -> None:
+    write(tmp_path, "WhatsApp Chat with A.txt", "05/01/20, 10:00 - A: x")
+    write(tmp_path, "WhatsApp Chat with B.txt", "25/01/20, 10:00 - B: y")
+    assert [time for _, time, _, _ in read(tmp_path)[0]] == ["2020-01-05T10:00:00", "2020-01-25T10:00:00"]
+    alone = read(tmp_path / "WhatsApp Chat with A.txt")[0]
+    assert alone[0][1] == "2020-01-05T10:00:00"
+
+
+def test_an_undecided_order_names_the_key(tmp_path: Path) -> None:
+    path = write(tmp_path, "WhatsApp Chat with A.txt", "05/01/20, 10:00 - A: secret")
+    with pytest.raises(ParametersError) as caught:
+        read(path)
+    assert "WhatsApp Chat with A.txt" in str(caught.value)
+    assert "preprocessor_data.WhatsApp.date_order" in str(caught.value)
+    assert "secret" not in str(caught.value)
+    assert read(path, date_order="mdy")[0][0][1] == "2020-05-01T10:00:00"
+
+
+def test_day_and_month_with_zeros_are_not_american(tmp_path: Path) -> None:
+    british = write(tmp_path, "WhatsApp Chat with A.txt", "[05/01/20, 2:22:56 PM] A: x")
+    assert read(british)[0][0][1] == "2020-01-05T14:22:56"
+    american = write(tmp_path, "WhatsApp Chat with B.txt", "[5/1/20, 2:22:56 PM] B: x")
+    assert read(american)[0][0][1] == "2020-05-01T14:22:56"
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"", "empty"),
+        (b"\n\n", "empty"),
+        (b"dear diary\nnothing happened\n", "no message of WhatsApp"),
+        (b"5/13/20, 10:00 - Anna added Bob\n", "no message of WhatsApp"),
+        ("5/13/20, 10:00 - A: x\n".encode("utf-16"), "UTF-16"),
+        (b"5/13/20, 10:00 - A: x\n5/13/20, 10:01 - A: \xff\n", "line 2"),
+        (b"5/13/20, 10:00 - A: x\0\n", "line 1"),
+    ],
+)
+def test_what_is_no_export_is_one_line(tmp_path: Path, content: bytes, reason: str) -> None:
+    path = tmp_path / "WhatsApp Chat with A.txt"
+    path.write_bytes(content)
+    with pytest.raises(ExportError, match=reason) as caught:
+        read(tmp_path)
+    assert "WhatsApp Chat with A.txt" in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_lines_with_other_dates_are_text_and_said(tmp_path: Path) -> None:
+    path = write(
+        tmp_path,
+        "WhatsApp Chat with A.txt",
+        "5/13/20, 10:00 - A: he wrote",
+        "[13/05/2020, 10:00:00] B: hi",
+        "5/13/20, 10:01 - B: oh",
+    )
+    messages, files = read(path)
+    assert [content for *_, content in messages] == ["he wrote\n[13/05/2020, 10:00:00] B: hi", "oh"]
+    assert any("1 line(s)" in note for note in files[0].notes)
+
+
+def test_exports_of_one_chat_follow_each_other(tmp_path: Path) -> None:
+    for folder, day in (("new", 20), ("old", 14)):
+        (tmp_path / folder).mkdir()
+        write(tmp_path / folder, "WhatsApp Chat with Zoe.txt", f"1/{day}/20, 10:00 - Zoe: {folder}")
+    write(tmp_path, "WhatsApp Chat with Zoe (1).txt", "1/17/20, 10:00 - Zoe: copy")
+    write(tmp_path, "WhatsApp Chat with Ann.txt", "1/19/20, 10:00 - Ann: other")
+    assert [(chat, content) for chat, *_, content in read(tmp_path)[0]] == [
+        ("Ann", "other"),
+        ("Zoe", "old"),
+        ("Zoe", "copy"),
+        ("Zoe", "new"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "typed"),
+    [
+        ("<Multimedia omitido>", ""),
+        ("<Médias omis>", ""),
+        ("<Media omessi>\nil menù", "il menù"),
+        ("imagen omitida", ""),
+        ("Dit bericht is verwijderd", ""),
+        ("Данное сообщение удалено", ""),
+        ("نص <تم تعديل هذه الرسالة>", "نص"),
+        ("تم حذف هذه الرسالة", ""),
+        ("STK-20200115-WA0001.webp (dosya ekli)", ""),
+        ("AUD-20200115-WA0001.opus (in a language of the future)", ""),
+        ("Ann Lee.vcf (bestand bijgevoegd)", ""),
+        ("<attached: 00000012-PHOTO-2020-01-15-14-22-56.jpg>", ""),
+        ("look <pièce jointe : 00000012-PHOTO-2020-01-15-14-22-56.jpg>", "look"),
+        ("The Pub (12 High St): https://foursquare.com/v/4b0588", ""),
+        ("This message was deleted by admin Ann.", ""),
+        ("You received a view once message. For added privacy, you can only open it on your phone.", ""),
+        ("@\u2068Bob\u2069 are you there?", "@Bob are you there?"),
+        # What people write themselves stays.
+        ("report.pdf", "report.pdf"),
+        ("<b>bold</b>", "<b>bold</b>"),
+        ("null and void", "null and void"),
+        ("the media omitted it", "the media omitted it"),
+        ("so: https://maps.google.com/?q=Paris", "so: https://maps.google.com/?q=Paris"),
+        ("{Attachments} https://a.b/c", "{Attachments} https://a.b/c"),
+        ("line\u2028separator\x0band\x85more", "line\u2028separator\x0band\x85more"),
+    ],
+)
+def test_what_the_app_writes_is_left_out(tmp_path: Path, text: str, typed: str) -> None:
+    path = write(tmp_path, "WhatsApp Chat with B.txt", f"1/13/20, 10:00 - A: {text}", "1/13/20, 10:01 - B: end")
+    assert [content for *_, content in read(path)[0]] == [*([typed] if typed else []), "end"]
+
+
+# Below: an independent writer. It shares no code and no tables with the parser.
+
+
+@dataclass
+class Dialect:
+    date: str
+    """With every field that strftime knows, and {h} for the hour that counts to 12."""
+    open: str
+    close: str
+    mark: str
+    seconds: bool
+    omitted: str
+    deleted: str
+    edited: str
+    newline: str = "\n"
+
+
+DIALECTS = [
+    Dialect(
+        "{m}/{d}/%y, {h}:%M\u202f%p",
+        "",
+        " - ",
+        "",
+        False,
+        "<Media omitted>",
+        "This message was deleted",
+        "This message was edited",
+    ),
+    Dialect(
+        "%d/%m/%Y, %H:%M",
+        "",
+        " - ",
+        "",
+        False,
+        "<Multimedia omitido>",
+        "Se eliminó este mensaje.",
+        "Se editó este mensaje.",
+    ),
+    Dialect(
+        "%d.%m.%y, %H:%M",
+        "",
+        " - ",
+        "",
+        False,
+        "<Medien ausgeschlossen>",
+        "Diese Nachricht wurde gelöscht.",
+        "Diese Nachricht wurde bearbeitet.",
+    ),
+    Dialect(
+        "%Y/%m/%d %H:%M",
+        "",
+        " - ",
+        "",
+        False,
+        "<メディアなし>",
+        "このメッセージは削除されました。",
+        "This message was edited",
+    ),
+    Dialect(
+        "[%d.%m.%y, %H:%M:%S",
+        "",
+        "] ",
+        LRM,
+        True,
+        "Bild weggelassen",
+        "Diese Nachricht wurde gelöscht.",
+        "Diese Nachricht wurde bearbeitet",
+        "\r\n",
+    ),
+    Dialect(
+        "[%d/%m/%Y, %H.%M.%S",
+        "",
+        "] ",
+        LRM,
+        True,
+        "gambar tidak disertakan",
+        "Pesan ini dihapus.",
+        "Pesan ini diedit",
+        "\r\n",
+    ),
+    Dialect(
+        "[{m}/{d}/%y, {h}:%M:%S %p",
+        "",
+        "] ",
+        LRM,
+        True,
+        "words of no language at all",
+        "gone and away",
+        "other words",
+        "\r\n",
+    ),
+]
+
+# An app's user can't type what ends a line or what only an app writes.
+letters = st.characters(blacklist_categories=("Cs", "Cc"), blacklist_characters="\u200e\u200f\u2068\u2069")
+in_names = letters.filter(lambda letter: letter not in '"“”„«»「」『』\u00a0\u202f\ufeff\u202a\u202b\u202c\u202d\u202e')
+names = st.text(in_names, min_size=1, max_size=12).filter(
+    lambda name: name == name.strip() and ": " not in name and name[0] != "~" and name[-1] != ":"
+)
+words = st.text(st.one_of(letters, st.sampled_from("\n :<>-[]/,.0123456789")), min_size=1, max_size=60)
+kinds = st.sampled_from(["text"] * 6 + ["omitted", "deleted", "edited"])
+
+
+def is_typed(text: str) -> bool:
+    """Whether a person could have sent this and the export shows it as it is: apps trim what is sent."""
+    return text == text.strip() and bool(text) and text != "null" and not text.endswith((">", ")"))
+
+
+@st.composite
+def chats(draw: st.DrawFn) -> tuple[Dialect, list[tuple[datetime, str, str, str]]]:
+    dialect = draw(st.sampled_from(DIALECTS))
+    people = draw(st.lists(names, min_size=2, max_size=4, unique_by=lambda name: name.casefold()))
+    time = datetime(2021, 12, 25, 10, 0)
+    messages = []
+    for kind, text, step in draw(
+        st.lists(st.tuples(kinds, words.filter(is_typed), st.integers(0, 200_000)), min_size=1, max_size=12)
+    ):
+        time += timedelta(seconds=step)
+        messages.append((time, draw(st.sampled_from(people)), kind, text))
+    return dialect, messages
+
+
+def written(dialect: Dialect, messages: list[tuple[datetime, str, str, str]]) -> str:
+    lines = []
+    for time, author, kind, text in messages:
+        date = time.strftime(dialect.date).format(m=time.month, d=time.day, h=time.hour % 12 or 12)
+        lead = dialect.mark if kind == "omitted" else ""
+        body = {
+            "text": text,
+            "omitted": dialect.mark + dialect.omitted,
+            "deleted": dialect.mark + dialect.deleted,
+            "edited": f"{text} {dialect.mark}<{dialect.edited}>",
+        }[kind]
+        lines.append(f"{lead}{date}{dialect.close}{author}: {body}")
+    return dialect.newline.join(lines) + dialect.newline
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
+@given(chat=chats())
+def test_any_chat_comes_back_message_for_message(
+    tmp_path_factory: pytest.TempPathFactory, chat: tuple[Dialect, list[tuple[datetime, str, str, str]]]
+) -> None:
+    dialect, messages = chat
+    folder = tmp_path_factory.mktemp("chat")
+    path = folder / "WhatsApp Chat with Somebody.txt"
+    path.write_bytes(written(dialect, messages).encode())
+    order = "mdy" if "{m}" in dialect.date else "ymd" if "%Y/" in dialect.date else "dmy"
+    found, files = read(path, date_order=order)
+    shutil.rmtree(folder)
+    expected = [
+        (
+            "Somebody",
+            (time if dialect.seconds else time.replace(second=0)).isoformat(),
+            author,
+            text,
+        )
+        for time, author, kind, text in messages
+        if kind in ("text", "edited")
+    ]
+    assert found == expected
+    assert files[0].messages == len(messages)
+
+
+@settings(max_examples=150, deadline=None)
+@given(data=st.data())
+def test_damaged_files_never_give_a_traceback(tmp_path_factory: pytest.TempPathFactory, data: st.DataObject) -> None:
+    source = data.draw(st.sampled_from(sorted(EXPORTS.rglob("*.txt"))))
+    content = bytearray(source.read_bytes())
+    for _ in range(data.draw(st.integers(1, 6))):
+        start = data.draw(st.integers(0, len(content) - 1))
+        end = min(len(content), start + data.draw(st.integers(0, 200)))
+        content[start:end] = data.draw(st.one_of(st.binary(max_size=8), st.just(bytes(content[end : end + 40]))))
+        if not content:
+            break
+    path = tmp_path_factory.mktemp("damaged") / source.name
+    path.write_bytes(content)
+    try:
+        for _, time, author, text in read(path)[0]:
+            assert time and text and isinstance(author, str)
+    except SelfChatBotError as error:
+        assert "\n" not in str(error)
