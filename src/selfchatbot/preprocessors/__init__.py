@@ -6,6 +6,9 @@ from selfchatbot.preprocessors.registry import Registry
 Preprocessors = Registry(
     {
         "DiscordChatExporter": "selfchatbot.preprocessors.discordchatexporter:DiscordChatExporter",
+        "Telegram": "selfchatbot.preprocessors.telegram:Telegram",
+        "Messenger": "selfchatbot.preprocessors.messenger:Messenger",
+        "Instagram": "selfchatbot.preprocessors.messenger:Instagram",
         "WhatsApp": "selfchatbot.preprocessors.whatsapp:WhatsApp",
     }
 )

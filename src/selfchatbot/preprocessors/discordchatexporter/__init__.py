@@ -1,35 +1,42 @@
-"""DiscordChatExporter plain text (``-f PlainText``, .txt), every layout from 2.4 to 2.47.
+"""DiscordChatExporter plain text (``-f PlainText``, .txt), every layout from 2.4 to 2.47, JSON and CSV.
 
 Grammar: ``PlainTextMessageWriter.cs`` and its neighbours in Tyrrrz/DiscordChatExporter, read through its whole history.
-Imitators of the layout with other dates are read as well. `layout` finds out how one file is written, `sections` takes
-apart the body of one message; this module walks the folder and yields the messages.
+Imitators of the layout with other dates are read as well. `layout` finds out how one .txt is written, `sections` takes
+apart the body of one message, `jsonfile` and `csvfile` read the other kinds, `channels` knows which files belong
+together; this module walks the folder and yields the messages.
 """
 
 import re
 from collections.abc import Iterator
 from contextlib import suppress
-from itertools import groupby
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import ClassVar
 
 from pydantic import Field
 
 from selfchatbot.errors import ExportError
 from selfchatbot.messages import Message
-from selfchatbot.preprocessors.base import ExportFile, ExportPath, Preprocessor
+from selfchatbot.preprocessors.base import UTF8_BOM, ExportFile, ExportPath, Preprocessor
 from selfchatbot.preprocessors.dates import Order
+from selfchatbot.preprocessors.discordchatexporter.channels import Export, channels
+from selfchatbot.preprocessors.discordchatexporter.csvfile import HEAD, Table, read_table, scan_table
 from selfchatbot.preprocessors.discordchatexporter.dayorder import decide_orders
+from selfchatbot.preprocessors.discordchatexporter.jsonfile import JsonExport, look, read_json
 from selfchatbot.preprocessors.discordchatexporter.layout import Layout, scan
 from selfchatbot.preprocessors.discordchatexporter.textfile import read_text
+from selfchatbot.preprocessors.names import Names
 
-PARTITION = re.compile(r"(.*?)(?: \[part (\d+)\])?", re.DOTALL)
+# Below such a folder lie the files that were sent in a channel (``--media``).
+ASSETS = re.compile(r".*\.(?:txt|csv|json|html)_Files", re.IGNORECASE)
+HEAD_OF_JSON = re.compile(rb'\s*\{\s*"guild":\s*\{')
+HEAD_OF_TEXT = re.compile(rb"={48,62}\r?\nGuild:")
 
 
 class DiscordChatExporter(Preprocessor):
-    """Discord channels and direct messages, one .txt file each (or one per partition)."""
+    """Discord channels and direct messages, one .txt, .json or .csv file each (or one per partition)."""
 
     name: ClassVar[str] = "DiscordChatExporter"
-    suffixes: ClassVar[tuple[str, ...]] = (".txt",)
+    suffixes: ClassVar[tuple[str, ...]] = (".txt", ".json", ".csv")
 
     date_order: Order | None = Field(
         None, description="`dmy`, `mdy` or `ymd`, only needed when the dates in the files don't show it."
@@ -37,34 +44,47 @@ class DiscordChatExporter(Preprocessor):
 
     def read(self, path: Path, files: list[ExportFile] | None = None) -> Iterator[Message]:
         seen: list[ExportFile] = [] if files is None else files
-        layouts = [scan(file) for file in self.export_files(path)]
+        exports = [_seen(file) for file in self.export_files(path)]
+        dated = [export for export in exports if not isinstance(export, JsonExport)]
         decide_orders(
-            layouts, self.date_order, lambda: self._neighbours(path), f"preprocessor_data.{self.name}.date_order"
+            dated, self.date_order, lambda: self._neighbours(path), f"preprocessor_data.{self.name}.date_order"
         )
-        layouts.sort(key=lambda layout: _channel(layout.path))
-        for (_, chat), same_channel in groupby(layouts, key=lambda layout: _channel(layout.path)):
-            # Partitions come in the order of their times, which is that of their numbers unless newest is first.
-            for layout in sorted(same_channel, key=lambda layout: (layout.opening, _part_number(layout.path))):
-                yield from read_text(layout, chat, seen)
+        names = Names()
+        for channel in channels(exports):
+            start = len(seen)
+            for export in channel.exports:
+                if isinstance(export, JsonExport):
+                    yield from read_json(export, channel.name, names, seen)
+                elif isinstance(export, Table):
+                    yield from read_table(export, channel.name, names, seen)
+                else:
+                    yield from read_text(export, channel.name, seen)
+            seen[start].notes.extend(
+                f"{double.name} is the same in another kind: left out" for double in channel.doubles
+            )
 
-    def _neighbours(self, path: Path) -> Iterator[Layout]:
+    @classmethod
+    def recognises(cls, path: ExportPath, head: bytes) -> bool:
+        head = head.removeprefix(UTF8_BOM)
+        first = head.split(b"\n", 1)[0].rstrip(b"\r").decode(errors="replace")
+        return bool(HEAD_OF_JSON.match(head) or HEAD_OF_TEXT.match(head) or HEAD.fullmatch(first))
+
+    def _is_export(self, path: PurePath) -> bool:
+        return super()._is_export(path) and not any(map(ASSETS.fullmatch, path.parts))
+
+    def _neighbours(self, path: Path) -> Iterator[Layout | Table]:
         """The files beside ``path``, which is asked for alone, whose dates may say what its own don't."""
         for file in [] if path.is_dir() else self.export_files(path.parent):
             # What is wrong with another file is no reason not to read this one.
             with suppress(ExportError):
-                if file != path:
-                    yield scan(file)
+                if file != path and not isinstance(near := _seen(file), JsonExport):
+                    yield near
 
 
-def _channel(path: ExportPath) -> tuple[str, str]:
-    match = PARTITION.fullmatch(path.stem)
-    assert match is not None
-    return str(path.parent), match[1]
-
-
-def _part_number(path: ExportPath) -> int:
-    match = PARTITION.fullmatch(path.stem)
-    return int(match[2] or 1) if match else 1
+def _seen(path: ExportPath) -> Export:
+    """What a first look at a file shows. Raises ExportError for what is no such export."""
+    kind = path.suffix.lower()
+    return look(path) if kind == ".json" else scan_table(path) if kind == ".csv" else scan(path)
 
 
 __all__ = ["DiscordChatExporter"]

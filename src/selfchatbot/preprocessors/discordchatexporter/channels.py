@@ -1,0 +1,59 @@
+"""Which files belong to one channel, and which of them say the same twice."""
+
+import re
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+from selfchatbot.preprocessors.base import ExportPath
+from selfchatbot.preprocessors.discordchatexporter.csvfile import Table
+from selfchatbot.preprocessors.discordchatexporter.jsonfile import JsonExport
+from selfchatbot.preprocessors.discordchatexporter.layout import Layout
+
+Export = Layout | JsonExport | Table
+KINDS = (".json", ".csv", ".txt")
+"""The one that tells most comes first."""
+# ExportRequest.cs: "Guild - Channel [id] (after 2024-01-01) [part 2].txt"
+FILE_NAME = re.compile(
+    r"(?P<name>.*?(?: \[(?P<id>[0-9a-f]{8,20})\])?)"
+    r"(?P<span> \((?:after |before )?\d{4}-\d\d-\d\d(?: to \d{4}-\d\d-\d\d)?\))?"
+    r"(?: \[part (?P<part>\d+)\])?",
+    re.DOTALL,
+)
+
+
+class Channel(NamedTuple):
+    """The files of one channel in chronological order."""
+
+    name: str
+    exports: list[Export]
+    doubles: list[ExportPath]
+    """Other kinds of the same exports, which are not read."""
+
+
+def channels(exports: Iterable[Export]) -> Iterator[Channel]:
+    """The channels by name; the same export in several kinds counts once."""
+    found: dict[object, list[Export]] = {}
+    ordered = sorted(exports, key=lambda export: (*_place(export), KINDS.index(export.path.suffix.lower())))
+    # A .json knows the id of its channel, whatever its file is called.
+    ids = {_place(export): export.channel for export in ordered if isinstance(export, JsonExport)}
+    for export in ordered:
+        identity = ids.get(_place(export)) or _part(export, "id") or _place(export)
+        found.setdefault(identity, []).append(export)
+    for together in found.values():
+        best: dict[str | None, str] = {}
+        for export in sorted(together, key=lambda export: KINDS.index(export.path.suffix.lower())):
+            best.setdefault(_part(export, "span"), export.path.suffix.lower())
+        kept = [export for export in together if best[_part(export, "span")] == export.path.suffix.lower()]
+        # Partitions come in the order of their times, which is that of their numbers unless newest is first.
+        kept.sort(key=lambda export: (export.opening, int(_part(export, "part") or 1)))
+        doubles = [export.path for export in together if export not in kept]
+        yield Channel(_part(together[0], "name") or together[0].path.stem, kept, doubles)
+
+
+def _place(export: Export) -> tuple[str, str]:
+    return str(export.path.parent), _part(export, "name") or ""
+
+
+def _part(export: Export, group: str) -> str | None:
+    match = FILE_NAME.fullmatch(export.path.stem)
+    return match[group] if match else None

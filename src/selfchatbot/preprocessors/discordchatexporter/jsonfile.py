@@ -1,0 +1,150 @@
+"""DiscordChatExporter JSON (``-f Json``, .json), since 2.18.
+
+Grammar: ``JsonMessageWriter.cs``. ``messageCount`` is the last key: a killed export lacks it and its closing brackets.
+Kept are the types ``Default`` and ``Reply``; calls, pins, joins and everything that has a number for its type are not
+typed by anybody. A forwarded message stands in a key of its own. Times become UTC.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import islice
+from typing import Any
+
+from selfchatbot.errors import ExportError
+from selfchatbot.messages import Message
+from selfchatbot.preprocessors.backwards import Row, oldest_first
+from selfchatbot.preprocessors.base import ExportFile, ExportPath
+from selfchatbot.preprocessors.jsonstream import CutShortError, NoObjectError, json_values
+from selfchatbot.preprocessors.names import Names
+
+PLACES = ("guild", "channel", "messages[]", "messageCount")
+TYPED = ("Default", "Reply")
+CUT_SHORT = "the export was cut short: what it has was read; export it again for the rest"
+
+
+@dataclass(slots=True)
+class JsonExport:
+    """What the first messages of a file show."""
+
+    path: ExportPath
+    channel: str
+    """The id of the channel."""
+    group: bool | None = None
+    opening: datetime = datetime.max
+    """When the first message in the file was sent."""
+    newest_first: bool = False
+
+
+def look(path: ExportPath) -> JsonExport:
+    """Read the beginning of a file. Raises ExportError for what is no such export."""
+    export: JsonExport | None = None
+    try:
+        for place, value in json_values(path, *PLACES):
+            if place == "channel":
+                export = _channel(value, path)
+            elif place == "messages" and export is not None:
+                first = [_record(record, path, number) for number, record in enumerate(islice(value, 2), 1)]
+                times = [utc(record.get("timestamp"), path, number) for number, record in enumerate(first, 1)]
+                export.opening = min(times, default=datetime.max)
+                export.newest_first = len(times) == 2 and times[1] < times[0]
+                return export
+    except CutShortError:
+        if export is None:
+            raise
+    except NoObjectError:
+        pass
+    if export is None:
+        raise ExportError(
+            f'{path}: no JSON of DiscordChatExporter, expected "guild", "channel" and "messages": export the channel '
+            f"with the format JSON (Discord's own data package has only your messages and can't be used), or remove "
+            f"the file"
+        )
+    return export
+
+
+def _channel(value: Any, path: ExportPath) -> JsonExport:
+    if not isinstance(value, dict) or not isinstance(value.get("id"), str):
+        raise ExportError(f'{path}: "channel" has no id: export it again')
+    kind = value.get("type")
+    return JsonExport(path, value["id"], group=kind != "DirectTextChat" if isinstance(kind, str) else None)
+
+
+def read_json(export: JsonExport, chat: str, names: Names, files: list[ExportFile]) -> Iterator[Message]:
+    """The messages of one file, oldest first."""
+    file = ExportFile(path=export.path, chat=chat, group=export.group)
+    files.append(file)
+    rows = _rows(file, names)
+    for time, author, content, number, answered in oldest_first(_plain(rows)) if export.newest_first else rows:
+        timestamp = time if isinstance(time, datetime) else datetime.fromisoformat(time)
+        yield Message(timestamp, author, content, chat, id=number, reply_to=answered)
+    if file.declared is not None and file.declared != file.messages:
+        file.notes.append(f"the export states {file.declared:,} messages, {file.messages:,} were found")
+
+
+def _plain(rows: Iterator[Row]) -> Iterator[Row]:
+    return ((time.isoformat(), *rest) for time, *rest in rows)
+
+
+def _rows(file: ExportFile, names: Names) -> Iterator[Row]:
+    """Time, author, content, id and the id that is answered, of each message that was typed."""
+    try:
+        for place, value in json_values(file.path, *PLACES):
+            if place == "messages":
+                for record in value:
+                    file.messages += 1
+                    if row := _row(_record(record, file.path, file.messages), file, names):
+                        yield row
+            elif place == "messageCount" and isinstance(value, int):
+                file.declared = value
+    except CutShortError:
+        file.notes.append(CUT_SHORT)
+
+
+def _row(record: dict[str, Any], file: ExportFile, names: Names) -> Row | None:
+    time = utc(record.get("timestamp"), file.path, file.messages)
+    file.first = time if file.first is None else min(file.first, time)
+    file.last = time if file.last is None else max(file.last, time)
+    kind, content = record.get("type"), record.get("content")
+    if not isinstance(content, str | None):
+        raise _wrong(file.path, file.messages, '"content" is no text')
+    if kind not in TYPED or not content or content.isspace():
+        return None
+    reference = record.get("reference")
+    answered = reference.get("messageId") if kind == "Reply" and isinstance(reference, dict) else None
+    number = record.get("id")
+    if not isinstance(number, str | None) or not isinstance(answered, str | None):
+        raise _wrong(file.path, file.messages, "an id is no text")
+    return time, _author(record.get("author"), file, names), content, number, answered
+
+
+def _author(author: Any, file: ExportFile, names: Names) -> str:
+    """``name#1234``, or ``name`` for accounts without a number, as the other kinds of export write it."""
+    name = author.get("name") if isinstance(author, dict) else None
+    if not isinstance(name, str):
+        raise _wrong(file.path, file.messages, '"author" has no name')
+    discriminator = author.get("discriminator")
+    if isinstance(discriminator, int):
+        discriminator = f"{discriminator:04}"  # A number in 2.25 and 2.26.
+    if isinstance(discriminator, str) and discriminator.strip("0"):
+        name = f"{name}#{discriminator}"
+    # One webhook has many names, which are meant to be different people.
+    return names.of(f"{author.get('id')} {name}" if author.get("isBot") is True else str(author.get("id")), name)
+
+
+def utc(timestamp: Any, path: ExportPath, number: int) -> datetime:
+    """ISO 8601 with an offset, as naive UTC. Raises ExportError with file and ``number`` of the message."""
+    try:
+        return datetime.fromisoformat(timestamp).astimezone(UTC).replace(tzinfo=None)
+    except (TypeError, ValueError, OverflowError, OSError):
+        raise _wrong(path, number, '"timestamp" is no date like 2024-01-31T18:00:00+00:00') from None
+
+
+def _record(record: Any, path: ExportPath, number: int) -> dict[str, Any]:
+    if not isinstance(record, dict):
+        raise _wrong(path, number, "it is no object")
+    return record
+
+
+def _wrong(path: ExportPath, number: int, problem: str) -> ExportError:
+    return ExportError(f"{path}, message {number:,}: {problem}: export it again")
