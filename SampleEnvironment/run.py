@@ -1,4 +1,4 @@
-"""The whole way on the sample: install, preprocess, train, one reply. Run it from anywhere: python3 SampleEnvironment/run.py
+"""The whole way on the sample: install, preprocess, train, one reply. To run it: python3 SampleEnvironment/run.py
 
 This file keeps to syntax that old Pythons read, so that they can say which one is needed.
 """

@@ -77,6 +77,6 @@ def run(command, failure, cwd=ROOT):
 
 def quoted(word, cwd):
     """A word of a command as a person would type it in ``cwd``."""
-    if os.path.isabs(word) and Path(word).is_relative_to(ROOT):
+    if Path(word).is_absolute() and Path(word).is_relative_to(ROOT):
         word = os.path.relpath(word, cwd)
     return f'"{word}"' if " " in word else word

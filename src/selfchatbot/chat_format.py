@@ -105,15 +105,18 @@ class ChatFormat:
             raise ValueError("the last turn is mine: there is nothing to reply to")
         if not turns:
             return self._first(True, head, opening)
-        room = max_length - max(len(head), len(opening or [])) - len(self._pieces.user_to_me)
-        if len(turns[-1].ids) > room:
-            turns = [_Turn(False, turns[-1].ids[-max(room, 1) :])]
+        room = max_length - len(self._pieces.user_to_me)
+        last = turns[-1].ids[-max(room - len(head), 1) :]
+        turns = [*turns[:-1], _Turn(False, last)]
         costs = self._costs(turns)
         start = len(turns) - 1
-        total = len(turns[-1].ids)
-        while start > 0 and total + costs[start - 1] <= room:
-            start -= 1
-            total += costs[start]
+        total = len(last)
+        for index in range(start - 1, -1, -1):
+            total += costs[index]
+            if total + len(self._first(turns[index].mine, head, opening)) <= room:
+                start = index
+            elif total > room:
+                break
         return self._assemble(head, opening, turns[start:], trained=range(0)).input_ids + self._pieces.user_to_me
 
     def reply(self, token_ids: Sequence[int]) -> str:

@@ -7,9 +7,11 @@ from pathlib import Path
 
 from dotenv import dotenv_values
 
-from selfchatbot.errors import UsageError
+from selfchatbot.errors import SelfChatBotError, UsageError
 
 STAGES = ("raw", "preprocessed", "results")
+COMMANDS = ("preprocess", "train", "play")
+"""What is run on each of them."""
 DATASET_NAME = re.compile(r"Dataset_([^_]+)_(.+)", re.DOTALL)
 
 
@@ -89,21 +91,32 @@ def nearest_env_file(directory: Path) -> Path | None:
 def find_dataset(environment: Environment, dataset_id: str, stage: str) -> Dataset:
     """The dataset with this ID in the directory of ``stage`` (``raw``, ``preprocessed`` or ``results``).
 
-    Raises UsageError when there is none (lists those that are) and when two folders share the ID (names both).
+    Raises UsageError when there is none (lists those that are) and when two folders share the ID (names both), and
+    SelfChatBotError when only the stage before has it: names the command that comes first.
     """
     directory: Path = getattr(environment, stage)
-    found = sorted(
-        (match[1], path.name)
-        for path in directory.iterdir()
-        if path.is_dir() and (match := DATASET_NAME.fullmatch(path.name))
-    )
-    same = [name for number, name in found if _same_id(number, dataset_id)]
+    folders = _datasets(directory)
+    same = [name for name in folders if _same_id(folders[name], dataset_id)]
     if len(same) > 1:
         raise UsageError(f"{directory}: {' and '.join(same)} have the same ID: rename or remove one of them")
-    if not same:
-        there = ", ".join(name for _, name in found) or "no Dataset_<ID>_<Name> folder at all"
-        raise UsageError(f"no Dataset_{dataset_id}_<Name> in {directory}; there is: {there}")
-    return Dataset(id=dataset_id, folder=same[0], environment=environment)
+    if same:
+        return Dataset(id=dataset_id, folder=same[0], environment=environment)
+    for index in reversed(range(STAGES.index(stage))):
+        before: Path = getattr(environment, STAGES[index])
+        if any(_same_id(number, dataset_id) for number in _datasets(before).values()):
+            command = f"selfChatBot_{COMMANDS[index]} -d {dataset_id}"
+            raise SelfChatBotError(f"no Dataset_{dataset_id}_<Name> in {directory} yet: run {command}")
+    there = ", ".join(folders) or "no Dataset_<ID>_<Name> folder at all"
+    raise UsageError(f"no Dataset_{dataset_id}_<Name> in {directory}; there is: {there}")
+
+
+def _datasets(directory: Path) -> dict[str, str]:
+    """The IDs of the datasets in a directory, by folder name."""
+    return {
+        path.name: match[1]
+        for path in sorted(directory.iterdir())
+        if path.is_dir() and (match := DATASET_NAME.fullmatch(path.name))
+    }
 
 
 def _same_id(one: str, other: str) -> bool:

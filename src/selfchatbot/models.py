@@ -191,7 +191,9 @@ def _load(name: str, from_pretrained: Callable[..., Any], **options: Any) -> Any
         _ask_hub(location)
     try:
         return from_pretrained(location, **options)
-    except (OSError, ValueError, KeyError, RuntimeError) as error:
+    except MemoryError:
+        raise
+    except Exception as error:  # safetensors, json and transformers have their own exceptions each
         reason = str(error).strip().split("\n")[0]
         raise SelfChatBotError(f'model "{name}" can\'t be loaded from {location}: {reason}') from error
 

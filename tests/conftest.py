@@ -1,0 +1,86 @@
+"""What several tests need: tiny models, a dataset's folders, and the console scripts as a user runs them."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+SAMPLE = ROOT / "SampleEnvironment" / "selfChatBot_raw" / "Dataset_1_Rowan"
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture(scope="session")
+def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a random Llama and a ChatML tokenizer."""
+    from tiny_models import save_tiny_model
+
+    return save_tiny_model(tmp_path_factory.mktemp("models") / "tiny-llama")
+
+
+@pytest.fixture(scope="session")
+def tiny_base_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a random GPT-2 and a tokenizer without chat template."""
+    from tiny_models import save_tiny_model
+
+    return save_tiny_model(tmp_path_factory.mktemp("models") / "tiny-gpt2", template=None, positions=256)
+
+
+@pytest.fixture
+def environment(tmp_path: Path) -> Path:
+    """A folder with a .env and the three directories in it; the working directory of the scripts."""
+    lines = [f"selfChatBot_{stage}={stage}" for stage in ("raw", "preprocessed", "results")]
+    (tmp_path / ".env").write_text("\n".join(lines), encoding="utf-8")
+    (tmp_path / "raw").mkdir()
+    return tmp_path
+
+
+@pytest.fixture
+def run(environment: Path) -> Run:
+    """Run ``preprocess``, ``train`` or ``play`` as its console script does, in the environment's folder."""
+
+    def run(script: str, *arguments: str, **options: object) -> subprocess.CompletedProcess[str]:
+        variables = {name: value for name, value in os.environ.items() if not name.startswith("selfChatBot_")}
+        return subprocess.run(
+            [sys.executable, "-m", f"selfchatbot.cli.{script}", *arguments],
+            cwd=environment,
+            env={**variables, "PYTHONUTF8": "1", "COLUMNS": "120"},
+            capture_output=True,
+            text=True,
+            encoding="utf-8",
+            check=False,
+            **options,  # type: ignore[call-overload]
+        )
+
+    return run
+
+
+def one_line_error(done: subprocess.CompletedProcess[str], code: int) -> str:
+    """The one line that a failed script prints; no traceback."""
+    assert done.returncode == code, (done.returncode, done.stdout, done.stderr)
+    assert "Traceback" not in done.stderr
+    errors = [line for line in done.stderr.split("\n") if "error: " in line]
+    assert len(errors) == 1, done.stderr
+    return errors[0]
+
+
+def write_training_data(folder: Path, model: Path | str, conversations: int = 12, **parameters: object) -> Path:
+    """A preprocessed dataset: a few conversations of the sample's kind, and training parameters."""
+    folder.mkdir(parents=True, exist_ok=True)
+    lines = []
+    for number in range(conversations):
+        messages = []
+        for turn in range(4):
+            messages.append({"role": "user", "content": f"how are you doing today? {number} {turn}"})
+            messages.append({"role": "assistant", "content": "haha yeah\nit's raining again, don't forget 😀"})
+        lines.append(json.dumps({"messages": messages, "chat": "c", "start": f"2024-01-{number + 1:02d}T10:00:00"}))
+    for name, part in (("train", lines[2:]), ("validation", lines[:1]), ("test", lines[1:2])):
+        (folder / f"{name}.jsonl").write_text("\n".join(part) + "\n", encoding="utf-8")
+    values = {"model": str(model), "type_fine_tune": "lora", "max_length": 128, "learning_rate": 0.01, **parameters}
+    (folder / "parameters.json").write_text(json.dumps(values), encoding="utf-8")
+    return folder

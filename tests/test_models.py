@@ -1,0 +1,93 @@
+"""Names lead to models: folders, .gguf files, the embedded model, hub ids."""
+
+import time
+from pathlib import Path
+
+import pytest
+import torch
+
+from selfchatbot import models
+from selfchatbot.errors import SelfChatBotError, UsageError
+
+
+@pytest.fixture
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty user cache."""
+    import platformdirs
+
+    monkeypatch.setattr(platformdirs, "user_cache_path", lambda *_, **__: tmp_path / "cache")
+    return tmp_path / "cache" / "models"
+
+
+def test_a_local_folder_is_loaded(tiny_model: Path) -> None:
+    model = models.load_model(str(tiny_model), torch.float32)
+    assert model.config.model_type == "llama"
+    assert models.load_tokenizer(str(tiny_model)).eos_token == "<|im_end|>"
+    assert models.window(model, 1024) == 512
+    assert models.window(model, 100) == 100
+
+
+def test_a_folder_of_the_embedded_models_name_comes_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "SmolLM2-135M-Instruct").mkdir()
+    assert models.resolve("SmolLM2-135M-Instruct") == "SmolLM2-135M-Instruct"
+
+
+def test_a_hub_id_stays_one() -> None:
+    assert models.resolve("HuggingFaceTB/SmolLM2-135M-Instruct") == "HuggingFaceTB/SmolLM2-135M-Instruct"
+
+
+@pytest.mark.parametrize("name", ["./no-such-model", "/no/such/model", "a/b/c", "model.gguf", "~/model"])
+def test_a_path_that_is_not_there_is_said(name: str) -> None:
+    with pytest.raises(UsageError, match="no such folder or file"):
+        models.load_tokenizer(name)
+
+
+def test_a_model_that_cannot_be_reached_is_said_quickly(monkeypatch: pytest.MonkeyPatch) -> None:
+    # A real connection that is really refused: nothing listens on that port.
+    monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", "http://127.0.0.1:9")
+    started = time.monotonic()
+    with pytest.raises(SelfChatBotError, match="nobody/no-such-model") as raised:
+        models.load_tokenizer("nobody/no-such-model")
+    assert "\n" not in str(raised.value)
+    assert "path of a model folder" in str(raised.value)
+    assert time.monotonic() - started < 15
+
+
+def test_a_damaged_folder_is_said(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text('{"model_type": "llama"}')
+    (tmp_path / "model.safetensors").write_bytes(b"not weights")
+    with pytest.raises(SelfChatBotError, match="can't be loaded"):
+        models.load_model(str(tmp_path), torch.float32)
+
+
+def test_a_file_that_is_no_gguf_is_said(tmp_path: Path, cache: Path) -> None:
+    other = tmp_path / "model.bin"
+    other.write_bytes(b"x")
+    with pytest.raises(UsageError, match=r"no \.gguf"):
+        models.resolve(str(other))
+    broken = tmp_path / "model.gguf"
+    broken.write_bytes(b"GGUF and then nonsense" * 100)
+    with pytest.raises(SelfChatBotError, match="can't be read as a GGUF model"):
+        models.resolve(str(broken))
+    assert not list(cache.iterdir())
+
+
+@pytest.mark.slow
+def test_the_embedded_model_is_converted_once_and_tokenizes_like_the_original() -> None:
+    folder = models.converted(models._embedded_file("SmolLM2-135M-Instruct"))
+    started = time.monotonic()
+    model = models.load_model("SmolLM2-135M-Instruct", torch.float32)
+    tokenizer = models.load_tokenizer("SmolLM2-135M-Instruct")
+    assert time.monotonic() - started < 10  # 3 s promised; a busy machine may take longer
+    assert models.resolve("SmolLM2-135M-Instruct") == str(folder)
+    assert sum(parameter.numel() for parameter in model.parameters()) == 134_515_008
+    assert getattr(model.config, "quantization_config", None) is None
+    # Digits stand alone, also behind spaces, as in the original's pre-tokenizer.
+    assert tokenizer.tokenize("at  2024") == ["at", "ĠĠ", "2", "0", "2", "4"]
+    assert tokenizer.convert_ids_to_tokens([1, 2]) == ["<|im_start|>", "<|im_end|>"]
+    prompt = tokenizer.apply_chat_template(
+        [{"role": "user", "content": "What is the capital of France?"}], add_generation_prompt=True, return_tensors="pt"
+    )["input_ids"]
+    answer = model.generate(prompt, max_new_tokens=8, do_sample=False)[0, prompt.shape[1] :]
+    assert "Paris" in tokenizer.decode(answer)

@@ -1,0 +1,111 @@
+"""Replies: clean text, repeatable with a seed, within the window."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from conftest import write_training_data
+
+from selfchatbot.errors import SelfChatBotError
+from selfchatbot.models import Machine
+from selfchatbot.parameters import GenerationParameters, TrainingParameters, read_parameters
+from selfchatbot.player import Player
+from selfchatbot.trainer import Trainer
+
+CPU = Machine("cpu", torch.float32)
+QUESTION = [{"role": "user", "content": "how are you doing today? 3 1"}]
+WORDS = "haha yeah\nit's raining again, don't forget 😀"
+
+
+@pytest.fixture(scope="module")
+def results(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny model that has learned one sentence by heart."""
+    folder = tmp_path_factory.mktemp("player")
+    data = write_training_data(folder / "data", tiny_model, epochs=25, lora_r=32, early_stopping_patience=50)
+    parameters = read_parameters(data / "parameters.json", TrainingParameters)
+    Trainer(parameters, data, folder / "results", machine=CPU).train()
+    return folder / "results"
+
+
+def player(results: Path, **changes: object) -> Player:
+    parameters = read_parameters(results / "parameters.json", GenerationParameters)
+    settings = {"temperature": 0.0, "repetition_penalty": 1.0, "max_new_tokens": 60, **changes}
+    return Player(results / "best", parameters.model_copy(update=settings), CPU)
+
+
+def test_it_says_what_it_has_learned(results: Path) -> None:
+    assert player(results).reply(QUESTION) == WORDS
+
+
+def test_the_stream_is_the_reply(results: Path) -> None:
+    pieces = list(player(results).stream(QUESTION))
+    assert "".join(pieces) == WORDS
+    assert len(pieces) > 3
+
+
+def test_a_stream_can_be_stopped(results: Path) -> None:
+    speaker = player(results)
+    stream = speaker.stream(QUESTION)
+    first = next(stream)
+    stream.close()
+    assert WORDS.startswith(first)
+    assert speaker.reply(QUESTION) == WORDS
+
+
+def test_several_answers(results: Path) -> None:
+    answers = player(results, temperature=1.5, seed=1).replies(QUESTION, 4)
+    assert len(answers) == 4
+    assert len(set(answers)) > 1
+    for answer in answers:
+        assert "<|" not in answer
+        assert answer == answer.strip()
+        assert answer
+
+
+def test_a_seed_makes_replies_repeatable(results: Path) -> None:
+    first, again, other = (player(results, temperature=1.5, seed=seed).replies(QUESTION, 3) for seed in (7, 7, 8))
+    assert first == again
+    assert first != other
+
+
+def test_an_untrained_model_shows_no_special_token_and_is_never_empty(tiny_model: Path) -> None:
+    parameters = GenerationParameters(model=str(tiny_model), max_length=256, temperature=2.0, max_new_tokens=40, seed=3)
+    for reply in Player(tiny_model, parameters, CPU).replies(QUESTION, 16):
+        assert reply
+        assert "<|" not in reply
+
+
+def test_long_conversations_fit_the_window(results: Path) -> None:
+    chat = [*QUESTION, {"role": "assistant", "content": "haha yeah"}] * 40 + QUESTION
+    assert player(results).reply(chat)
+    assert player(results).reply([{"role": "user", "content": "what about you? " * 400}])
+
+
+def test_it_can_open_a_conversation(results: Path) -> None:
+    assert player(results).reply([])
+
+
+def test_the_final_checkpoint_and_a_moved_folder_play_too(results: Path, tmp_path: Path) -> None:
+    moved = tmp_path / "elsewhere"
+    (results / "final").rename(moved)
+    try:
+        parameters = read_parameters(results / "parameters.json", GenerationParameters)
+        assert Player(moved, parameters, CPU).reply(QUESTION)
+        assert Player(moved, machine=CPU).reply(QUESTION)
+    finally:
+        moved.rename(results / "final")
+
+
+def test_damaged_checkpoints_are_said(results: Path, tmp_path: Path) -> None:
+    import shutil
+
+    with pytest.raises(SelfChatBotError, match="no checkpoint"):
+        Player(tmp_path, machine=CPU)
+    for file in ("adapter_config.json", "adapter_model.safetensors", "tokenizer.json"):
+        copy = tmp_path / file
+        shutil.copytree(results / "best", copy)
+        (copy / file).write_bytes((copy / file).read_bytes()[:100])
+        with pytest.raises(SelfChatBotError, match=r"damaged|can't be loaded") as raised:
+            player_of = read_parameters(results / "parameters.json", GenerationParameters)
+            Player(copy, player_of, CPU)
+        assert "\n" not in str(raised.value)
