@@ -47,6 +47,10 @@ class Conversation:
 
     turns: tuple[Turn, ...]
     chat: str
+    contact: str = ""
+    """The other person, by the name that all apps share; in a group, the name of the chat."""
+    format: str = ""
+    """The export format it was read from."""
 
     @property
     def start(self) -> datetime:
@@ -68,6 +72,8 @@ class Conversation:
             "messages": [{"role": turn.role, "content": turn.content} for turn in self.turns],
             "chat": self.chat,
             "start": self.start.isoformat(),
+            "contact": self.contact,
+            "format": self.format,
         }
         return json.dumps(line, ensure_ascii=False)
 

@@ -2,10 +2,11 @@
 
 import difflib
 import json
+from datetime import date
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal, TypeVar
+from typing import Annotated, Any, ClassVar, Literal, TypeVar, get_args
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from selfchatbot.atomic import write_text
 from selfchatbot.errors import ParametersError
@@ -52,6 +53,71 @@ class TrainingOptions(Parameters):
     seed: int = Field(42, ge=0, lt=2**32, description="Same seed, same machine: same losses.")
 
 
+class RedactOptions(Parameters):
+    """What is replaced by a placeholder of its kind, in everything that preprocess writes."""
+
+    payment_cards: bool = Field(True, description="Card numbers with a right check digit: `[card]`.")
+    ibans: bool = Field(True, description="Bank account numbers with right check digits: `[IBAN]`.")
+    passwords: bool = Field(
+        True, description="What follows a word for password, PIN or key, in 30 languages: `[password]`."
+    )
+    access_tokens: bool = Field(True, description="API keys, bearer tokens, private keys: `[token]`.")
+    one_time_codes: bool = Field(True, description="Digits beside a word for code, PIN or TAN: `[code]`.")
+    emails: bool = Field(False, description="E-mail addresses: `[email]`.")
+    phone_numbers: bool = Field(False, description="Phone numbers that could be dialled: `[phone]`.")
+    phone_region: str | None = Field(
+        None,
+        description='Country whose numbers are written without `+`, as two capitals: `"DE"`, `"US"`.',
+    )
+    links: bool = Field(False, description="Links to the web: `[link]`.")
+    street_addresses: bool = Field(
+        False, description="Street and number, as far as it is told by its words: `[address]`."
+    )
+    words: tuple[str, ...] = Field(
+        (), strict=False, description="Words and names of your own, whole and without regard to case: `[private]`."
+    )
+
+    @field_validator("phone_region")
+    @classmethod
+    def _known_region(cls, region: str | None) -> str | None:
+        if region is not None:
+            import phonenumbers
+
+            if region not in phonenumbers.SUPPORTED_REGIONS:
+                raise ValueError('a country as two capitals, such as "DE" or "US"')
+        return region
+
+
+class DateRange(Parameters):
+    """Days, both included; a missing end is open."""
+
+    model_config = ConfigDict(validate_by_name=True)
+
+    first: date | None = Field(None, alias="from", strict=False, description="First day, `YYYY-MM-DD`.")
+    last: date | None = Field(None, alias="to", strict=False, description="Last day, `YYYY-MM-DD`.")
+
+    @model_validator(mode="after")
+    def _forward(self) -> "DateRange":
+        if self.first and self.last and self.first > self.last:
+            raise ValueError('a day "from" that is not after "to"')
+        return self
+
+
+class ExcludeOptions(Parameters):
+    """What never enters: the right of others to be left out."""
+
+    contacts: tuple[str, ...] = Field(
+        (),
+        strict=False,
+        description="People, by a name they have in an export or in `contacts`: neither their words nor their names "
+        "are written anywhere, nor what I answered to them directly.",
+    )
+    chats: tuple[str, ...] = Field((), strict=False, description="Chats, by name; `*` stands for anything.")
+    dates: tuple[DateRange, ...] = Field(
+        (), strict=False, description='Days: `{"from": "2020-01-01", "to": "2020-06-30"}`; one end may be missing.'
+    )
+
+
 class RawParameters(Parameters):
     """``selfChatBot_raw/Dataset_<ID>_<Name>/parameters.json``: yours to write."""
 
@@ -67,6 +133,22 @@ class RawParameters(Parameters):
         default_factory=dict, description="One entry per format folder: who you are there."
     )
     conversation_gap_minutes: float = Field(60.0, gt=0, description="A silence of so many minutes ends a conversation.")
+    context_turns: int = Field(
+        10,
+        ge=1,
+        le=10_000,
+        description="In groups: of what the others say before a reply of mine, so many turns of one person are kept.",
+    )
+    contacts: dict[str, tuple[str, ...]] = Field(
+        default_factory=dict,
+        description='People with several names, in one app or in many: `{"Ana": ["ana.92", "Ana Maria"]}`.',
+    )
+    redact: RedactOptions = Field(
+        default_factory=RedactOptions, description="Optional: what is replaced by a placeholder, see below."
+    )
+    exclude: ExcludeOptions = Field(
+        default_factory=ExcludeOptions, description="Optional: people, chats and days that never enter, see below."
+    )
     validation_fraction: float = Field(
         0.1, gt=0, le=0.4, description="Share of my replies kept for validation: the newest before the test ones."
     )
@@ -77,6 +159,14 @@ class RawParameters(Parameters):
         default_factory=TrainingOptions,
         description="Optional: other start values for the training parameters below.",
     )
+
+    @field_validator("contacts", mode="before")
+    @classmethod
+    def _lists_of_names(cls, contacts: object) -> object:
+        """JSON knows no tuples."""
+        if not isinstance(contacts, dict):
+            return contacts
+        return {name: tuple(names) if isinstance(names, list) else names for name, names in contacts.items()}
 
 
 class TrainingParameters(TrainingOptions):
@@ -226,6 +316,7 @@ def _explain(error: ValidationError, kind: type[BaseModel]) -> str:
         hint = f'did you mean "{near[0]}"?' if near else f"known keys: {', '.join(known)}"
         return f'unknown key "{key}": {hint}'
     message = first["msg"].removeprefix("Input should be ").removeprefix("Value error, ")
+    message = message.replace("a valid tuple", "a list [...]")
     return f'key "{key}": found {_shown(first["input"])}, expected {message}'
 
 
@@ -236,8 +327,13 @@ def _shown(value: object) -> str:
 
 def _fields_at(kind: type[BaseModel], location: tuple[int | str, ...]) -> list[str]:
     for part in location:
-        field = kind.model_fields.get(str(part))
-        if field is None or not (isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel)):
+        if isinstance(part, int):  # an item of a list, whose kind is that of the list
+            continue
+        field = kind.model_fields.get(part)
+        annotation = field.annotation if field else None
+        kinds = [one for one in (annotation, *get_args(annotation)) if isinstance(one, type)]
+        models = [one for one in kinds if issubclass(one, BaseModel)]
+        if not models:
             return []
-        kind = field.annotation
-    return list(kind.model_fields)
+        kind = models[0]
+    return [field.alias or name for name, field in kind.model_fields.items()]

@@ -1,20 +1,20 @@
 """The first stage: a dataset's exports to conversations, and a summary of what was found."""
 
+from __future__ import annotations
+
 import difflib
 import json
-from collections import Counter
-from collections.abc import Callable, Iterable
-from dataclasses import asdict, dataclass, field
-from datetime import timedelta
-from itertools import groupby
+from array import array
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from selfchatbot.atomic import atomic_files, remove_leftovers
-from selfchatbot.conversations import MINIMUM_REPLIES, Splits, build_conversations, split
+from selfchatbot.conversations import MINIMUM_REPLIES, Splits, split
 from selfchatbot.environment import Dataset
 from selfchatbot.errors import ExportError, ParametersError, SelfChatBotError
-from selfchatbot.messages import ChatMessages, Conversation, Message
+from selfchatbot.messages import ChatMessages
 from selfchatbot.parameters import (
     FILE_NAME,
     RawParameters,
@@ -23,35 +23,16 @@ from selfchatbot.parameters import (
     read_parameters,
     validate,
 )
-from selfchatbot.preprocessors import ExportFile, Preprocessor, Preprocessors
-from selfchatbot.preprocessors.base import DISCRIMINATOR
+from selfchatbot.people import Contacts, Exclusion
+from selfchatbot.preprocessors import Preprocessor, Preprocessors
+from selfchatbot.reading import FormatReader, FormatSummary
+from selfchatbot.redaction import Redactor
+from selfchatbot.spool import Spool
 
 SPLIT_NAMES = ("train", "validation", "test")
 SUMMARY_NAME = "summary.json"
 LITTLE = 0.05
 """Below this share of all messages, "me" is probably not me."""
-
-
-@dataclass(slots=True)
-class FormatSummary:
-    """What was found in the folder of one format."""
-
-    name: str
-    files: list[ExportFile] = field(default_factory=list)
-    senders: Counter[str] = field(default_factory=Counter)
-    """Messages in which something was typed, by author."""
-    me: list[str] = field(default_factory=list)
-    """Those of the authors who are me."""
-    mine_by_chat: Counter[str] = field(default_factory=Counter)
-    """My replies, by chat."""
-
-    def to_dict(self) -> dict[str, Any]:
-        return {
-            "name": self.name,
-            "me": self.me,
-            "senders": dict(self.senders.most_common()),
-            "files": [asdict(file) for file in self.files],
-        }
 
 
 @dataclass(slots=True)
@@ -64,12 +45,12 @@ class SplitSummary:
     words: int
 
     @classmethod
-    def of(cls, conversations: list[Conversation]) -> "SplitSummary":
+    def of(cls, spool: Spool, numbers: array[int]) -> SplitSummary:
         return cls(
-            conversations=len(conversations),
-            turns=sum(len(conversation.turns) for conversation in conversations),
-            replies=sum(conversation.replies for conversation in conversations),
-            words=sum(conversation.words for conversation in conversations),
+            conversations=len(numbers),
+            turns=sum(spool.turns[number] for number in numbers),
+            replies=sum(spool.replies[number] for number in numbers),
+            words=sum(spool.words[number] for number in numbers),
         )
 
 
@@ -79,15 +60,29 @@ class Summary:
 
     formats: list[FormatSummary]
     splits: dict[str, SplitSummary]
+    redacted: dict[str, int]
+    """How many of each kind were replaced."""
     warnings: list[str]
     example: ChatMessages
     """One conversation of the training split, cut to a few turns; the assistant's turns are what is trained."""
+    hide: Callable[[str], str]
+    """Takes the names of people and chats that are left out from a text."""
+
+    def contacts(self) -> dict[str, dict[str, int]]:
+        """My replies by contact and format, the contact with most of them first."""
+        found: dict[str, dict[str, int]] = {}
+        for summary in self.formats:
+            for contact, replies in summary.contacts.items():
+                found.setdefault(contact, {})[summary.name] = replies
+        return dict(sorted(found.items(), key=lambda pair: -sum(pair[1].values())))
 
     def to_json(self) -> str:
-        """Every figure of the summary; documented by its keys."""
+        """Every figure of the summary, documented by its keys."""
         values = {
-            "formats": [summary.to_dict() for summary in self.formats],
+            "formats": [summary.to_dict(self.hide) for summary in self.formats],
+            "contacts": self.contacts(),
             "splits": {name: asdict(part) for name, part in self.splits.items()},
+            "redacted": self.redacted,
             "warnings": self.warnings,
             "example": self.example,
         }
@@ -97,99 +92,73 @@ class Summary:
 def preprocess(dataset: Dataset, progress: Callable[[str], None] = lambda _: None) -> Summary:
     """Read every export of a dataset, then write its conversations, training parameters and summary.
 
-    ``progress`` is told, in words, what is being done. Nothing is written before everything has been read.
+    ``progress`` is told, in words, what is being done. Nothing is written before everything has been read; until then
+    the conversations wait in a nameless temporary file beside the preprocessed datasets.
 
     Raises ParametersError, ExportError, or SelfChatBotError when there are too few replies.
     """
-    raw = read_parameters(dataset.raw / FILE_NAME, RawParameters)
+    place = dataset.raw / FILE_NAME
+    raw = read_parameters(place, RawParameters)
     preprocessors = _preprocessors(dataset.raw, raw)
-    formats: list[FormatSummary] = []
-    conversations: list[Conversation] = []
-    for folder, preprocessor in preprocessors.items():
-        summary, found = _read_format(folder, preprocessor, raw.conversation_gap_minutes, progress)
-        formats.append(summary)
-        conversations.extend(found)
-    replies = sum(conversation.replies for conversation in conversations)
-    if replies < MINIMUM_REPLIES:
-        raise SelfChatBotError(
-            f"{dataset.raw}: only {replies} replies of yours, at least {MINIMUM_REPLIES} are needed: add more exports"
+    contacts = Contacts(raw.contacts, f'{place}: key "contacts"')
+    exclusion = Exclusion(raw.exclude, contacts)
+    redactor = Redactor(raw.redact, exclusion.names)
+    scratch = dataset.environment.preprocessed
+    with Spool(scratch) as spool:
+        formats = [
+            FormatReader(folder, preprocessor, raw, contacts, exclusion, redactor, spool, scratch, progress).read()
+            for folder, preprocessor in preprocessors.items()
+        ]
+        replies = sum(spool.replies)
+        if replies < MINIMUM_REPLIES:
+            raise SelfChatBotError(
+                f"{dataset.raw}: only {replies} replies of yours, at least {MINIMUM_REPLIES} are needed: "
+                "add more exports"
+            )
+        progress("splitting")
+        splits = split(spool, raw.validation_fraction, raw.test_fraction)
+        warnings = [*_warnings(formats), *exclusion.unused(raw.exclude)]
+        result = Summary(
+            formats=formats,
+            splits={name: SplitSummary.of(spool, part) for name, part in zip(SPLIT_NAMES, splits, strict=True)},
+            redacted=dict(redactor.counts.most_common()),
+            warnings=[exclusion.hide(warning) for warning in warnings],
+            example=_example(spool, splits.train),
+            hide=exclusion.hide,
         )
-    splits = split(conversations, raw.validation_fraction, raw.test_fraction)
-    result = Summary(
-        formats=formats,
-        splits={name: SplitSummary.of(part) for name, part in zip(SPLIT_NAMES, splits, strict=True)},
-        warnings=_warnings(formats),
-        example=_example(splits.train),
-    )
-    progress("writing")
-    _write(dataset.preprocessed, splits, result, TrainingParameters.start_values(raw))
+        progress("writing")
+        _write(dataset.preprocessed, spool, splits, result.to_json(), TrainingParameters.start_values(raw))
     return result
 
 
 def _preprocessors(raw_folder: Path, raw: RawParameters) -> dict[Path, Preprocessor]:
     """A preprocessor for each format folder."""
-    known = ", ".join(Preprocessors)
     place = raw_folder / FILE_NAME
-    for name in raw.preprocessor_data:
+    data: dict[str, dict[str, Any]] = {}
+    for name, values in raw.preprocessor_data.items():
         if name not in Preprocessors:
             near = difflib.get_close_matches(name, Preprocessors, n=1)
-            hint = f'did you mean "{near[0]}"?' if near else f"known formats: {known}"
+            hint = f'did you mean "{near[0]}"?' if near else f"known formats: {', '.join(Preprocessors)}"
             raise ParametersError(f'{place}: unknown key "preprocessor_data.{name}": {hint}')
+        if data.setdefault(Preprocessors.canonical(name), values) is not values:
+            raise ParametersError(f'{place}: key "preprocessor_data.{name}" is there twice: keep one of them')
     folders = sorted(path for path in raw_folder.iterdir() if path.is_dir() and not path.name.startswith("."))
     if not folders:
+        known = ", ".join(Preprocessors)
         raise ExportError(f"{raw_folder} has no folder with exports: make one named after its format: {known}")
-    found: dict[Path, Preprocessor] = {}
+    found: dict[str, tuple[Path, Preprocessor]] = {}
     for folder in folders:
-        kind = Preprocessors.get(folder.name)
-        if kind is None:
+        if folder.name not in Preprocessors:
+            known = ", ".join(Preprocessors)
             raise ExportError(f"{folder} is no known format: rename it to one of {known}, or move it elsewhere")
-        if kind.name not in raw.preprocessor_data:
-            raise ParametersError(f'{place}: key "preprocessor_data.{kind.name}" is missing: it says who you are there')
-        found[folder] = validate(kind, raw.preprocessor_data[kind.name], f"{place}: preprocessor_data.{kind.name}")
-    return found
-
-
-def _read_format(
-    folder: Path, preprocessor: Preprocessor, gap_minutes: float, progress: Callable[[str], None]
-) -> tuple[FormatSummary, list[Conversation]]:
-    exports = preprocessor.export_files(folder)
-    if not exports:
-        raise ExportError(f"{folder} holds no export ({' or '.join(preprocessor.suffixes)}): put your exports there")
-    progress(f"reading {len(exports)} file(s) of {preprocessor.name}")
-    summary = FormatSummary(preprocessor.name)
-    conversations: list[Conversation] = []
-
-    def counted(messages: Iterable[Message]) -> Iterable[Message]:
-        for message in messages:
-            summary.senders[message.author] += 1
-            yield message
-
-    stream = counted(preprocessor.read(folder, summary.files))
-    for number, (chat, messages) in enumerate(groupby(stream, key=lambda message: message.chat), 1):
-        progress(f"reading {preprocessor.name}: chat {number}")
-        found = list(build_conversations(messages, preprocessor.is_me, timedelta(minutes=gap_minutes)))
-        summary.mine_by_chat[chat] += sum(conversation.replies for conversation in found)
-        conversations.extend(found)
-    summary.me = [author for author in summary.senders if preprocessor.is_me(author)]
-    _check_me(summary, preprocessor, folder.parent / FILE_NAME)
-    return summary, conversations
-
-
-def _check_me(summary: FormatSummary, preprocessor: Preprocessor, place: Path) -> None:
-    key = f"preprocessor_data.{summary.name}.username"
-    if not summary.senders:
-        raise ExportError(f"{place.parent / summary.name}: there is no message with text in any file")
-    if not summary.me:
-        frequent = ", ".join(f"{author} ({count:,})" for author, count in summary.senders.most_common(10))
-        raise ParametersError(
-            f'{place}: key "{key}": "{preprocessor.username}" wrote none of the messages; most are by: {frequent}'
+        name = Preprocessors.canonical(folder.name)
+        if name in found:
+            raise ExportError(f"{folder} and {found[name][0]} are the same format: put their files into one of them")
+        found[name] = (
+            folder,
+            validate(Preprocessors[name], data.get(name, {}), f"{place}: preprocessor_data.{name}"),
         )
-    numbers = {match[0] for author in summary.me if (match := DISCRIMINATOR.search(author))} - {"#0000"}
-    if len(numbers) > 1 and not preprocessor.aliases:
-        raise ParametersError(
-            f'{place}: key "{key}": several authors have this name: {", ".join(sorted(summary.me))}: write yours with '
-            f'its number, and the others that are you in "aliases"'
-        )
+    return dict(found.values())
 
 
 def _warnings(formats: list[FormatSummary]) -> list[str]:
@@ -200,32 +169,32 @@ def _warnings(formats: list[FormatSummary]) -> list[str]:
             warnings.append(
                 f"{summary.name}: only {mine / total:.1%} of the messages are yours: is {', '.join(summary.me)} you?"
             )
-        for file in summary.files:
-            if file.messages and not summary.mine_by_chat[file.chat]:
-                warnings.append(f"{file.path.name}: no message of yours")
-            warnings.extend(f"{file.path.name}: {note}" for note in file.notes)
+        warnings.extend(summary.notes)
+        warnings.extend(f"{name}: no message of yours" for name in summary.without_me)
+        warnings.extend(f"{file.path.name}: {note}" for file in summary.files for note in file.notes)
     return warnings
 
 
-def _example(conversations: list[Conversation], turns: int = 8) -> ChatMessages:
+def _example(spool: Spool, numbers: array[int], turns: int = 8) -> ChatMessages:
     """The first turns of a conversation of middle length, the last of them mine."""
-    by_length = sorted(conversations, key=lambda conversation: len(conversation.turns))
-    messages: ChatMessages = json.loads(by_length[len(by_length) * 3 // 4].to_json())["messages"][:turns]
+    by_length = sorted(numbers, key=spool.turns.__getitem__)
+    messages: ChatMessages = json.loads(spool.line(by_length[len(by_length) * 3 // 4]))["messages"][:turns]
     while len(messages) > 1 and messages[-1]["role"] == "user":
         messages.pop()
     return messages
 
 
-def _write(directory: Path, splits: Splits, summary: Summary, training: dict[str, Any]) -> None:
+def _write(directory: Path, spool: Spool, splits: Splits, summary: str, training: dict[str, Any]) -> None:
     directory.mkdir(parents=True, exist_ok=True)
     remove_leftovers(directory)
     hand_over(directory, training)
     names = [f"{name}.jsonl" for name in SPLIT_NAMES]
     with atomic_files(*(directory / name for name in (*names, SUMMARY_NAME))) as paths:
-        for path, conversations in zip(paths, splits, strict=False):
-            with path.open("w", encoding="utf-8", newline="\n") as file:
-                file.writelines(f"{conversation.to_json()}\n" for conversation in conversations)
-        paths[-1].write_text(summary.to_json(), encoding="utf-8", newline="\n")
+        for path, numbers in zip(paths, splits, strict=False):
+            with path.open("wb") as file:
+                file.writelines(map(spool.line, numbers))
+        # Half a character in a sender's name is no reason to fail at the very end.
+        paths[-1].write_text(summary, encoding="utf-8", errors="replace", newline="\n")
 
 
 def _plain(value: object) -> object:

@@ -8,9 +8,12 @@ from typing import TYPE_CHECKING
 from selfchatbot.cli.shell import parser, run
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from rich.console import Console, RenderableType
 
-    from selfchatbot.preprocessing import FormatSummary, Summary
+    from selfchatbot.preprocessing import Summary
+    from selfchatbot.reading import FormatSummary
 
 SHOWN = 12
 """Rows of a table on the screen; summary.json has them all."""
@@ -41,25 +44,37 @@ def _stage(dataset_id: str) -> None:
 
 def _show(console: Console, summary: Summary) -> None:
     for found in summary.formats:
-        console.print(_files(found))
+        console.print(_files(found, summary.hide))
         console.print(_senders(found))
+    if len(summary.formats) > 1:
+        console.print(_contacts(summary))
     console.print(_splits(summary))
+    if summary.redacted:
+        console.print(_redacted(summary))
     console.print(_example(summary))
     for warning in summary.warnings:
         console.print(f"warning: {warning}", style="yellow", soft_wrap=True)
 
 
-def _files(found: FormatSummary) -> RenderableType:
+def _files(found: FormatSummary, hide: Callable[[str], str]) -> RenderableType:
     from rich.table import Table
 
-    table = Table("file", title=f"{found.name}: {len(found.files)} file(s)", title_justify="left")
+    title = f"{found.name}: {len({str(file.path) for file in found.files}):,} file(s), {found.chats:,} chat(s)"
+    counts = (
+        (found.repeated, "message(s) in two exports, counted once"),
+        (found.left_out, "message(s) excluded"),
+        (found.groups_left_out, "group chat(s) excluded"),
+    )
+    title = ", ".join([title, *(f"{count:,} {what}" for count, what in counts if count)])
+    several = len({str(file.path) for file in found.files}) < len(found.files)
+    table = Table("chat" if several else "file", title=title, title_justify="left")
     for heading in ("messages", "stated", "from", "to"):
         table.add_column(heading, justify="right")
     largest = sorted(found.files, key=lambda file: -file.messages)
     for file in largest[:SHOWN]:
         stated = "" if file.declared is None else f"{file.declared:,}"
         span = [time.date().isoformat() if time else "" for time in (file.first, file.last)]
-        table.add_row(file.path.name, f"{file.messages:,}", stated, *span)
+        table.add_row(hide(file.chat if several else file.path.name), f"{file.messages:,}", stated, *span)
     if rest := largest[SHOWN:]:
         table.add_row(f"... {len(rest)} more", f"{sum(file.messages for file in rest):,}", "", "", "")
     return table
@@ -68,7 +83,9 @@ def _files(found: FormatSummary) -> RenderableType:
 def _senders(found: FormatSummary) -> RenderableType:
     from rich.table import Table
 
-    table = Table("sender", title="Who writes, and which one is you", title_justify="left")
+    from selfchatbot.reading import HOW
+
+    table = Table("sender", title=f"Who writes, and which one is you ({HOW[found.how]})", title_justify="left")
     table.add_column("messages with text", justify="right")
     table.add_column("")
     ranked = found.senders.most_common()
@@ -80,6 +97,31 @@ def _senders(found: FormatSummary) -> RenderableType:
         table.add_row(
             f"... {len(ranked) - len(shown)} more", f"{found.senders.total() - sum(c for _, c in shown):,}", ""
         )
+    return table
+
+
+def _contacts(summary: Summary) -> RenderableType:
+    from rich.table import Table
+
+    table = Table("contact", title="Whom you answer, in all apps", title_justify="left")
+    for found in summary.formats:
+        table.add_column(found.name, justify="right")
+    contacts = summary.contacts()
+    for contact in list(contacts)[:SHOWN]:
+        counts = (contacts[contact].get(found.name, 0) for found in summary.formats)
+        table.add_row(contact, *(f"{count:,}" if count else "" for count in counts))
+    if len(contacts) > SHOWN:
+        table.add_row(f"... {len(contacts) - SHOWN:,} more")
+    return table
+
+
+def _redacted(summary: Summary) -> RenderableType:
+    from rich.table import Table
+
+    table = Table("kind", title="Replaced by placeholders", title_justify="left")
+    table.add_column("how many", justify="right")
+    for kind, count in summary.redacted.items():
+        table.add_row(kind.replace("_", " "), f"{count:,}")
     return table
 
 

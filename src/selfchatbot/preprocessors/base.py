@@ -53,6 +53,8 @@ class Preprocessor(Parameters):
     """The name of the format, of its folder and of its key in ``preprocessor_data``."""
     suffixes: ClassVar[tuple[str, ...]]
     """Lower-case endings of the files it reads."""
+    exports_overlap: ClassVar[bool] = True
+    """Whether two exports can hold the same messages of one chat."""
 
     username: str | None = Field(
         None,

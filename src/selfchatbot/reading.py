@@ -1,0 +1,393 @@
+"""One format's folder: who I am in it, and its conversations."""
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from itertools import groupby
+from operator import attrgetter
+from pathlib import Path
+from typing import Any
+
+from selfchatbot.conversations import build_conversations
+from selfchatbot.errors import ExportError, ParametersError
+from selfchatbot.messages import Message
+from selfchatbot.overlaps import Overlaps
+from selfchatbot.parameters import FILE_NAME, RawParameters
+from selfchatbot.people import Contacts, Exclusion
+from selfchatbot.preprocessors import ExportFile, Preprocessor
+from selfchatbot.preprocessors.base import DISCRIMINATOR
+from selfchatbot.redaction import Redactor
+from selfchatbot.spool import Spool
+
+HOW = {
+    "username": "by the name in parameters.json",
+    "export": "as the export says",
+    "common": "the only one who writes in every chat",
+}
+"""The ways in which I am found."""
+PROGRESS_SECONDS = 0.1
+
+
+@dataclass(slots=True)
+class FormatSummary:
+    """What was found in the folder of one format."""
+
+    name: str
+    files: list[ExportFile] = field(default_factory=list)
+    senders: Counter[str] = field(default_factory=Counter)
+    """Messages in which something was typed, by author."""
+    me: list[str] = field(default_factory=list)
+    """Those of the authors who are me."""
+    how: str = ""
+    """Why they are: a key of `HOW`."""
+    chats: int = 0
+    contacts: Counter[str] = field(default_factory=Counter)
+    """My replies, by contact."""
+    repeated: int = 0
+    """Messages that another export of the same chat has as well."""
+    left_out: int = 0
+    """Messages that `exclude` names."""
+    groups_left_out: int = 0
+    """Chats that ``group_chats`` leaves out."""
+    notes: list[str] = field(default_factory=list)
+    without_me: list[str] = field(default_factory=list)
+    """Names of files in which I didn't write."""
+
+    def to_dict(self, hide: Callable[[str], str]) -> dict[str, Any]:
+        """The figures; ``hide`` takes the names of excluded people and chats out of a text."""
+        return {
+            "name": self.name,
+            "me": self.me,
+            "me_found": HOW.get(self.how, ""),
+            "chats": self.chats,
+            "repeated_messages": self.repeated,
+            "excluded_messages": self.left_out,
+            "excluded_groups": self.groups_left_out,
+            "senders": dict(self.senders.most_common()),
+            "files": [
+                {
+                    "path": hide(str(file.path)),
+                    "chat": hide(file.chat),
+                    "messages": file.messages,
+                    "declared": file.declared,
+                    "first": file.first,
+                    "last": file.last,
+                    "notes": [hide(note) for note in file.notes],
+                }
+                for file in self.files
+            ],
+        }
+
+
+class _UnsaidError(Exception):
+    """There is a file that doesn't say who made it."""
+
+
+class _Speakers(dict[str, str | None]):
+    """Authors to the names of their contacts, and me to None."""
+
+    def __init__(self, is_me: Callable[[str], bool], contacts: Contacts) -> None:
+        self._is_me = is_me
+        self._contacts = contacts
+
+    def __missing__(self, author: str) -> str | None:
+        self[author] = None if self._is_me(author) else self._contacts.name_of(author)
+        return self[author]
+
+
+class FormatReader:
+    """Reads one format's folder into the spool."""
+
+    def __init__(
+        self,
+        folder: Path,
+        preprocessor: Preprocessor,
+        raw: RawParameters,
+        contacts: Contacts,
+        exclusion: Exclusion,
+        redactor: Redactor,
+        spool: Spool,
+        scratch: Path,
+        progress: Callable[[str], None],
+    ) -> None:
+        self._folder = folder
+        self._preprocessor = preprocessor
+        self._name = preprocessor.name
+        self._raw = raw
+        self._gap = timedelta(minutes=raw.conversation_gap_minutes)
+        self._contacts = contacts
+        self._exclusion = exclusion
+        self._redactor = redactor
+        self._spool = spool
+        self._scratch = scratch
+        self._progress = progress
+        self._told = 0.0
+        self._spoken: set[str] = set()
+        """Chats in which somebody who is to be left out has written."""
+        self._place = folder.parent / FILE_NAME
+        self._exports = preprocessor.export_files(folder)
+
+    def read(self) -> FormatSummary:
+        """The conversations go to the spool, everything else is in the summary.
+
+        Raises ExportError, with a hint when the files are of another kind, and ParametersError when nobody knows who
+        I am.
+        """
+        from selfchatbot.preprocessors.hints import hint_for_files, hint_for_folder
+
+        kind = type(self._preprocessor)
+        if not self._exports:
+            hint = hint_for_folder(kind, self._folder)
+            suffixes = " or ".join(self._preprocessor.suffixes)
+            raise ExportError(hint or f"{self._folder} holds no export ({suffixes}): put your exports there")
+        self._progress(f"reading {len(self._exports)} file(s) of {self._name}")
+        try:
+            summary = self._read()
+            if not summary.senders:
+                raise ExportError(f"{self._folder}: there is no message with text in any file that may be used")
+        except (ExportError, ParametersError) as error:
+            # The file that the message names comes first.
+            message = str(error)
+            files = sorted(self._exports, key=lambda path: str(path) not in message)
+            if hint := hint_for_files(kind, files):
+                raise ExportError(hint) from error
+            raise
+        empty = [file.path for file in summary.files if not file.messages]
+        if empty and (hint := hint_for_files(kind, empty)):
+            summary.notes.append(hint)
+        return summary
+
+    def _read(self) -> FormatSummary:
+        preprocessor = self._preprocessor
+        if preprocessor.username is not None or preprocessor.aliases:
+            summary = self._pass(preprocessor.is_me, "username")
+            if not summary.me and summary.senders:
+                summary = self._without_username(summary)
+            self._refuse_namesakes(summary)
+            return summary
+        said: set[str] = set()
+
+        def take(file: ExportFile | None) -> None:
+            if file is None or file.me is None:
+                raise _UnsaidError
+            said.add(file.me)
+
+        try:
+            summary = self._pass(said.__contains__, "export", take)
+        except _UnsaidError:
+            names, how, census = self._census()
+            summary = self._pass(names.__contains__, how)
+        else:
+            census = summary
+        if not summary.me and summary.senders:
+            raise self._unknown(census, "the exports don't say who you are")
+        if len(said) > 1:
+            summary.notes.append(f"{self._name}: the exports say that you are {' and '.join(sorted(said))}")
+        return summary
+
+    def _without_username(self, summary: FormatSummary) -> FormatSummary:
+        """The user name wrote nothing; where every file says who made it, that is who I am."""
+        said = {file.me for file in summary.files if file.messages}
+        given = self._preprocessor.username or " or ".join(self._preprocessor.aliases)
+        if not said or None in said:
+            raise self._unknown(summary, f'"{given}" wrote none of the messages')
+        names = {name for name in said if name is not None}
+        again = self._pass(names.__contains__, "export")
+        if not again.me:
+            raise self._unknown(summary, f'"{given}" wrote none of the messages')
+        again.notes.append(f'{self._name}: "{given}" wrote no message, so you are who the exports say')
+        return again
+
+    def _census(self) -> tuple[set[str], str, FormatSummary]:
+        """Who writes in every chat. One more pass: only its end shows who that is."""
+        summary = FormatSummary(self._name)
+        common: set[str] | None = None
+        chats: set[str] = set()
+        self._progress(f"reading {self._name}: looking for you")
+        nobody = _Speakers(lambda _: False, self._contacts)
+        for chat, messages in groupby(self._messages(summary, nobody), key=attrgetter("chat")):
+            authors = Counter(message.author for message in messages)
+            summary.senders.update(authors)
+            common = set(authors) if common is None else common & authors.keys()
+            chats.add(chat)
+        said = {file.me for file in summary.files if file.me is not None}
+        if said:
+            return said, "export", summary
+        if summary.senders and (common is None or len(common) != 1 or len(chats) < 2):
+            reason = "there is only one chat" if len(chats) < 2 else f"{len(common or ())} people write in every chat"
+            raise self._unknown(summary, f"the exports don't say who you are and {reason}")
+        return common or set(), "common", summary
+
+    def _unknown(self, summary: FormatSummary, reason: str) -> ParametersError:
+        frequent = ", ".join(f"{author} ({count:,})" for author, count in summary.senders.most_common(10))
+        return ParametersError(
+            f'{self._place}: key "preprocessor_data.{self._name}.username": {reason}; most are by: {frequent}'
+        )
+
+    def _refuse_namesakes(self, summary: FormatSummary) -> None:
+        numbers = {match[0] for author in summary.me if (match := DISCRIMINATOR.search(author))} - {"#0000"}
+        if len(numbers) > 1 and not self._preprocessor.aliases:
+            raise ParametersError(
+                f'{self._place}: key "preprocessor_data.{self._name}.username": several authors have this name: '
+                f"{', '.join(sorted(summary.me))}: write yours with its number, and the others that are you in "
+                '"aliases"'
+            )
+
+    def _pass(
+        self, is_me: Callable[[str], bool], how: str, take: Callable[[ExportFile | None], None] = lambda _: None
+    ) -> FormatSummary:
+        """Read everything once and keep the conversations; nothing of it stays if that fails."""
+        length, counts = len(self._spool), self._redactor.counts.copy()
+        try:
+            summary = self._conversations(is_me, how, take)
+        except BaseException:
+            self._spool.shrink(length)
+            self._redactor.counts = counts
+            raise
+        if not summary.me:
+            self._spool.shrink(length)
+            self._redactor.counts = counts
+        return summary
+
+    def _conversations(
+        self, is_me: Callable[[str], bool], how: str, take: Callable[[ExportFile | None], None]
+    ) -> FormatSummary:
+        summary = FormatSummary(self._name, how=how)
+        speakers = _Speakers(is_me, self._contacts)
+
+        def next_file(file: ExportFile | None) -> None:
+            take(file)
+            speakers.clear()
+
+        mine_in_files: set[int] = set()
+        mine_in_chats: set[str] = set()
+        stream = self._messages(summary, speakers, next_file)
+        spoken: set[str] = set()
+        for chat, messages in groupby(stream, key=attrgetter("chat")):
+            self._tell(f"reading {self._name}: chat {summary.chats + 1:,}")
+            number = len(summary.files)
+            file = summary.files[-1] if summary.files else None
+            group = file.group if file is not None and file.chat == chat else None
+            authors: Counter[str] = Counter()
+            replies: Counter[str] = Counter()
+            length, counts = len(self._spool), self._redactor.counts.copy()
+            for conversation in build_conversations(
+                _counted(messages, authors),
+                speakers.__getitem__,
+                self._gap,
+                self._raw.context_turns,
+                group,
+                self._name,
+            ):
+                redacted = self._redactor.conversation(conversation)
+                self._spool.add(redacted)
+                replies[redacted.contact] += redacted.replies
+            others = {speakers[author] for author in authors} - {None}
+            if self._leave_out(summary, chat, group, len(others)):
+                self._spool.shrink(length)
+                self._redactor.counts = counts
+                continue
+            summary.chats += 1
+            summary.senders.update(authors)
+            summary.contacts.update(replies)
+            if chat in self._spoken:
+                spoken.add(chat)
+            if any(speakers[author] is None for author in authors):
+                mine_in_files.add(number)
+                if file is not None and file.chat == chat:
+                    mine_in_chats.add(chat)
+        summary.me = [author for author in summary.senders if speakers[author] is None]
+        summary.without_me = [
+            file.path.name
+            for number, file in enumerate(summary.files, 1)
+            if file.messages and number not in mine_in_files and file.chat not in mine_in_chats
+        ]
+        for chat in self._spoken - spoken:
+            self._exclusion.leave_out(chat)
+        summary.files = [file for file in summary.files if not self._exclusion.is_hidden(file.chat)]
+        return summary
+
+    def _leave_out(self, summary: FormatSummary, chat: str, group: bool | None, others: int) -> bool:
+        """Whether a chat, read to its end, is one to be left out."""
+        if self._preprocessor.group_chats == "exclude" and (group or (group is None and others > 1)):
+            summary.groups_left_out += 1
+            return True
+        return chat in self._spoken and not others
+
+    def _messages(
+        self,
+        summary: FormatSummary,
+        speakers: _Speakers,
+        next_file: Callable[[ExportFile | None], None] = lambda _: None,
+    ) -> Iterator[Message]:
+        """What may enter, once; ``next_file`` is told of each file before its first message is given."""
+        self._spoken.clear()
+        files = summary.files
+        number = -1
+        repeated: Counter[int] = Counter()
+        kept = _Kept(self._exclusion, speakers, self._gap, self._spoken) if self._exclusion.active else None
+        with ExitStack() as stack:
+            overlaps = None
+            if len(self._exports) > 1 and self._preprocessor.exports_overlap:
+                overlaps = stack.enter_context(Overlaps(self._scratch))
+            for message in self._preprocessor.read(self._folder, files):
+                if len(files) != number:
+                    number = len(files)
+                    next_file(files[-1] if files else None)
+                if kept is not None and not kept.takes(message):
+                    summary.left_out += 1
+                elif overlaps is not None and overlaps.repeated(message, number):
+                    repeated[number] += 1
+                else:
+                    yield message
+        summary.repeated = repeated.total()
+        for number, count in repeated.items():
+            if number:
+                files[number - 1].notes.append(
+                    f"{count:,} messages are in another export of the chat too: they count once"
+                )
+
+    def _tell(self, text: str) -> None:
+        now = time.monotonic()
+        if now - self._told > PROGRESS_SECONDS:
+            self._told = now
+            self._progress(text)
+
+
+class _Kept:
+    """Which messages of a format may enter."""
+
+    def __init__(self, exclusion: Exclusion, speakers: _Speakers, gap: timedelta, spoken: set[str]) -> None:
+        self._exclusion = exclusion
+        self._speakers = speakers
+        self._gap = gap
+        self._spoken = spoken
+        self._chat: str | None = None
+        self._chat_left_out = False
+        self._last_left_out: datetime | None = None
+
+    def takes(self, message: Message) -> bool:
+        """Whether a message may enter. What I answer to somebody who is left out may not, either."""
+        if message.chat != self._chat:
+            self._chat = message.chat
+            self._chat_left_out = self._exclusion.chat(message.chat)
+            self._last_left_out = None
+        if self._chat_left_out or self._exclusion.time(message.timestamp):
+            return False
+        if self._exclusion.person(message.author):
+            self._spoken.add(message.chat)
+            self._last_left_out = message.timestamp
+            return False
+        if self._last_left_out is not None and self._speakers[message.author] is None:
+            return message.timestamp - self._last_left_out > self._gap
+        self._last_left_out = None
+        return True
+
+
+def _counted(messages: Iterable[Message], authors: Counter[str]) -> Iterator[Message]:
+    for message in messages:
+        authors[message.author] += 1
+        yield message

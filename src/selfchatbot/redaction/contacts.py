@@ -1,0 +1,59 @@
+"""How people can be reached, and words that the user names: all of it optional."""
+
+import re
+from collections.abc import Iterable, Iterator
+
+from selfchatbot.redaction.rule import LETTER_AFTER, LETTER_BEFORE, Rule, Span, every
+
+LINK = (
+    r"(?:https?://|(?<![\w.@-])www\.|(?<![\w.@-])(?:discord\.gg|t\.me|youtu\.be|bit\.ly|wa\.me)/)"
+    r"[^\s<>]*[^\s<>.,!?;:)\]'\"…]"
+)
+EMAIL = r"(?<![\w.+%-])[\w.+%-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,8}(?<![_-])"
+STREETS = (
+    "street|st|avenue|ave|road|rd|lane|ln|drive|dr|boulevard|blvd|court|ct|place|square|terrace|highway|hwy|parkway"
+)
+FRENCH = r"rue|avenue|av\.|boulevard|bd|place|chemin|allée|impasse|quai|route"
+GERMANIC = (
+    "straße|strasse|str\\.|weg|platz|allee|gasse|damm|ufer|chaussee|straat|laan|plein|gracht|kade|vej|gade|gatan|gata|"
+    "vägen|katu|tie"
+)
+SOUTHERN = r"calle|c/|avenida|avda\.?|plaza|paseo|via|viale|piazza|corso|rua|travessa|praça|ul\.|ulica|ул\.|улица"
+ADDRESS = (
+    rf"(?<![\w.,:/-])\d{{1,5}}[a-z]?[ ](?:[^\W\d_][\w.'’-]{{0,20}}[ ]){{1,4}}(?:{STREETS})(?![\w'’])\.?"
+    r"(?:,?[ ](?:apt|apartment|unit|suite|flat|#)\.?[ ]?\w{1,6})?"
+    rf"|(?<![\w.,:/-])\d{{1,4}}(?:[ ]?(?:bis|ter))?,?[ ](?:{FRENCH})[ ][^\n\x1e,.!?\d]{{3,40}}"
+    rf"|(?<!\w)(?:[^\W\d_]{{1,20}}-){{0,3}}[^\W\d_]{{0,30}}(?:{GERMANIC})[ ]\d{{1,4}}[ ]?[a-z]?(?!\w)"
+    rf"|(?<!\w)(?:{SOUTHERN})[ ]?[^\n\x1e,.!?\d]{{3,40}}?,?[ ](?:n[º°.]?[ ]?|д\.?[ ]?)?\d{{1,5}}(?!\w)"
+)
+"""Number and street, or street and number, by the words for streets."""
+
+RULES = (
+    Rule("links", r"https?://|www\.|[a-z]\.[a-z]{2}/", every(LINK)),
+    Rule("emails", "@", every(EMAIL)),
+    Rule("street_addresses", r"\d", every(ADDRESS)),
+)
+
+
+def phone_numbers(region: str | None) -> Rule:
+    """Numbers that could be dialled (phonenumbers); without a region, those that begin with ``+``."""
+
+    def find(text: str, lower: str) -> Iterator[Span]:
+        import phonenumbers
+
+        for match in phonenumbers.PhoneNumberMatcher(text, region):
+            yield match.start, match.end
+
+    return Rule("phone_numbers", r"[+(]?\d[\d ()./\u00a0-]{5}", find)
+
+
+def words(kind: str, given: Iterable[str]) -> Rule:
+    """Whole words without regard to case, also with an ``s`` behind; scripts without spaces know no whole words."""
+    alternatives = []
+    for word in sorted({" ".join(word.lower().split()) for word in given} - {""}, key=len, reverse=True):
+        spaced = all(character < "\u2000" for character in word)
+        before = LETTER_BEFORE if spaced and word[0].isalnum() else ""
+        after = rf"(?:s{LETTER_AFTER}|{LETTER_AFTER})" if spaced and word[-1].isalnum() else ""
+        alternatives.append(before + re.escape(word).replace(r"\ ", r"[ \t\u00a0]+") + after)
+    pattern = "|".join(alternatives) or "(?!)"
+    return Rule(kind, pattern, every(pattern))

@@ -1,0 +1,87 @@
+"""Passwords and keys: nothing but the words before them gives them away."""
+
+import re
+from collections.abc import Iterator
+
+from selfchatbot.redaction.rule import LETTER_AFTER, LETTER_BEFORE, Rule, Span
+
+SURE = (
+    "password|passwort|passwörter|kennwort|passcode|passphrase|passwd|mot de passe|contraseña|contrasena|palavra-passe|"
+    "parola d'ordine|wachtwoord|lösenord|adgangskode|kodeord|passord|salasana|jelszó|пароль|пароля|κωδικός πρόσβασης|"
+    "סיסמה|סיסמא|كلمة السر|كلمة المرور|mật khẩu|kata sandi|รหัสผ่าน|"
+    "(?:api|secret|private|access|encryption|licen[cs]e|product|activation|recovery|wi-?fi|wlan|wpa)[ _-]?key|"
+    "client[ _-]?secret|(?:access|auth|bot|api|refresh)[ _-]?token"
+)
+SHORT = "pass|pwd?|mdp|senha|parola|hasło|haslo|heslo|şifre|sifre"
+WEAK = "token|secret|clave"
+"""These have other meanings: only what no word looks like counts after them."""
+JOINED = "密码|密碼|口令|パスワード|暗証番号|비밀번호|비번"
+"""Written without spaces around them."""
+VERBS = "is|was|ist|war|lautet|es|era|est|c'est|é|è|eh|jest|brzmi|är|er|je|este|это|είναι"
+PASSWORD = re.compile(
+    rf"(?:(?:(?P<sure>{SURE})|{LETTER_BEFORE}(?:(?P<short>{SHORT})|{WEAK}))(?:s|en|e|i)?{LETTER_AFTER}"
+    r"(?P<filler>[^\n\x1e:=?.!：]{0,30}?)"
+    r"(?:[ \t]*(?P<sign>[:=：]|[-=]>|→)\s*"
+    rf"|[ \t]+(?:{VERBS})(?:[ \t]+(?:now|still|jetzt|ahora))?[ \t]+"
+    r"|[ \t]*\?*[\n\x1e]+(?P<next>(?!\s)))"
+    rf"|(?:{JOINED})[ \t]*(?P<particle>[:：是はがは이은는가][ \t]*))"
+    r"(?P<quote>[\"'“‘`«])?(?P<value>[^\s\"”`»]{3,256})(?P<rest>[^\n\x1e]{0,40})"
+)
+CLOSING = ".,;!?)]}'’…"
+COMMON = """
+about again also always anyway awesome back bad been being better broken case changed correct cool different dumb
+easy empty enough expired fake fine first forgotten free from fun funny good gone great hacked hard have here
+hidden how incorrect inside invalid just kind known last leaked like literally long lost love maybe mine missing
+much needed never nice none nonsense nothing obvious okay only open over probably really required reset right safe
+same saved secret secure short simple something still stolen strong stupid sure terrible that the their there this
+too true unknown useless very weak weird what when where which whatever working worse written wrong your yours
+falsch richtig nicht noch auch sehr gleich anders geheim lang kurz sicher unsicher vergessen abgelaufen incorrecta
+correcta misma mala buena mauvais faux correct oublié même sbagliata errada errado igual
+"""
+COMMON_WORDS = frozenset(COMMON.split())
+"""What people say about passwords."""
+
+
+def _passwords(text: str, lower: str) -> Iterator[Span]:
+    position = 0
+    while match := PASSWORD.search(lower, position):
+        start, end = match.span("value")
+        position = start
+        if match["quote"] is None:
+            while end > start + 1 and text[end - 1] in CLOSING:
+                end -= 1
+        elif text[end - 1] in "'’":
+            end -= 1
+        alone = not lower[end : match.end()].strip(CLOSING + ' \t"”»`')
+        if _is_secret(text[start:end], match, alone):
+            yield start, end
+            position = end
+
+
+def _is_secret(value: str, match: re.Match[str], alone: bool) -> bool:
+    if "://" in value or value.startswith(("[", "<", "@")):
+        return False
+    strong = _looks_random(value)
+    if match["next"] is not None:  # only its place announces it
+        return alone and strong and len(value) >= 6
+    if match["sign"] is not None and alone and match["sure"] is not None:
+        return True
+    if value.lower() in COMMON_WORDS:
+        return False
+    if match["quote"] is not None or (strong and len(value) >= 4):
+        return True
+    if match["sign"] is not None:
+        return alone and match["short"] is not None and not match["filler"].strip()
+    return alone and len(value) >= 5 and (match["sure"] is not None or match["particle"] is not None)
+
+
+def _looks_random(value: str) -> bool:
+    """Whether no word of a language looks like it: digits, signs, or capitals after the first letter."""
+    return (
+        any(map(str.isdigit, value))
+        or any(not (c.isalnum() or c in "'’-.,…()") for c in value)
+        or (any(map(str.islower, value)) and any(map(str.isupper, value[1:])))
+    )
+
+
+RULES = (Rule("passwords", f"{SURE}|{SHORT}|{WEAK}|{JOINED}", _passwords),)

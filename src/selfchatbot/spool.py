@@ -1,0 +1,94 @@
+"""Conversations in a temporary file, so that memory doesn't grow with the chats."""
+
+from __future__ import annotations
+
+import json
+from array import array
+from datetime import datetime, timedelta
+from pathlib import Path
+from tempfile import SpooledTemporaryFile
+from types import TracebackType
+
+from selfchatbot.messages import Conversation, Turn
+
+IN_MEMORY = 16 * 2**20
+"""Bytes up to which there is no file."""
+EPOCH = datetime(1970, 1, 1)
+TIME = 8
+"""Bytes of one time."""
+
+
+class Spool:
+    """Conversations by number, 28 bytes of memory each; their text is in a file without a name.
+
+    The file is gone when the process ends, however it ends. A record is the JSONL line and then, because a conversation
+    may have to be cut, the times at which its turns start and end.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self._file = SpooledTemporaryFile(IN_MEMORY, dir=str(directory))  # noqa: SIM115
+        self._end = 0
+        self._offsets = array("Q")
+        self.starts = array("d")
+        """When each conversation starts, in seconds since 1970 of its own wall clock."""
+        self.turns = array("I")
+        self.replies = array("I")
+        self.words = array("I")
+
+    def __enter__(self) -> Spool:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._file.close()
+
+    def __len__(self) -> int:
+        return len(self._offsets)
+
+    def add(self, conversation: Conversation) -> int:
+        """Keep a conversation; its number is how many there were before it."""
+        times = array("d")
+        for turn in conversation.turns:
+            times.append((turn.start - EPOCH).total_seconds())
+            times.append((turn.end - EPOCH).total_seconds())
+        record = conversation.to_json().encode("utf-8", "replace") + b"\n" + times.tobytes()
+        self._file.seek(self._end)
+        self._file.write(record)
+        self._offsets.append(self._end)
+        self._end += len(record)
+        self.starts.append(times[0])
+        self.turns.append(len(conversation.turns))
+        self.replies.append(conversation.replies)
+        self.words.append(conversation.words)
+        return len(self._offsets) - 1
+
+    def line(self, number: int) -> bytes:
+        """The JSONL line of a conversation, with its newline."""
+        record = self._record(number)
+        return record[: len(record) - 2 * TIME * self.turns[number]]
+
+    def get(self, number: int) -> Conversation:
+        """A conversation as it was added."""
+        line = json.loads(self.line(number))
+        times = array("d", self._record(number)[-2 * TIME * self.turns[number] :])
+        moments = [EPOCH + timedelta(seconds=time) for time in times]
+        turns = tuple(
+            Turn(message["role"], message["content"], start, end)
+            for message, start, end in zip(line["messages"], moments[::2], moments[1::2], strict=True)
+        )
+        return Conversation(turns, line["chat"], line["contact"], line["format"])
+
+    def shrink(self, length: int) -> None:
+        """Forget all conversations but the first ``length``."""
+        if length < len(self._offsets):
+            self._end = self._offsets[length]
+            for column in (self._offsets, self.starts, self.turns, self.replies, self.words):
+                del column[length:]
+
+    def _record(self, number: int) -> bytes:
+        offset = self._offsets[number]
+        end = self._offsets[number + 1] if number + 1 < len(self._offsets) else self._end
+        self._file.seek(offset)
+        record: bytes = self._file.read(end - offset)
+        return record
