@@ -1,0 +1,25 @@
+"""Write the tables of README.md and docs/ that are generated from the code: python tests/readme_tables.py"""
+
+import re
+from pathlib import Path
+
+from selfchatbot import parameters
+from selfchatbot.preprocessors.base import Preprocessor
+
+ROOT = Path(__file__).resolve().parent.parent
+MARKED = re.compile(r"(<!-- table: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
+
+
+def with_current_tables(text: str) -> str:
+    """``text`` with every marked table as the code has it now."""
+
+    def current(match: re.Match[str]) -> str:
+        kind = Preprocessor if match[2] == "Preprocessor" else getattr(parameters, match[2])
+        return f"{match[1]}\n{parameters.table(kind)}\n\n{match[3]}"
+
+    return MARKED.sub(current, text)
+
+
+if __name__ == "__main__":
+    readme = ROOT / "README.md"
+    readme.write_text(with_current_tables(readme.read_text(encoding="utf-8")), encoding="utf-8", newline="\n")
