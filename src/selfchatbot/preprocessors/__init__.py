@@ -10,6 +10,7 @@ Preprocessors = Registry(
         "Messenger": "selfchatbot.preprocessors.messenger:Messenger",
         "Instagram": "selfchatbot.preprocessors.messenger:Instagram",
         "WhatsApp": "selfchatbot.preprocessors.whatsapp:WhatsApp",
+        "LINE": "selfchatbot.preprocessors.line:LINE",
     }
 )
 """A format is one line here: its name and where its class is. It is imported when it is needed."""
