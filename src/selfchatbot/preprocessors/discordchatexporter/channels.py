@@ -12,11 +12,11 @@ from selfchatbot.preprocessors.discordchatexporter.layout import Layout
 Export = Layout | JsonExport | Table
 KINDS = (".json", ".csv", ".txt")
 """The one that tells most comes first."""
-# ExportRequest.cs: "Guild - Channel [id] (after 2024-01-01) [part 2].txt"
+# ExportRequest.cs: "Guild - Channel [id] (after 2024-01-01) [part 2].txt", up to 2.15 "Guild - Channel [2 of 3].txt"
 FILE_NAME = re.compile(
     r"(?P<name>.*?(?: \[(?P<id>[0-9a-f]{8,20})\])?)"
     r"(?P<span> \((?:after |before )?\d{4}-\d\d-\d\d(?: to \d{4}-\d\d-\d\d)?\))?"
-    r"(?: \[part (?P<part>\d+)\])?",
+    r"(?: \[(?:part (?P<part>\d+)|(?P<number>\d+) of \d+)\])?",
     re.DOTALL,
 )
 
@@ -45,7 +45,7 @@ def channels(exports: Iterable[Export]) -> Iterator[Channel]:
             best.setdefault(_part(export, "span"), export.path.suffix.lower())
         kept = [export for export in together if best[_part(export, "span")] == export.path.suffix.lower()]
         # Partitions come in the order of their times, which is that of their numbers unless newest is first.
-        kept.sort(key=lambda export: (export.opening, int(_part(export, "part") or 1)))
+        kept.sort(key=lambda export: (export.opening, int(_part(export, "part") or _part(export, "number") or 1)))
         doubles = [export.path for export in together if export not in kept]
         yield Channel(_part(together[0], "name") or together[0].path.stem, kept, doubles)
 

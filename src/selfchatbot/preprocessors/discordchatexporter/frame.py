@@ -32,6 +32,8 @@ class Frame:
     """The number of messages."""
     counts_in_head: bool = False
     """``Messages: N`` stood in the head up to 2.15."""
+    hides_messages: bool = False
+    """Whether what looks like a message stands in a head: the topic quotes one, or the rule that closes it is lost."""
 
     def add(self, count: str) -> None:
         # More digits than any export has are damage, and int() refuses 4,300 of them.
@@ -53,7 +55,7 @@ def body(lines: Iterable[str], frame: Frame) -> Iterator[Paragraph]:
             end = None
         if not in_head and text and text[0] in RULES:
             if _is_end(text):
-                if len(text) == 3:
+                if len(text) <= 3:
                     end = blank, text
                     continue
                 if _is_head(text[3:]):
@@ -98,7 +100,10 @@ def _paragraphs(lines: Iterable[str]) -> Iterator[tuple[int, list[str]]]:
 
 
 def _is_end(text: list[str]) -> bool:
-    return len(text) >= 3 and text[0] in RULES and text[2] in RULES and EXPORTED.fullmatch(text[1]) is not None
+    """Whether ``text`` begins like an end; a killed export may lack a piece of its last line."""
+    if len(text) < 2 or text[0] not in RULES or EXPORTED.fullmatch(text[1]) is None:
+        return False
+    return len(text) == 2 or not text[2].strip("=")
 
 
 def _is_head(text: list[str]) -> bool:
@@ -120,5 +125,5 @@ def _below_head(text: list[str], frame: Frame) -> tuple[list[str], bool]:
             frame.add(match[1])
         elif line in RULES:
             return text[index + 1 :], False
-    # A damaged head must not hide the messages.
-    return (text, False) if text and is_header(text[0]) else ([], True)
+    frame.hides_messages = frame.hides_messages or (len(text) > 0 and is_header(text[0]))
+    return [], True

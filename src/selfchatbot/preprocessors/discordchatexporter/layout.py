@@ -52,8 +52,8 @@ class Layout:
     @property
     def unfinished(self) -> bool:
         """Whether the end is missing. With one blank line between messages it may be 2.16, which wrote none."""
-        frame = self.frame
-        return self.evidence is not None and self.gap == 2 and frame.heads > frame.ends and not frame.counts_in_head
+        ended = self.frame.ends >= self.frame.heads or self.frame.counts_in_head
+        return not ended and (self.evidence is None or self.gap == 2)
 
     @property
     def opening(self) -> datetime:
@@ -72,8 +72,8 @@ class Layout:
         surplus = None if self.declared is None or self.grouped else authors.total() - self.declared
         if surplus is not None and surplus <= 0:
             return set()
-        headers = (header for header, _ in parts(self, set()))
-        return pasted(map(_mirrored, headers) if self.newest_first else headers, surplus, authors)
+        headers = enumerate(header for header, _ in parts(self, set()))
+        return pasted(reversed(list(headers)) if self.newest_first else headers, surplus, authors)
 
     def segments_from_end(self, rejected: set[int]) -> Iterator[list[Part]]:
         """The messages of a file in file order, but in pieces from its end: never more than one piece in memory."""
@@ -151,6 +151,10 @@ def scan(path: ExportPath) -> Layout:
         before = lines
     if seen:
         _choose(layout, list(seen.values()))
+    elif layout.frame.hides_messages:
+        raise ExportError(
+            f'{path}: the line of 62 "=" before the first message is missing: put it there, or export the channel again'
+        )
     elif empty and not layout.frame.heads:
         raise ExportError(f"{path} is empty: export the channel again, or remove the file")
     elif not empty or not layout.frame.heads:
@@ -192,7 +196,7 @@ def parts(layout: Layout, rejected: set[int]) -> Iterator[Part]:
         text.extend(lines)
         before = lines
     if current is not None:
-        yield current, text if layout.frame.ends else _without_torn_end(text, gap)
+        yield current, text if layout.frame.ends else _without_torn_end(text, gap if layout.headers > 1 else 1)
 
 
 def _ends_in_reactions(lines: list[str]) -> bool:
@@ -200,17 +204,22 @@ def _ends_in_reactions(lines: list[str]) -> bool:
 
 
 def _without_torn_end(text: list[str], gap: int) -> list[str]:
-    """Take off a header or an end of which a killed export wrote only a piece."""
+    """Take off the header, the end or the section of which a killed export wrote only a piece."""
     end = len(text)
     while end and not text[end - 1]:
         end -= 1
-    start = end - 1
-    if start > 0 and text[start - 1] in RULES and text[start].startswith("Exported "):
+    start = end
+    while start and text[start - 1]:
         start -= 1
-    torn = start >= gap and not any(text[start - gap : start])
-    if torn and (start < end - 1 or CUT_OFF.fullmatch(text[start])):
+    last = text[start:end]
+    if len(last) == 1 and start >= gap and not any(text[start - gap : start]) and CUT_OFF.fullmatch(last[0]):
         return text[:start]
-    return text
+    if len(last) == 2 and last[0] in RULES and last[1][:9] == "Exported "[: len(last[1])]:
+        return text[:start]
+    tagged = [index for index in range(end) if text[index] in TAGS and (index == 0 or not text[index - 1])]
+    if len(last) == 1 and any(tag.startswith(last[0]) for tag in TAGS):
+        tagged.append(start)
+    return text[: tagged[-1]] if tagged else text
 
 
 def _choose(layout: Layout, seen: list[_Seen]) -> None:
@@ -219,7 +228,7 @@ def _choose(layout: Layout, seen: list[_Seen]) -> None:
     plain = sum(chosen.gaps.values())
     layout.evidence = chosen.evidence
     layout.old_headers = chosen.old
-    layout.gap = 2 if chosen.gaps[2] > plain / 2 else 1
+    layout.gap = 2 if chosen.gaps[2] >= plain / 2 else 1
     for gap in (1, 2):
         if chosen.headers(gap) == layout.declared and chosen.headers(3 - gap) != layout.declared:
             layout.gap = gap
@@ -227,8 +236,3 @@ def _choose(layout: Layout, seen: list[_Seen]) -> None:
     layout.first_date = chosen.first_date
     if len(orders(chosen.evidence.shape)) == 1:
         layout.order = orders(chosen.evidence.shape)[0]
-
-
-def _mirrored(header: Header) -> Header:
-    """A header on a time line that runs the other way, so that a newest-first file reads like any other."""
-    return header._replace(time=datetime.min + (datetime.max - header.time))

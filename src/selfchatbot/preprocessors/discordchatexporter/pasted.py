@@ -18,8 +18,8 @@ class Header(NamedTuple):
     """Whether it is the first of an export."""
 
 
-def pasted(headers: Iterable[Header], surplus: int | None, authors: Counter[str]) -> set[int]:
-    """Which headers, counted from 0, are pasted.
+def pasted(headers: Iterable[tuple[int, Header]], surplus: int | None, authors: Counter[str]) -> set[int]:
+    """The numbers of the pasted ones among ``headers``, which come oldest first.
 
     ``surplus`` is how many headers are too many, None when the export doesn't state its number of messages; then only
     jumps back by more than a day that return are taken for pasted logs. Where it is known, smaller jumps and authors
@@ -30,7 +30,7 @@ def pasted(headers: Iterable[Header], surplus: int | None, authors: Counter[str]
     run: list[int] = []
     rank = 0
     anchor = datetime.min
-    for number, (time, author, opens) in enumerate(headers):
+    for number, (time, author, opens) in headers:
         if authors[author] == 1:
             ranks[3].add(number)
         if opens or time >= anchor or len(run) >= limit:
