@@ -38,7 +38,7 @@ def main():
 
 
 def script(name, *arguments):
-    run([SCRIPTS / name, *arguments], name + " failed: see the line above", cwd=HERE)
+    run((SCRIPTS / name,) + arguments, name + " failed: see the line above", cwd=HERE)
 
 
 if __name__ == "__main__":

@@ -17,11 +17,11 @@ from setup_venv import PYTHON, ensure_venv, run
 
 def main():
     ensure_venv("[dev]")
-    tool = [PYTHON, "-m"]
-    run([*tool, "ruff", "format", "--check", "."], "some files are not formatted: run ruff format")
-    run([*tool, "ruff", "check", "."], "the linter found something: see above")
-    run([*tool, "mypy"], "the type checker found something: see above")
-    run([*tool, "pytest", "--cov=selfchatbot", "--cov-report=term:skip-covered", *sys.argv[1:]], "a test failed")
+    tool = (PYTHON, "-m")
+    run(tool + ("ruff", "format", "--check", "."), "some files are not formatted: run ruff format")
+    run(tool + ("ruff", "check", "."), "the linter found something: see above")
+    run(tool + ("mypy",), "the type checker found something: see above")
+    run(tool + ("pytest", "--cov=selfchatbot", "--cov-report=term:skip-covered") + tuple(sys.argv[1:]), "a test failed")
 
 
 if __name__ == "__main__":

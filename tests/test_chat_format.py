@@ -1,5 +1,7 @@
 """What the model is trained on is what it sees when it plays, and nothing but my words is trained."""
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -161,3 +163,12 @@ def test_a_prompt_drops_the_oldest_turns_and_keeps_the_last(contents: list[str],
     else:
         assert len(prompt) >= min(len(tail), room)
     assert prompt[-3:] == whole[-3:]
+
+
+def test_the_prompts_of_a_long_session_begin_alike_for_many_turns() -> None:
+    chat_format = ChatFormat(tiny_tokenizer())
+    chat = [{"role": ("user", "assistant")[n % 2], "content": f"message number {n}"} for n in range(201)]
+    prompts = [chat_format.prompt(chat[:end], 1000) for end in range(1, 202, 2)]
+    assert sum(new[: len(old)] == old for old, new in pairwise(prompts)) > 80
+    assert all(len(prompt) <= 1000 for prompt in prompts)
+    assert all(len(prompt) > 600 for prompt in prompts[50:])

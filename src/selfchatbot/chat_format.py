@@ -35,6 +35,8 @@ _ROLES = {"s": "system", "u": "user", "v": "user", "a": "assistant", "b": "assis
 CHUNK = 4096
 CONTEXT_SHARE = 4
 """One part in so many of a window that continues a conversation repeats what came before."""
+KEPT = 0.7
+"""Share of the room for a prompt that is kept when the oldest turns are dropped."""
 
 
 class Window(NamedTuple):
@@ -106,18 +108,28 @@ class ChatFormat:
         if not turns:
             return self._first(True, head, opening)
         room = max_length - len(self._pieces.user_to_me)
-        last = turns[-1].ids[-max(room - len(head), 1) :]
-        turns = [*turns[:-1], _Turn(False, last)]
-        costs = self._costs(turns)
-        start = len(turns) - 1
-        total = len(last)
-        for index in range(start - 1, -1, -1):
-            total += costs[index]
-            if total + len(self._first(turns[index].mine, head, opening)) <= room:
-                start = index
-            elif total > room:
-                break
+        turns = [*turns[:-1], _Turn(False, turns[-1].ids[-max(room - len(head), 1) :])]
+        start = self._start(turns, head, opening, room)
         return self._assemble(head, opening, turns[start:], trained=range(0)).input_ids + self._pieces.user_to_me
+
+    def _start(self, turns: list[_Turn], head: list[int], opening: list[int] | None, room: int) -> int:
+        """The first turn that is kept in a prompt of ``room`` tokens.
+
+        When the conversation outgrows the room, turns are dropped down to ``KEPT`` of it, as they were at that turn: so
+        the prompts of a session begin alike for many turns, and what a player has read of them stays read.
+        """
+        sums = [0, *accumulate(self._costs(turns))]
+        start = 0
+        for end, turn in enumerate(turns):
+            if turn.mine:
+                continue
+            used = sums[end] + len(turn.ids)
+            if used - sums[start] + len(self._first(turns[start].mine, head, opening)) > room:
+                while start < end and (
+                    used - sums[start] + len(self._first(turns[start].mine, head, opening)) > room * KEPT
+                ):
+                    start += 1
+        return start
 
     def reply(self, token_ids: Sequence[int]) -> str:
         """The text of a generated turn, without special tokens and surrounding white space."""

@@ -1,0 +1,147 @@
+"""The third stage: a checkpoint that replies. It knows conversations, sampling and stopping, and no terminal.
+
+player = Player(results / "best", read_parameters(results / "parameters.json", GenerationParameters))
+print(player.reply([{"role": "user", "content": "hey, how was your day?"}]))
+"""
+
+from collections.abc import Generator
+from dataclasses import dataclass
+from pathlib import Path
+
+from selfchatbot.chat_format import ChatFormat
+from selfchatbot.messages import ChatMessages
+from selfchatbot.models import Machine, quiet
+from selfchatbot.parameters import GenerationParameters
+from selfchatbot.player.checkpoint import load_checkpoint
+from selfchatbot.player.engine import Engine, Sampling
+from selfchatbot.player.transformers_engine import TransformersEngine
+
+RETRIES = 3
+LOOP_REPEATS = 5
+"""A piece of a reply that comes so often in a row is a loop."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """One possible next turn."""
+
+    text: str
+    mean_log_probability: float
+    """Of its own tokens, its end included; natural logarithm."""
+
+
+class Player:
+    """Loads a checkpoint folder (adapters or a whole model) and says what I would say next.
+
+    ``parameters`` may be replaced at any time. Raises SelfChatBotError when the checkpoint is not there or broken.
+    """
+
+    def __init__(
+        self, checkpoint: Path, parameters: GenerationParameters | None = None, machine: Machine | None = None
+    ) -> None:
+        quiet()
+        loaded = load_checkpoint(checkpoint, parameters, machine)
+        self.parameters = parameters or GenerationParameters(model=loaded.base)
+        self.chat_format = ChatFormat(loaded.tokenizer)
+        self._engine: Engine = TransformersEngine(loaded.model, min(loaded.window, self.parameters.max_length))
+        self._calls = 0
+
+    def reply(self, messages: ChatMessages) -> str:
+        """My next turn after ``messages``, which ends with a turn of the others (or is empty)."""
+        return "".join(self.stream(messages))
+
+    def replies(self, messages: ChatMessages, count: int) -> list[str]:
+        """``count`` answers, in no order."""
+        return [reply.text for reply in self.candidates(messages, count)]
+
+    def candidates(self, messages: ChatMessages, count: int) -> list[Reply]:
+        """``count`` possible next turns; they share the reading of the prompt. Empty ones are tried again."""
+        prompt = self._prompt(messages)
+        found: list[Reply] = []
+        for attempt in range(RETRIES):
+            missing = count - len(found)
+            ids: list[list[int]] = [[] for _ in range(missing)]
+            log_probabilities: list[list[float]] = [[] for _ in range(missing)]
+            sampling = self._sampling(len(prompt), attempt)
+            stopped: set[int] = set()
+            for token in self._engine.generate(prompt, sampling, missing):
+                if token.candidate in stopped:
+                    continue
+                log_probabilities[token.candidate].append(token.log_probability)
+                if token.id != sampling.end:
+                    ids[token.candidate].append(token.id)
+                    if looping(ids[token.candidate]):
+                        stopped.add(token.candidate)
+            for tokens, own in zip(ids, log_probabilities, strict=True):
+                if text := self.chat_format.reply(without_loop(tokens)):
+                    found.append(Reply(text, sum(own) / len(own)))
+            if len(found) == count:
+                break
+        return found
+
+    def stream(self, messages: ChatMessages) -> Generator[str, None, None]:
+        """The same as `reply`, piece by piece as it is made; closing the generator stops the model."""
+        prompt = self._prompt(messages)
+        for attempt in range(RETRIES):
+            sampling = self._sampling(len(prompt), attempt)
+            ids: list[int] = []
+            shown = ""
+            for token in self._engine.generate(prompt, sampling):
+                if token.id == sampling.end:
+                    break
+                ids.append(token.id)
+                if looping(ids):
+                    break
+                text = self.chat_format.reply(ids)
+                # Half an emoji is not shown until its last byte is there.
+                if len(text) > len(shown) and not text.endswith("\ufffd"):
+                    yield text[len(shown) :]
+                    shown = text
+            if shown:
+                return
+
+    def _prompt(self, messages: ChatMessages) -> list[int]:
+        room = max(self._engine.window - self.parameters.max_new_tokens, self._engine.window // 2)
+        return self.chat_format.prompt(messages, room)
+
+    def _sampling(self, prompt_length: int, attempt: int) -> Sampling:
+        """Sampling as in parameters.json; a retry after an empty reply forbids to end at once."""
+        parameters = self.parameters
+        seed = parameters.seed
+        if seed is not None:  # another reply each time, but the same ones in every run
+            seed = (seed + self._calls * 1_000_003) % 2**32
+            self._calls += 1
+        return Sampling(
+            temperature=parameters.temperature,
+            top_p=parameters.top_p,
+            top_k=parameters.top_k,
+            repetition_penalty=parameters.repetition_penalty,
+            max_new_tokens=max(1, min(parameters.max_new_tokens, self._engine.window - prompt_length)),
+            end=self.chat_format.end,
+            never=frozenset(self.chat_format.special - {self.chat_format.end}),
+            seed=seed,
+            may_be_empty=attempt == 0,
+        )
+
+
+def looping(ids: list[int]) -> bool:
+    """Whether the reply repeats its last piece, of up to 32 tokens, over and over."""
+    return _loop(ids) is not None
+
+
+def without_loop(ids: list[int]) -> list[int]:
+    """The reply with its loop, if it ends in one, said once."""
+    size = _loop(ids)
+    return ids if size is None else ids[: len(ids) - size * (LOOP_REPEATS - 1)]
+
+
+def _loop(ids: list[int]) -> int | None:
+    for size in range(1, min(32, len(ids) // LOOP_REPEATS) + 1):
+        # A single token may well come often: "hahahaha", "!!!!!!".
+        repeats = LOOP_REPEATS if size > 2 else 4 * LOOP_REPEATS
+        if len(ids) >= size * repeats and ids[-size * repeats :] == ids[-size:] * repeats:
+            return size
+    return None
+
+
+__all__ = ["Player", "Reply"]

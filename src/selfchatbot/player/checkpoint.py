@@ -1,0 +1,79 @@
+"""From a folder of the results to a model that is ready to play."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from selfchatbot.errors import SelfChatBotError
+from selfchatbot.models import Machine, load_model, load_tokenizer, this_machine, window
+from selfchatbot.parameters import GenerationParameters
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+UNLIMITED = 10**9
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """A loaded checkpoint."""
+
+    model: "PreTrainedModel"
+    """On its device; adapters are merged into the weights."""
+    tokenizer: "PreTrainedTokenizerBase"
+    base: str
+    """The name of the base model, or the folder of a whole one."""
+    window: int
+    """Positions that the model has."""
+
+
+def load_checkpoint(
+    folder: Path, parameters: GenerationParameters | None = None, machine: Machine | None = None
+) -> Checkpoint:
+    """Load best/, final/ or any folder like them. Raises SelfChatBotError when it is not there or damaged."""
+    machine = machine or this_machine()
+    adapter = _adapter_config(folder)
+    base = str(folder) if adapter is None else _base_model(adapter, parameters)
+    tokenizer = _loaded(folder, lambda: load_tokenizer(str(folder)))
+    if adapter is None:
+        model = _loaded(folder, lambda: load_model(base, machine.dtype))
+    else:
+        model = _loaded(folder, lambda: _merged(load_model(base, machine.dtype), folder))
+    return Checkpoint(model.to(machine.device).eval(), tokenizer, base, window(model, UNLIMITED))
+
+
+def _adapter_config(folder: Path) -> dict[str, Any] | None:
+    if not (folder / "config.json").exists() and not (folder / "adapter_config.json").exists():
+        raise SelfChatBotError(f"{folder} holds no checkpoint: train again")
+    if not (folder / "adapter_config.json").exists():
+        return None
+    try:
+        config: dict[str, Any] = json.loads((folder / "adapter_config.json").read_text(encoding="utf-8"))
+        return config
+    except (OSError, ValueError) as error:
+        raise SelfChatBotError(f"{folder} is damaged (adapter_config.json): train again") from error
+
+
+def _base_model(adapter: dict[str, Any], parameters: GenerationParameters | None) -> str:
+    """The name in parameters.json, which stays valid when the results move to another machine, else the saved one."""
+    return str(adapter.get("base_model_name_or_path")) if parameters is None else parameters.model
+
+
+def _merged(model: "PreTrainedModel", folder: Path) -> "PreTrainedModel":
+    """The base model with the adapters added to its weights: as fast as the base model alone."""
+    from peft import PeftModel
+
+    return PeftModel.from_pretrained(model, folder).merge_and_unload()
+
+
+def _loaded(folder: Path, load: Callable[[], Any]) -> Any:
+    """Load a part of the checkpoint; a file that is cut or of another kind is said in one line."""
+    try:
+        return load()
+    except (SelfChatBotError, MemoryError):
+        raise
+    except Exception as error:  # safetensors, json and peft have their own exceptions each
+        reason = str(error).strip().split("\n")[0]
+        raise SelfChatBotError(f"{folder} is damaged ({type(error).__name__}: {reason}): train again") from error

@@ -1,0 +1,120 @@
+"""The engine that is always there: any causal model of transformers on any device."""
+
+from collections.abc import Generator
+from copy import deepcopy
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from selfchatbot.player.engine import Sampling, Token
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+
+class TransformersEngine:
+    """A loop over the model's forward pass, with one key-value cache that lives as long as the engine."""
+
+    def __init__(self, model: "PreTrainedModel", window: int) -> None:
+        self.window = window
+        self._model = model
+        self._read: list[int] = []
+        """The tokens whose keys and values are in the cache."""
+        self._cache: Any = None
+
+    @torch.inference_mode()
+    def generate(self, prompt: list[int], sampling: Sampling, count: int = 1) -> Generator[Token, None, None]:
+        logits = self._prefill(prompt)
+        generator = torch.Generator(device=logits.device)
+        if sampling.seed is None:
+            generator.seed()
+        else:
+            generator.manual_seed(sampling.seed)
+        if count == 1:
+            yield from self._continue(logits, self._cache, sampling, generator, self._read)
+        else:
+            cache = deepcopy(self._cache)
+            cache.batch_repeat_interleave(count)
+            yield from self._continue(logits.repeat(count, 1), cache, sampling, generator, None)
+
+    def _prefill(self, prompt: list[int]) -> torch.Tensor:
+        """Read what is new in ``prompt``; logits of the next token, shape (1, vocabulary)."""
+        from transformers import DynamicCache
+
+        same = 0
+        # The last token is always read anew: its logits are what is wanted.
+        while same < min(len(self._read), len(prompt) - 1) and self._read[same] == prompt[same]:
+            same += 1
+        if self._cache is None or not _cropped(self._cache, same, len(self._read)):
+            self._cache, same = DynamicCache(config=self._model.config), 0
+        self._read = list(prompt)
+        tokens = torch.tensor([prompt[same:]], device=self._model.device)
+        return self._forward(tokens, self._cache)
+
+    def _forward(self, tokens: torch.Tensor, cache: Any) -> torch.Tensor:
+        output = self._model(input_ids=tokens, past_key_values=cache, use_cache=True, logits_to_keep=1)
+        logits: torch.Tensor = output.logits[:, -1].float()
+        return logits
+
+    def _continue(
+        self,
+        logits: torch.Tensor,
+        cache: Any,
+        sampling: Sampling,
+        generator: torch.Generator,
+        read: list[int] | None,
+    ) -> Generator[Token, None, None]:
+        """Choose and feed tokens until every candidate has ended; ``read`` keeps track of what is in the cache."""
+        count = logits.shape[0]
+        never = torch.tensor(sorted(sampling.never), dtype=torch.long, device=logits.device)
+        said = torch.zeros_like(logits, dtype=torch.bool)
+        running = [True] * count
+        for number in range(sampling.max_new_tokens):
+            log_probabilities = logits.log_softmax(-1)
+            logits[:, never] = -torch.inf
+            if number == 0 and not sampling.may_be_empty:
+                logits[:, sampling.end] = -torch.inf
+            chosen = choose(logits, said, sampling, generator)
+            picked = log_probabilities.gather(-1, chosen[:, None])[:, 0].tolist()
+            ids = chosen.tolist()
+            for candidate in range(count):
+                if running[candidate]:
+                    yield Token(candidate, ids[candidate], picked[candidate])
+                    running[candidate] = ids[candidate] != sampling.end
+            if not any(running) or number == sampling.max_new_tokens - 1:
+                return
+            said.scatter_(1, chosen[:, None], True)
+            logits = self._forward(chosen[:, None], cache)
+            if read is not None:
+                read.append(ids[0])
+
+
+def choose(logits: torch.Tensor, said: torch.Tensor, sampling: Sampling, generator: torch.Generator) -> torch.Tensor:
+    """The next token of each candidate, shape (candidates,), from logits and marks, both (candidates, vocabulary)."""
+    if sampling.repetition_penalty != 1:
+        penalty = sampling.repetition_penalty
+        logits = torch.where(said, torch.where(logits > 0, logits / penalty, logits * penalty), logits)
+    if sampling.temperature == 0:
+        return logits.argmax(-1)
+    logits = logits / sampling.temperature
+    if sampling.top_k:
+        least = logits.topk(min(sampling.top_k, logits.shape[-1])).values[:, -1:]
+        logits = logits.masked_fill(logits < least, -torch.inf)
+    if sampling.top_p < 1:
+        ordered, tokens = logits.sort(descending=True)
+        probabilities = ordered.softmax(-1)
+        beyond = probabilities.cumsum(-1) - probabilities >= sampling.top_p
+        logits = logits.scatter(1, tokens, ordered.masked_fill(beyond, -torch.inf))
+    return torch.multinomial(logits.softmax(-1), 1, generator=generator)[:, 0]
+
+
+def _cropped(cache: Any, length: int, full: int) -> bool:
+    """Cut the cache to its first ``length`` tokens; False where a family's cache can't be cut (sliding windows)."""
+    if length == 0:
+        return False
+    if length < full or cache.get_seq_length() != length:
+        try:
+            cache.crop(length)
+        except (AttributeError, NotImplementedError, ValueError):
+            return False
+    return bool(cache.get_seq_length() == length)
