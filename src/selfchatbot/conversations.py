@@ -7,6 +7,7 @@ from collections import OrderedDict, deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from itertools import groupby
 from typing import NamedTuple
 
 from selfchatbot.messages import Conversation, Message, Turn
@@ -62,7 +63,7 @@ def build_conversations(
         if over and (finished := chat.end()):
             yield finished
         last = time
-        if finished := chat.add(message):
+        if not chat.goes_on(message) and (finished := chat.add(message)):
             yield finished
     if finished := chat.end():
         yield finished
@@ -82,11 +83,25 @@ class _Chat:
         """Up to my last reply."""
         self._pending: deque[_Burst] = deque()
         """What the others have said since."""
+        self._last: _Burst | None = None
         self._bursts = 0
         self._sayings = _Sayings()
         self._name = ""
         self._partner: str | None = None
         self.size = 0
+
+    def goes_on(self, message: Message) -> bool:
+        """Take a message of whoever spoke last: the short way, which about half of all messages go."""
+        burst = self._last
+        if burst is None or message.reply_to is not None or self._speaker_of(message.author) != burst.speaker:
+            return False
+        content = message.content
+        burst.contents.append(content)
+        burst.end = max(burst.end, message.timestamp)
+        self.size += len(content)
+        if message.id is not None and burst.speaker is not None:
+            self._sayings.add(message.id, burst.number, burst.speaker, content)
+        return True
 
     def add(self, message: Message) -> Conversation | None:
         """Take the next message; a conversation that can't go on with it is given back."""
@@ -113,16 +128,16 @@ class _Chat:
     def end(self) -> Conversation | None:
         """The running conversation, if there are words of mine in it; the next message begins another one."""
         finished = self._conversation() if self._done else None
-        self._done, self.size = [], 0
+        self._done, self._last, self.size = [], None, 0
         self._pending.clear()
         return finished
 
     def _say(self, speaker: str | None, content: str, time: datetime) -> _Burst:
         """Put a message where it belongs; a burst of mine is not yet in ``_done``."""
-        last = self._pending[-1] if self._pending else self._done[-1] if self._done else None
+        last = self._last
         if last is None or last.speaker != speaker:
             self._bursts += 1
-            last = _Burst(self._bursts, speaker, time, time)
+            self._last = last = _Burst(self._bursts, speaker, time, time)
             if speaker is not None:
                 self._pending.append(last)
         last.contents.append(content)
@@ -158,18 +173,22 @@ class _Chat:
 
 def _turns(bursts: list[_Burst], named: bool) -> Iterator[Turn]:
     """Alternating turns: what several others say until I speak is one of them."""
-    index = 0
-    while index < len(bursts):
-        first = index
-        mine = bursts[first].speaker is None
-        while index < len(bursts) and (bursts[index].speaker is None) == mine:
-            index += 1
-        side = bursts[first:index]
-        prefixes = [f"{burst.speaker}: " if named and not mine else "" for burst in side]
-        content = "\n".join(
-            f"{prefix}{content}" for prefix, burst in zip(prefixes, side, strict=True) for content in burst.contents
-        )
-        yield Turn("assistant" if mine else "user", content, side[0].start, side[-1].end)
+    for mine, group in groupby(bursts, key=_is_mine):
+        side = list(group)
+        contents = _contents(side[0], named)
+        if len(side) > 1:
+            contents = [content for burst in side for content in _contents(burst, named)]
+        yield Turn("assistant" if mine else "user", "\n".join(contents), side[0].start, side[-1].end)
+
+
+def _is_mine(burst: _Burst) -> bool:
+    return burst.speaker is None
+
+
+def _contents(burst: _Burst, named: bool) -> list[str]:
+    if named and burst.speaker is not None:
+        return [f"{burst.speaker}: {content}" for content in burst.contents]
+    return burst.contents
 
 
 class _Sayings:

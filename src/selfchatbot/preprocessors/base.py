@@ -118,12 +118,13 @@ def decoded_lines(path: ExportPath) -> Iterator[str]:
     """
     try:
         with path.open("rb") as file:
-            yield from _decode(file, path)
+            for lines in _blocks(file, path):
+                yield from lines
     except OSError as error:
         raise ExportError(f"{path} can't be read: {error.strerror}") from error
 
 
-def _decode(file: IO[bytes], path: ExportPath) -> Iterator[str]:
+def _blocks(file: IO[bytes], path: ExportPath) -> Iterator[list[str]]:
     """Whole blocks are decoded and split at once: that is several times faster than line by line."""
     number = 1
     rest = b""
@@ -142,10 +143,10 @@ def _decode(file: IO[bytes], path: ExportPath) -> Iterator[str]:
         lines.pop()
         number += len(lines)
         rest = block[end:]
-        yield from lines
+        yield lines
     if rest:
         # A killed export may end in the middle of a character.
-        yield _decoded(_whole_characters(rest), path, number).removesuffix("\r")
+        yield [_decoded(_whole_characters(rest), path, number).removesuffix("\r")]
 
 
 def _whole_characters(line: bytes) -> bytes:

@@ -1,7 +1,7 @@
 """What is never style: card numbers, passwords and their like, replaced by a placeholder that says what was there.
 
-A conversation is looked at as a whole, because the answer to "what's the password?" is another message. One cheap look
-comes first; the exact patterns, and the libraries that check numbers, are for what it lets through.
+A conversation is looked at as a whole, because the answer to "what's the password?" is another message. Cheap looks
+come first; the exact patterns, and the libraries that check numbers, are for what these let through.
 """
 
 import re
@@ -31,6 +31,7 @@ PLACEHOLDERS = {
 }
 """In the order in which they are looked for: a token may stand where a password is announced, and in a link."""
 RULES = {rule.kind: rule for module in (tokens, passwords, numbers, codes, contacts) for rule in module.RULES}
+DIGITS = re.compile(r"\d{3}")
 REMEMBERED_NAMES = 10_000
 
 
@@ -46,8 +47,7 @@ class Redactor:
         for kind, given in (("words", options.words), ("excluded_names", tuple(excluded_names))):
             if given:
                 rules[kind] = contacts.words(kind, given)
-        self._quick = re.compile("|".join(f"(?:{rule.quick})" for rule in rules.values()) or "(?!)")
-        self._rules = [(rules[kind], re.compile(rules[kind].quick)) for kind in PLACEHOLDERS if kind in rules]
+        self._rules = [rules[kind] for kind in PLACEHOLDERS if kind in rules]
         self._names: dict[str, str] = {}
 
     def text(self, text: str) -> str:
@@ -87,11 +87,11 @@ class Redactor:
 
     def _redacted(self, text: str) -> tuple[str, dict[str, int]]:
         low = lower(text)
+        digits = DIGITS.search(low) is not None
         found: dict[str, int] = {}
-        if self._quick.search(low):
-            for rule, quick in self._rules:
-                if quick.search(low) and (spans := list(rule.find(text, low))):
-                    text = replaced(text, spans, PLACEHOLDERS[rule.kind])
-                    low = lower(text)
-                    found[rule.kind] = len(spans)
+        for rule in self._rules:
+            if (digits or not rule.digits) and rule.quick(low) and (spans := list(rule.find(text, low))):
+                text = replaced(text, spans, PLACEHOLDERS[rule.kind])
+                low = lower(text)
+                found[rule.kind] = len(spans)
         return text, found

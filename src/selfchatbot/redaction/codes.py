@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 
-from selfchatbot.redaction.rule import LETTER_AFTER, LETTER_BEFORE, Rule, Span
+from selfchatbot.redaction.rule import LETTER_AFTER, LETTER_BEFORE, Rule, Span, holds, windows
 
 WORDS = (
     "(?:verification |security |confirmation |login |access |activation |one[- ]time )?(?:code|pin|otp|tan)|passcode|"
@@ -16,34 +16,59 @@ OTHER_CODES = re.compile(
     r"(?:zip|postal|post|postleit|error|promo|coupon|discount|source|morse|area|dress|bar|qr|exit|status|country|dialling|"
     r"dial|return|http|cheat|fehler|rabatt|gutschein)[ -]?\Z"
 )
-DIGITS = r"(?:g-)?\d{3}[- ]\d{3}|(?:g-)?\d{4,8}"
+VALUE = r"(?:g-)?\d{3}[- ]\d{3}|(?:g-)?\d{4,8}"
 NOT_AFTER = r"(?<![\w.,:/$€£-])"
 IS = "is|ist|lautet|es|est|è|é|jest|är|er|это|είναι"
 CODE = re.compile(
     rf"{LETTER_BEFORE}(?P<word>{WORDS})(?:s|n|es)?{LETTER_AFTER}(?P<filler>[^\d\n\x1e.!?]{{0,30}}?)"
     rf"(?:(?P<sign>[:=：]|\b(?:{IS}|now)\b)[^\w\n\x1e]{{0,4}}|[ \t]+)"
-    rf"(?P<value>{DIGITS})(?![\w%€$£°]|[.,:/-]\d)(?P<after>[ \t]*[^\W\d_]{{0,12}})"
+    rf"(?P<value>{VALUE})(?![\w%€$£°]|[.,:/-]\d)(?P<after>[ \t]*[^\W\d_]{{0,12}})"
     rf"|(?:{JOINED})[^\d\n\x1e]{{0,12}}(?P<joined>\d{{4,8}})(?!\d)"
-    rf"|{NOT_AFTER}(?P<before>{DIGITS})[ \t]+(?:{IS})[ \t]+[^\d\n\x1e]{{0,40}}?{LETTER_BEFORE}(?:{WORDS}){LETTER_AFTER}"
+    rf"|{NOT_AFTER}(?P<before>{VALUE})[ \t]+(?:{IS})[ \t]+[^\d\n\x1e]{{0,40}}?{LETTER_BEFORE}(?:{WORDS}){LETTER_AFTER}"
     rf"|{NOT_AFTER}(?P<joined_before>\d{{4,8}})[^\d\n\x1e]{{0,12}}(?:{JOINED})"
     r"|(?<![\w-])(?P<google>g-\d{6})(?!\w)"
     r"|\b(?:use|enter)[ \t]+(?P<use>\d{4,8})[ \t]+(?:to|as|for)\b"
     rf"|{LETTER_BEFORE}(?:{WORDS}){LETTER_AFTER}[^\d\n\x1e]{{0,30}}[\n\x1e]+"
     r"(?P<line>\d{3}[- ]\d{3}|\d{4,8})(?=[\n\x1e]|\Z)"
 )
+STEMS = (
+    *(
+        "code",
+        "pin",
+        "otp",
+        "tan",
+        "2fa",
+        "código",
+        "codigo",
+        "codice",
+        "kod",
+        "kód",
+        "код",
+        "κωδ",
+        "קוד",
+        "رمز",
+        "كود",
+    ),
+    *("mã", "รหัส", "码", "碼", "コード", "番号", "인증", "g-", "use ", "enter "),
+)
+"""Every word above has one of these in it."""
+DIGITS = re.compile(r"\d{4}|\d{3}[- ]\d{3}")
+AROUND = 100
+"""Characters before and after the digits in which a whole match has room."""
 YEAR = re.compile(r"(?:19|20)\d\d")
 
 
 def _codes(text: str, lower: str) -> Iterator[Span]:
-    position = 0
-    while match := CODE.search(lower, position):
-        group = "value" if match["value"] else match.lastgroup
-        assert group is not None
-        if group != "value" or _is_code(lower, match):
-            yield match.span(group)
-            position = match.end(group)
-        else:
-            position = match.end("word")
+    for start, stop in windows(DIGITS, lower, AROUND, AROUND):
+        position = start
+        while match := CODE.search(lower, position, stop):
+            group = "value" if match["value"] else match.lastgroup
+            assert group is not None
+            if group != "value" or _is_code(lower, match):
+                yield match.span(group)
+                position = match.end(group)
+            else:
+                position = match.end("word")
 
 
 def _is_code(lower: str, match: re.Match[str]) -> bool:
@@ -56,4 +81,6 @@ def _is_code(lower: str, match: re.Match[str]) -> bool:
     return sign is not None or not (match["filler"].strip() or match["after"].strip())
 
 
-RULES = (Rule("one_time_codes", r"\d{4}|\d{3}[ -]\d{3}", _codes),)
+_worded = holds(*STEMS)
+
+RULES = (Rule("one_time_codes", lambda lower: _worded(lower) and DIGITS.search(lower), _codes, digits=True),)

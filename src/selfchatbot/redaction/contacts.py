@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable, Iterator
 
-from selfchatbot.redaction.rule import LETTER_AFTER, LETTER_BEFORE, Rule, Span, every
+from selfchatbot.redaction.rule import LETTER_AFTER, LETTER_BEFORE, Rule, Span, every, holds, windows
 
 LINK = (
     r"(?:https?://|(?<![\w.@-])www\.|(?<![\w.@-])(?:discord\.gg|t\.me|youtu\.be|bit\.ly|wa\.me)/)"
@@ -19,6 +19,7 @@ GERMANIC = (
     "vägen|katu|tie"
 )
 SOUTHERN = r"calle|c/|avenida|avda\.?|plaza|paseo|via|viale|piazza|corso|rua|travessa|praça|ul\.|ulica|ул\.|улица"
+NUMBER = re.compile(r"\d+")
 ADDRESS = (
     rf"(?<![\w.,:/-])\d{{1,5}}[a-z]?[ ](?:[^\W\d_][\w.'’-]{{0,20}}[ ]){{1,4}}(?:{STREETS})(?![\w'’])\.?"
     r"(?:,?[ ](?:apt|apartment|unit|suite|flat|#)\.?[ ]?\w{1,6})?"
@@ -28,10 +29,18 @@ ADDRESS = (
 )
 """Number and street, or street and number, by the words for streets."""
 
+STREET = re.compile(ADDRESS)
+
+
+def _addresses(text: str, lower: str) -> Iterator[Span]:
+    for start, stop in windows(NUMBER, lower, 100, 100):
+        yield from (match.span() for match in STREET.finditer(lower, start, stop))
+
+
 RULES = (
-    Rule("links", r"https?://|www\.|[a-z]\.[a-z]{2}/", every(LINK)),
-    Rule("emails", "@", every(EMAIL)),
-    Rule("street_addresses", r"\d", every(ADDRESS)),
+    Rule("links", holds("://", "www.", "discord.gg/", "t.me/", "youtu.be/", "bit.ly/", "wa.me/"), every(LINK)),
+    Rule("emails", holds("@"), every(EMAIL)),
+    Rule("street_addresses", NUMBER.search, _addresses),
 )
 
 
@@ -44,7 +53,7 @@ def phone_numbers(region: str | None) -> Rule:
         for match in phonenumbers.PhoneNumberMatcher(text, region):
             yield match.start, match.end
 
-    return Rule("phone_numbers", r"[+(]?\d[\d ()./\u00a0-]{5}", find)
+    return Rule("phone_numbers", re.compile(r"\d[\d ()./\u00a0-]{5}").search, find)
 
 
 def words(kind: str, given: Iterable[str]) -> Rule:
@@ -56,4 +65,4 @@ def words(kind: str, given: Iterable[str]) -> Rule:
         after = rf"(?:s{LETTER_AFTER}|{LETTER_AFTER})" if spaced and word[-1].isalnum() else ""
         alternatives.append(before + re.escape(word).replace(r"\ ", r"[ \t\u00a0]+") + after)
     pattern = "|".join(alternatives) or "(?!)"
-    return Rule(kind, pattern, every(pattern))
+    return Rule(kind, re.compile(pattern).search, every(pattern))

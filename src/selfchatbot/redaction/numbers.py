@@ -45,6 +45,6 @@ def _ibans(text: str, lower: str) -> Iterator[Span]:
 
 
 RULES = (
-    Rule("ibans", r"[a-z]{2}\d\d[ -]?[a-z0-9]{4}", _ibans),
-    Rule("payment_cards", r"\d{4}[ -]?\d{4}[ -]?\d", _cards),
+    Rule("ibans", re.compile(r"[a-z]{2}\d\d[ -]?[a-z0-9]{4}").search, _ibans, digits=True),
+    Rule("payment_cards", re.compile(r"\d{4}[ -]?\d{4}[ -]?\d").search, _cards, digits=True),
 )

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 
-from selfchatbot.redaction.rule import LETTER_AFTER, LETTER_BEFORE, Rule, Span
+from selfchatbot.redaction.rule import LETTER_AFTER, LETTER_BEFORE, Rule, Span, holds, windows
 
 SURE = (
     "password|passwort|passwörter|kennwort|passcode|passphrase|passwd|mot de passe|contraseña|contrasena|palavra-passe|"
@@ -27,6 +27,17 @@ PASSWORD = re.compile(
     rf"|(?:{JOINED})[ \t]*(?P<particle>[:：是はがは이은는가][ \t]*))"
     r"(?P<quote>[\"'“‘`«])?(?P<value>[^\s\"”`»]{3,256})(?P<rest>[^\n\x1e]{0,40})"
 )
+STEMS = (
+    *("pass", "kennw", "pwd", "pw", "contrase", "senha", "parola", "wachtw", "lösen", "adgangsk", "kodeord"),
+    *("salasana", "jelsz", "парол", "κωδ", "סיסמ", "كلمة", "mật", "sandi", "รหัส", "key", "token", "secret", "mdp"),
+    *("hasło", "haslo", "heslo", "şifre", "sifre", "clave", "密", "口令", "パスワード", "暗証", "비밀", "비번"),
+)
+"""Every word above has one of these in it."""
+STEM = re.compile("|".join(STEMS))
+BEFORE = 20
+"""Characters of a word that may stand before its stem."""
+AFTER = 400
+"""Characters in which a whole match has room: half a password replaced would be worse than none."""
 CLOSING = ".,;!?)]}'’…"
 COMMON = """
 about again also always anyway awesome back bad been being better broken case changed correct cool different dumb
@@ -43,19 +54,20 @@ COMMON_WORDS = frozenset(COMMON.split())
 
 
 def _passwords(text: str, lower: str) -> Iterator[Span]:
-    position = 0
-    while match := PASSWORD.search(lower, position):
-        start, end = match.span("value")
-        position = start
-        if match["quote"] is None:
-            while end > start + 1 and text[end - 1] in CLOSING:
+    for first, stop in windows(STEM, lower, BEFORE, AFTER):
+        position = first
+        while match := PASSWORD.search(lower, position, stop):
+            start, end = match.span("value")
+            position = start
+            if match["quote"] is None:
+                while end > start + 1 and text[end - 1] in CLOSING:
+                    end -= 1
+            elif text[end - 1] in "'’":
                 end -= 1
-        elif text[end - 1] in "'’":
-            end -= 1
-        alone = not lower[end : match.end()].strip(CLOSING + ' \t"”»`')
-        if _is_secret(text[start:end], match, alone):
-            yield start, end
-            position = end
+            alone = not lower[end : match.end()].strip(CLOSING + ' \t"”»`')
+            if _is_secret(text[start:end], match, alone):
+                yield start, end
+                position = end
 
 
 def _is_secret(value: str, match: re.Match[str], alone: bool) -> bool:
@@ -84,4 +96,4 @@ def _looks_random(value: str) -> bool:
     )
 
 
-RULES = (Rule("passwords", f"{SURE}|{SHORT}|{WEAK}|{JOINED}", _passwords),)
+RULES = (Rule("passwords", holds(*STEMS), _passwords),)

@@ -15,11 +15,34 @@ LETTER_AFTER = r"(?![^\W_])"
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """``quick`` matches, in the lower-case text, wherever ``find`` could find something."""
+    """One kind."""
 
     kind: str
-    quick: str
+    quick: Callable[[str], object]
+    """Takes a text in lower case; true wherever ``find`` could find something. Cheap: nearly every text is refused."""
     find: Find
+    digits: bool = False
+    """Whether there is nothing to find in a text without three digits in a row."""
+
+
+def holds(*words: str) -> Callable[[str], bool]:
+    """A quick look for one of ``words``: many searches of this kind are faster than one pattern of many words."""
+    return lambda lower: any(map(lower.__contains__, words))
+
+
+def windows(pattern: re.Pattern[str], lower: str, before: int, after: int) -> Iterator[Span]:
+    """The surroundings of all matches, those that touch put together."""
+    start = end = 0
+    for match in pattern.finditer(lower):
+        if match.start() - before > end:
+            if end:
+                yield start, end
+            start = match.start() - before
+        elif not end:
+            start = 0
+        end = min(len(lower), match.end() + after)
+    if end:
+        yield start, end
 
 
 def every(pattern: str) -> Find:

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 
-from selfchatbot.redaction.rule import Rule, Span
+from selfchatbot.redaction.rule import Rule, Span, holds
 
 # Every repetition is bounded or ends at a character that begins no new match: a megabyte of "eyJeyJeyJ" stays linear.
 TOKEN = re.compile(
@@ -32,4 +32,20 @@ def _tokens(text: str, lower: str) -> Iterator[Span]:
         yield match.span(match.lastgroup or 0)
 
 
-RULES = (Rule("access_tokens", r"\S{20}|://\S+@|-----begin|bearer ", _tokens),)
+MARKS = (
+    *("ghp_", "gho_", "ghs_", "ghu_", "ghr_", "_pat_", "glpat-", "gldt-", "glrt-", "xox", "xapp-", "sk-", "k_live_"),
+    *("k_test_", "whsec_", "akia", "asia", "aida", "aroa", "aiza", "ya29.", "hf_", "npm_", "pypi-", "dop_v1_", "sg."),
+    *("age-secret", "eyj", "mfa.", ":aa", "bearer "),
+)
+UNMARKED = re.compile(r"\.[\w-]{6}\.[\w-]{27}|=[^&\s#\[\]]{8}")
+MIXED = re.compile(r"\d[a-z_-]")
+"""Every token has a digit before a letter somewhere; most conversations don't."""
+_plain = holds("://", "-----begin")
+_marked = holds(*MARKS)
+
+
+def _quick(lower: str) -> object:
+    return _plain(lower) or (MIXED.search(lower) and (_marked(lower) or UNMARKED.search(lower)))
+
+
+RULES = (Rule("access_tokens", _quick, _tokens),)
