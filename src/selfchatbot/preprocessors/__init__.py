@@ -11,6 +11,7 @@ Preprocessors = Registry(
         "Instagram": "selfchatbot.preprocessors.messenger:Instagram",
         "WhatsApp": "selfchatbot.preprocessors.whatsapp:WhatsApp",
         "LINE": "selfchatbot.preprocessors.line:LINE",
+        "KakaoTalk": "selfchatbot.preprocessors.kakaotalk:KakaoTalk",
     }
 )
 """A format is one line here: its name and where its class is. It is imported when it is needed."""
