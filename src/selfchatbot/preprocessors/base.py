@@ -144,9 +144,9 @@ def _blocks(file: IO[bytes], path: ExportPath) -> Iterator[list[str]]:
         number += len(lines)
         rest = block[end:]
         yield lines
-    if rest:
-        # A killed export may end in the middle of a character.
-        yield [_decoded(_whole_characters(rest), path, number).removesuffix("\r")]
+    # A killed export may end in the middle of a character.
+    if rest := _whole_characters(rest):
+        yield [_decoded(rest, path, number).removesuffix("\r")]
 
 
 def _whole_characters(line: bytes) -> bytes:

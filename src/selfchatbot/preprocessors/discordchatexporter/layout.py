@@ -204,7 +204,10 @@ def _ends_in_reactions(lines: list[str]) -> bool:
 
 
 def _without_torn_end(text: list[str], gap: int) -> list[str]:
-    """Take off the header, the end or the section of which a killed export wrote only a piece."""
+    """Take off the header, the end or the section of which a killed export wrote only a piece.
+
+    Nothing is torn where as many blank lines follow as behind a message that is whole.
+    """
     end = len(text)
     while end and not text[end - 1]:
         end -= 1
@@ -212,6 +215,8 @@ def _without_torn_end(text: list[str], gap: int) -> list[str]:
     while start and text[start - 1]:
         start -= 1
     last = text[start:end]
+    if len(text) - end >= gap:
+        return text
     if len(last) == 1 and start >= gap and not any(text[start - gap : start]) and CUT_OFF.fullmatch(last[0]):
         return text[:start]
     if len(last) == 2 and last[0] in RULES and last[1][:9] == "Exported "[: len(last[1])]:
