@@ -111,20 +111,22 @@ def same_name(given: str, author: str) -> bool:
     return given == author or _without_number(given) == author or given == _without_number(author)
 
 
-def decoded_lines(path: ExportPath) -> Iterator[str]:
+def decoded_lines(path: ExportPath, errors: str = "strict") -> Iterator[str]:
     r"""The lines of a UTF-8 file, split at ``\n`` only, without it and one ``\r`` before it; no byte order mark.
+
+    ``errors`` is what to do with bytes that are not UTF-8, as for `bytes.decode`.
 
     Raises ExportError with file and line for UTF-16, binary and otherwise undecodable files.
     """
     try:
         with path.open("rb") as file:
-            for lines in _blocks(file, path):
+            for lines in _blocks(file, path, errors):
                 yield from lines
     except OSError as error:
         raise ExportError(f"{path} can't be read: {error.strerror}") from error
 
 
-def _blocks(file: IO[bytes], path: ExportPath) -> Iterator[list[str]]:
+def _blocks(file: IO[bytes], path: ExportPath, errors: str) -> Iterator[list[str]]:
     """Whole blocks are decoded and split at once: that is several times faster than line by line."""
     number = 1
     rest = b""
@@ -139,14 +141,14 @@ def _blocks(file: IO[bytes], path: ExportPath) -> Iterator[list[str]]:
             if len(rest) > LONGEST_LINE:
                 raise ExportError(f"{path}, line {number}: longer than {LONGEST_LINE:,} bytes: remove the file")
             continue
-        lines = _decoded(rest + block[:end], path, number).split("\n")
+        lines = _decoded(rest + block[:end], path, number, errors).split("\n")
         lines.pop()
         number += len(lines)
         rest = block[end:]
         yield lines
     # A killed export may end in the middle of a character.
     if rest := _whole_characters(rest):
-        yield [_decoded(rest, path, number).removesuffix("\r")]
+        yield [_decoded(rest, path, number, errors).removesuffix("\r")]
 
 
 def _whole_characters(line: bytes) -> bytes:
@@ -159,13 +161,13 @@ def _whole_characters(line: bytes) -> bytes:
     return line
 
 
-def _decoded(block: bytes, path: ExportPath, number: int) -> str:
+def _decoded(block: bytes, path: ExportPath, number: int, errors: str) -> str:
     """Whole lines as text, ``number`` being that of the first, without the ``\\r`` before each ``\\n``."""
     if (nul := block.find(b"\0")) >= 0:
         number += block.count(b"\n", 0, nul)
         raise ExportError(f"{path}, line {number}: NUL bytes, so this is no text file: remove it from the folder")
     try:
-        text = block.decode()
+        text = block.decode(errors=errors)
     except UnicodeDecodeError as error:
         number += block.count(b"\n", 0, error.start)
         byte = error.start - block.rfind(b"\n", 0, error.start)
