@@ -429,12 +429,16 @@ def test_a_torn_head_is_an_unfinished_export(tmp_path: Path) -> None:
         (b"", "is empty"),
         (b"\n\n\n", "is empty"),
         (b"\xef\xbb\xbf", "is empty"),
-        (b"dear diary\n\nnothing here", "no message of DiscordChatExporter"),
+        (b"dear diary\n\nnothing here", "no plain text of DiscordChatExporter (there is no message in it)"),
+        (
+            b"[05.01.23, 15:04:05] moss: my diary\n[05.01.23, 15:04:06] moss: hi\n[05.01.23, 15:04:07] a: b",
+            "blank lines",
+        ),
         ("[1/5/2023 3:04 PM] moss\nhi".encode("utf-16"), "UTF-16"),
         (b"PK\x03\x04\0\0\0", "NUL"),
         (b"[1/5/2023 3:04 PM] moss\nhi\nth\xe9 end\n", "line 3: byte 3 is not UTF-8"),
     ],
-    ids=range(7),
+    ids=range(8),
 )
 def test_no_export(tmp_path: Path, content: bytes, said: str) -> None:
     path = tmp_path / "a.txt"

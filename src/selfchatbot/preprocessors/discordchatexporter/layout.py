@@ -10,7 +10,7 @@ from itertools import islice
 from selfchatbot.errors import ExportError
 from selfchatbot.preprocessors.base import DISCRIMINATOR, ExportPath, decoded_lines
 from selfchatbot.preprocessors.dates import Order, OrderEvidence, orders, parse, shape
-from selfchatbot.preprocessors.discordchatexporter.frame import RULES, Frame, body
+from selfchatbot.preprocessors.discordchatexporter.frame import RULES, Frame, body, is_header
 from selfchatbot.preprocessors.discordchatexporter.pasted import Header, pasted
 
 TAGS = frozenset({"{Attachments}", "{Embed}", "{Stickers}", "{Reactions}", "{Forwarded Message}"})
@@ -117,24 +117,26 @@ def scan(path: ExportPath) -> Layout:
     """Read a file once and find out how it is written. Raises ExportError for what is no such export."""
     layout = Layout(path)
     seen: dict[tuple[bool, str], _Seen] = {}
-    empty, tagged = True, False
+    empty, tagged, crowded = True, False, 0
     before: list[str] = []
     last_date, date_shape = "", None
     for blank, lines, opens in body(decoded_lines(path), layout.frame):
         if not lines:
             continue
         empty = False
+        if not layout.frame.heads:
+            crowded += sum(map(is_header, lines[1:]))
         line = lines[0]
-        found = None
+        pair = None
         old = False
         if line[0] == "[":
-            found = candidate(line)
+            pair = candidate(line)
         elif line[-1] == "]":
-            found, old = old_candidate(line), True
+            pair, old = old_candidate(line), True
         elif line in TAGS:
             tagged = True
-        if found is not None:
-            date = found[0]
+        if pair is not None:
+            date = pair[0]
             if date != last_date:
                 last_date, date_shape = date, shape(date)
             if date_shape is None:
@@ -157,10 +159,11 @@ def scan(path: ExportPath) -> Layout:
         )
     elif empty and not layout.frame.heads:
         raise ExportError(f"{path} is empty: export the channel again, or remove the file")
-    elif not empty or not layout.frame.heads:
+    if (not seen and not empty) or crowded > layout.headers:
+        found = "its messages stand without blank lines between them" if seen else "there is no message in it"
         raise ExportError(
-            f"{path}: no message of DiscordChatExporter plain text in it, expected lines like "
-            f'"[1/5/2023 3:04 PM] name": export with the format TXT, or remove the file'
+            f"{path} is no plain text of DiscordChatExporter ({found}), expected a line like "
+            f'"[1/5/2023 3:04 PM] name" behind a blank line: export with the format TXT, or remove the file'
         )
     layout.bare_attachments = layout.frame.counts_in_head and not tagged
     return layout
