@@ -12,6 +12,10 @@ Preprocessors = Registry(
         "WhatsApp": "selfchatbot.preprocessors.whatsapp:WhatsApp",
         "LINE": "selfchatbot.preprocessors.line:LINE",
         "KakaoTalk": "selfchatbot.preprocessors.kakaotalk:KakaoTalk",
+        "Signal": "selfchatbot.preprocessors.signal:Signal",
+        "iMessage": "selfchatbot.preprocessors.imessage:IMessage",
+        "SMS": "selfchatbot.preprocessors.sms:SMS",
+        "Slack": "selfchatbot.preprocessors.slack:Slack",
     }
 )
 """A format is one line here: its name and where its class is. It is imported when it is needed."""

@@ -26,14 +26,15 @@ class CutShortError(ExportError):
 
 
 class NoObjectError(ExportError):
-    """A JSON file that holds something else than an object."""
+    """A JSON file that holds something else than an object, or than a list where that is wanted."""
 
 
 def json_values(path: ExportPath, *wanted: str) -> Iterator[tuple[str, Any]]:
     """The ``wanted`` values of a JSON object, in file order, with their places.
 
     A place is ``"channel"`` or ``"personal_information.user_id"``; ``"chats.list[].name"`` is in each item of a list.
-    A place that ends in ``[]`` gives the list as an iterator of its items, to be used before the next value is taken.
+    A place that ends in ``[]`` gives the list as an iterator of its items, to be used before the next value is taken;
+    ``"[]"`` itself is the place of a list that is the whole file, which is no object then.
 
     Raises CutShortError, NoObjectError, and ExportError with the place for everything else that can't be read.
     """
@@ -65,9 +66,10 @@ class _Reader:
             tokens = ijson.basic_parse(self, use_float=True)
             following: Next = tokens.__next__
             kind, _ = following()
-            if kind != "start_map":
-                raise NoObjectError(f"{self._path}: expected a JSON object, found another value: export it again")
-            yield from self._of_map(following, "")
+            if kind != ("start_array" if "[]" in self._wanted else "start_map"):
+                expected = "a JSON list" if "[]" in self._wanted else "a JSON object"
+                raise NoObjectError(f"{self._path}: expected {expected}, found another value: export it again")
+            yield from self._of_map(following, "") if kind == "start_map" else self._of_value(following, "", kind, None)
             for _ in tokens:
                 pass  # Whatever stands behind the object is an error.
 
