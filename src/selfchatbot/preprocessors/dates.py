@@ -232,13 +232,16 @@ class OrderEvidence:
         self.shape = date_shape
         self._readings: dict[Order, _Reading] = {order: _Reading() for order in orders(date_shape)}
         self._last = ""
+        self._seen = 0
         self._tomorrow = datetime.now() + timedelta(days=1)
 
     def add(self, text: str) -> None:
         """Take the next date of the file into account."""
-        if text == self._last:
+        # A thousand show the direction of time; after them it is enough to look when the day changes, or the hour.
+        if text == self._last or (self._seen > 1000 and text[:10] == self._last[:10]):
             return
         self._last = text
+        self._seen += 1
         for order, reading in self._readings.items():
             time = parse(text, order)
             # With a year of two digits, 23/1/5 would be 2005 day first: older than the apps that write such dates.

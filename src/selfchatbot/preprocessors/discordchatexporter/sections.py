@@ -29,6 +29,8 @@ def typed(body: list[str], gap: int = 2, bare_attachments: bool = False, grouped
     are taken off from the end backwards, and only in their shape, so that the same words inside the text survive. An
     embed has no shape but its tag: it is its URL, title, text and fields, one below the other.
     """
+    if len(body) == 3 and body[0] not in TAGS and not (body[1] or body[2] or bare_attachments):
+        return body[0] if body[0].strip() else ""  # the usual message: one line
     end = len(body)
     while end and not body[end - 1].strip():
         end -= 1
