@@ -12,6 +12,7 @@ Preprocessors = Registry(
         "WhatsApp": "selfchatbot.preprocessors.whatsapp:WhatsApp",
         "LINE": "selfchatbot.preprocessors.line:LINE",
         "KakaoTalk": "selfchatbot.preprocessors.kakaotalk:KakaoTalk",
+        "IRC": "selfchatbot.preprocessors.irc:IRC",
         "Signal": "selfchatbot.preprocessors.signal:Signal",
         "iMessage": "selfchatbot.preprocessors.imessage:IMessage",
         "SMS": "selfchatbot.preprocessors.sms:SMS",
