@@ -17,6 +17,7 @@ Preprocessors = Registry(
         "iMessage": "selfchatbot.preprocessors.imessage:IMessage",
         "SMS": "selfchatbot.preprocessors.sms:SMS",
         "Slack": "selfchatbot.preprocessors.slack:Slack",
+        "JSONL": "selfchatbot.preprocessors.jsonl:JSONL",
     }
 )
 """A format is one line here: its name and where its class is. It is imported when it is needed."""
