@@ -5,8 +5,9 @@ print(player.reply([{"role": "user", "content": "hey, how was your day?"}]))
 """
 
 from collections.abc import Generator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 from selfchatbot.chat_format import ChatFormat
 from selfchatbot.messages import ChatMessages
@@ -28,6 +29,19 @@ class Reply:
     text: str
     mean_log_probability: float
     """Of its own tokens, its end included; natural logarithm."""
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """What one of the possible next turns says next."""
+
+    candidate: int
+    text: str
+    """Continues the candidate's former pieces; the last one may be empty."""
+    tokens: int
+    """Of the candidate up to here."""
+    finish: Literal["stop", "length"] | None = None
+    """Said with the last piece: the turn was ended, or it was cut at the longest length."""
 
 
 class Player:
@@ -56,13 +70,13 @@ class Player:
 
     def candidates(self, messages: ChatMessages, count: int) -> list[Reply]:
         """``count`` possible next turns; they share the reading of the prompt. Empty ones are tried again."""
-        prompt = self._prompt(messages)
+        prompt = self.prompt(messages)
         found: list[Reply] = []
         for attempt in range(RETRIES):
             missing = count - len(found)
             ids: list[list[int]] = [[] for _ in range(missing)]
             log_probabilities: list[list[float]] = [[] for _ in range(missing)]
-            sampling = self._sampling(len(prompt), attempt)
+            sampling = self._sampling(self.parameters, len(prompt), attempt)
             stopped: set[int] = set()
             for token in self._engine.generate(prompt, sampling, missing):
                 if token.candidate in stopped:
@@ -81,35 +95,64 @@ class Player:
 
     def stream(self, messages: ChatMessages) -> Generator[str, None, None]:
         """The same as `reply`, piece by piece as it is made; closing the generator stops the model."""
-        prompt = self._prompt(messages)
+        for piece in self.pieces(messages):
+            if piece.text:
+                yield piece.text
+
+    def pieces(
+        self,
+        messages: ChatMessages,
+        count: int = 1,
+        parameters: GenerationParameters | None = None,
+        seed: int | None = None,
+    ) -> Generator[Piece, None, None]:
+        """``count`` possible next turns, piece by piece as they are made, as one batch; empty ones are tried again.
+
+        ``parameters`` and ``seed`` (below 2**32: same seed, same turns) are for this call only. Closing the generator
+        stops the model.
+        """
+        parameters = parameters or self.parameters
+        prompt = self.prompt(messages, parameters)
+        drafts = [_Draft(number) for number in range(count)]
         for attempt in range(RETRIES):
-            sampling = self._sampling(len(prompt), attempt)
-            ids: list[int] = []
-            shown = ""
-            for token in self._engine.generate(prompt, sampling):
-                if token.id == sampling.end:
-                    break
-                ids.append(token.id)
-                if looping(ids):
-                    break
-                text = self.chat_format.reply(ids)
+            missing = [draft for draft in drafts if not draft.shown]
+            for draft in missing:
+                draft.ids, draft.ended = [], False
+            sampling = self._sampling(parameters, len(prompt), attempt, seed)
+            for token in self._engine.generate(prompt, sampling, len(missing)):
+                draft = missing[token.candidate]
+                if draft.ended:
+                    continue
+                if token.id != sampling.end:
+                    draft.ids.append(token.id)
+                draft.ended = token.id == sampling.end or looping(draft.ids)
+                text = self.chat_format.reply(draft.ids)
                 # Half an emoji is not shown until its last byte is there.
-                if len(text) > len(shown) and not text.endswith("\ufffd"):
-                    yield text[len(shown) :]
-                    shown = text
-            if shown:
-                return
+                new = text[len(draft.shown) :] if not text.endswith("\ufffd") else ""
+                draft.shown += new
+                if new or (draft.ended and draft.shown):
+                    yield Piece(draft.number, new, len(draft.ids), "stop" if draft.ended else None)
+                if all(draft.ended for draft in missing):
+                    break
+            if all(draft.shown for draft in drafts):
+                break
+        for draft in drafts:
+            if not (draft.ended and draft.shown):
+                yield Piece(draft.number, "", len(draft.ids), "stop" if draft.ended else "length")
 
-    def _prompt(self, messages: ChatMessages) -> list[int]:
-        room = max(self._engine.window - self.parameters.max_new_tokens, self._engine.window // 2)
-        return self.chat_format.prompt(messages, room)
+    def prompt(self, messages: ChatMessages, parameters: GenerationParameters | None = None) -> list[int]:
+        """The token ids that the model reads before it replies: the oldest turns are left out if they don't fit."""
+        longest = (parameters or self.parameters).max_new_tokens
+        return self.chat_format.prompt(messages, max(self._engine.window - longest, self._engine.window // 2))
 
-    def _sampling(self, prompt_length: int, attempt: int) -> Sampling:
-        """Sampling as in parameters.json; a retry after an empty reply forbids to end at once."""
-        parameters = self.parameters
-        seed = parameters.seed
-        if seed is not None:  # another reply each time, but the same ones in every run
-            seed = (seed + self._calls * 1_000_003) % 2**32
+    def _sampling(
+        self, parameters: GenerationParameters, prompt_length: int, attempt: int, seed: int | None = None
+    ) -> Sampling:
+        """How tokens are chosen; a retry after an empty reply forbids to end at once."""
+        if seed is not None:
+            seed = (seed + attempt) % 2**32
+        elif parameters.seed is not None:  # another reply each time, but the same ones in every run
+            seed = (parameters.seed + self._calls * 1_000_003) % 2**32
             self._calls += 1
         return Sampling(
             temperature=parameters.temperature,
@@ -122,6 +165,16 @@ class Player:
             seed=seed,
             may_be_empty=attempt == 0,
         )
+
+
+@dataclass(slots=True)
+class _Draft:
+    """A turn in the making."""
+
+    number: int
+    ids: list[int] = field(default_factory=list)
+    shown: str = ""
+    ended: bool = False
 
 
 def looping(ids: list[int]) -> bool:
@@ -144,4 +197,4 @@ def _loop(ids: list[int]) -> int | None:
     return None
 
 
-__all__ = ["Player", "Reply"]
+__all__ = ["Piece", "Player", "Reply"]
