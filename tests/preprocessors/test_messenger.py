@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from selfchatbot.errors import ExportError, SelfChatBotError
 from selfchatbot.preprocessors import Preprocessors, backwards
 from selfchatbot.preprocessors.base import ExportFile
+from selfchatbot.preprocessors.hints import hint_for_folder
 from selfchatbot.preprocessors.messenger import Instagram, Messenger, repaired
 from selfchatbot.preprocessors.messenger.notices import PREDICATES, Notices
 
@@ -181,8 +182,9 @@ def test_the_cut_off_end_of_a_download_is_noted(tmp_path: Path) -> None:
 def test_html_gets_a_hint(tmp_path: Path) -> None:
     (tmp_path / "inbox").mkdir()
     (tmp_path / "inbox" / "message_1.html").write_text("<html>", encoding="utf-8")
-    with pytest.raises(ExportError, match="HTML: request it again with the format JSON"):
-        read(tmp_path)
+    (tmp_path / "events.json").write_text('{"events": []}', encoding="utf-8")
+    assert Messenger().export_files(tmp_path) == []
+    assert "with the format JSON" in (hint_for_folder(Messenger, tmp_path) or "")
 
 
 GOOD = {"sender_name": "Ann", "timestamp_ms": 1, "content": "secret"}

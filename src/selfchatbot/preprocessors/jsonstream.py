@@ -15,8 +15,7 @@ from selfchatbot.preprocessors.base import BOMS, UTF8_BOM, ExportPath
 DEEPEST = 64
 """How deep a value may be nested; the exporters stay below ten."""
 _ESCAPE = re.compile(rb"\\(?:x([0-9A-Fa-f]{2})|.)", re.DOTALL)
-_OPEN_ESCAPE = re.compile(rb"(?:[^\\]|^)(?:\\\\)*(\\(?:x[0-9A-Fa-f]?)?)\Z")
-_REASONS = {"UTF8": "bytes that are not UTF-8", "utf-8": "half a surrogate pair", "overflow": "a number out of range"}
+_REASONS = {"UTF8": "text that is not UTF-8", "utf-8": "text that is not UTF-8", "overflow": "a number out of range"}
 
 Next = Callable[[], tuple[str, Any]]
 
@@ -104,10 +103,9 @@ class _Reader:
             self._read += len(chunk)
         chunk = self._held + chunk
         self._ended = len(chunk) == len(self._held)
-        self._held = b""
-        if not self._ended and b"\\" in chunk[-4:] and (half := _OPEN_ESCAPE.search(chunk)):
-            self._held = half[1]
-            chunk = chunk[: half.start(1)] or self.read(size)
+        self._held = b"" if self._ended else _open_escape(chunk)
+        if self._held:
+            chunk = chunk[: -len(self._held)] or self.read(size)
         # Telegram Desktop writes control characters as \x0B (SerializeString in export_output_json.cpp).
         return _ESCAPE.sub(_json_escape, chunk) if b"\\x" in chunk else chunk
 
@@ -196,6 +194,16 @@ def _skip(following: Next, kind: str) -> None:
         kind, value = following()
         if value is None:
             depth += (kind in ("start_map", "start_array")) - (kind in ("end_map", "end_array"))
+
+
+def _open_escape(chunk: bytes) -> bytes:
+    """The escape at the end of ``chunk`` that goes on in the next one."""
+    start = chunk.rfind(b"\\", max(0, len(chunk) - 3))
+    if start < 0:
+        return b""
+    before = chunk[:start]
+    escaped = (len(before) - len(before.rstrip(b"\\"))) % 2
+    return b"" if escaped or chunk[start + 1 : start + 2] not in (b"", b"x") else chunk[start:]
 
 
 def _json_escape(match: re.Match[bytes]) -> bytes:

@@ -16,13 +16,11 @@ from typing import Any, ClassVar
 
 from selfchatbot.errors import ExportError
 from selfchatbot.messages import Message
-from selfchatbot.preprocessors.archives import walk
 from selfchatbot.preprocessors.base import ExportFile, ExportPath, Preprocessor
 from selfchatbot.preprocessors.jsonstream import CutShortError, NoObjectError, json_values
 from selfchatbot.preprocessors.names import Names
 
 RESULT = re.compile(r"result\b.*\.json", re.IGNORECASE)
-HTML = re.compile(r"messages\d*\.html", re.IGNORECASE)
 TYPES = re.compile(
     rb'"type":\s*"(?:personal_chat|bot_chat|saved_messages|replies|(?:private|public)_(?:group|supergroup|channel))"'
 )
@@ -60,19 +58,10 @@ class Telegram(Preprocessor):
         )
 
     def export_files(self, path: Path) -> list[ExportPath]:
-        """As for every format, but without the files that were sent in the chats: they lie below a result.json.
-
-        Raises ExportError for an export as HTML.
-        """
+        """As for every format, but without the files that were sent in the chats: they lie below a result.json."""
         found = super().export_files(path)
         exported = {_folders(file)[0] for file in found if RESULT.fullmatch(file.name)}
-        kept = [file for file in found if RESULT.fullmatch(file.name) or exported.isdisjoint(_folders(file)[1:])]
-        if not kept and (page := next((page for page in walk(path) if HTML.fullmatch(page.name)), None)):
-            raise ExportError(
-                f"{page} is Telegram's HTML: export again with the format Machine-readable JSON and put result.json "
-                f"there"
-            )
-        return kept
+        return [file for file in found if RESULT.fullmatch(file.name) or exported.isdisjoint(_folders(file)[1:])]
 
 
 def _folders(file: ExportPath) -> Sequence[PurePath]:
@@ -168,8 +157,10 @@ class _Chat:
             if record.get("type") != "message":
                 continue
             time = self._time(record)
-            file.first = time if file.first is None else min(file.first, time)
-            file.last = time if file.last is None else max(file.last, time)
+            if file.first is None or time < file.first:
+                file.first = time
+            if file.last is None or time > file.last:
+                file.last = time
             if not NOT_TYPED.isdisjoint(record):
                 continue
             content = self._text(record)

@@ -83,8 +83,10 @@ def read_table(table: Table, chat: str, names: Names, files: list[ExportFile]) -
         time = table.time(date)
         if time is None:
             raise ExportError(f"{file.path}, message {file.messages:,}: its date is unlike the others: export it again")
-        file.first = time if file.first is None else min(file.first, time)
-        file.last = time if file.last is None else max(file.last, time)
+        if file.first is None or time < file.first:
+            file.first = time
+        if file.last is None or time > file.last:
+            file.last = time
         if content and not content.isspace() and not is_system(content):
             yield Message(time, names.of(number, author) if number else author, content, chat)
     if table.cut_short:

@@ -5,9 +5,11 @@ Kept are the types ``Default`` and ``Reply``; calls, pins, joins and everything 
 typed by anybody. A forwarded message stands in a key of its own. Times become UTC.
 """
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from itertools import islice
 from typing import Any
 
@@ -20,6 +22,7 @@ from selfchatbot.preprocessors.names import Names
 
 PLACES = ("guild", "channel", "messages[]", "messageCount")
 TYPED = ("Default", "Reply")
+OFFSET = re.compile(r"[+-]\d\d:[0-5]\d", re.ASCII)
 CUT_SHORT = "the export was cut short: what it has was read; export it again for the rest"
 
 
@@ -103,8 +106,10 @@ def _rows(file: ExportFile, names: Names) -> Iterator[Row]:
 
 def _row(record: dict[str, Any], file: ExportFile, names: Names) -> Row | None:
     time = utc(record.get("timestamp"), file.path, file.messages)
-    file.first = time if file.first is None else min(file.first, time)
-    file.last = time if file.last is None else max(file.last, time)
+    if file.first is None or time < file.first:
+        file.first = time
+    if file.last is None or time > file.last:
+        file.last = time
     kind, content = record.get("type"), record.get("content")
     if not isinstance(content, str | None):
         raise _wrong(file.path, file.messages, '"content" is no text')
@@ -135,9 +140,17 @@ def _author(author: Any, file: ExportFile, names: Names) -> str:
 def utc(timestamp: Any, path: ExportPath, number: int) -> datetime:
     """ISO 8601 with an offset, as naive UTC. Raises ExportError with file and ``number`` of the message."""
     try:
+        if (offset := _offset(timestamp[-6:])) is not None:
+            # Many times faster than through a time zone.
+            return datetime.fromisoformat(timestamp[:-6]) - offset
         return datetime.fromisoformat(timestamp).astimezone(UTC).replace(tzinfo=None)
     except (TypeError, ValueError, OverflowError, OSError):
         raise _wrong(path, number, '"timestamp" is no date like 2024-01-31T18:00:00+00:00') from None
+
+
+@lru_cache(maxsize=256)
+def _offset(text: str) -> timedelta | None:
+    return timedelta(hours=int(text[:3]), minutes=int(text[0] + text[4:])) if OFFSET.fullmatch(text) else None
 
 
 def _record(record: Any, path: ExportPath, number: int) -> dict[str, Any]:

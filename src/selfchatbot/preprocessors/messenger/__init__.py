@@ -16,7 +16,6 @@ from typing import Any, ClassVar
 
 from selfchatbot.errors import ExportError
 from selfchatbot.messages import Message
-from selfchatbot.preprocessors.archives import walk
 from selfchatbot.preprocessors.backwards import Row, oldest_first
 from selfchatbot.preprocessors.base import ExportFile, ExportPath, Preprocessor
 from selfchatbot.preprocessors.jsonstream import CutShortError, NoObjectError, json_values
@@ -24,13 +23,14 @@ from selfchatbot.preprocessors.messenger.notices import Notices
 from selfchatbot.preprocessors.names import Names
 
 PART = re.compile(r"message_(\d+)\.json", re.IGNORECASE)
-HTML = re.compile(r"message_\d+\.html", re.IGNORECASE)
 COUNTER = re.compile(r"_\d+\Z")
 TIMESTAMP = re.compile(rb'"timestamp(?:_ms)?"\s*:\s*(\d+)')
 PLACES = ("participants", "title", "threadName", "messages[]")
 NOT_TYPED = ("Call", "Subscribe", "Unsubscribe", "Plan", "placeholder")
 ATTACHED = ("share", "photos", "videos", "audio_files", "files", "gifs", "sticker", "media")
 EPOCH = datetime(1970, 1, 1)
+FIRST, LAST = -62_135_596_800_000, 253_402_300_799_999
+"""The milliseconds of the years 1 and 9999."""
 
 
 class Messenger(Preprocessor):
@@ -61,17 +61,9 @@ class Messenger(Preprocessor):
         return _is_chat(head) and ("instagram" in str(path).casefold()) == (cls.name == "Instagram")
 
     def export_files(self, path: Path) -> list[ExportPath]:
-        """The chats; the many other .json files of a download are passed over.
-
-        Raises ExportError for a download as HTML.
-        """
+        """The chats; the many other .json files of a download are passed over."""
         found = super().export_files(path)
-        if found == [path]:
-            return found
-        kept = [file for file in found if PART.fullmatch(file.name) or _is_chat(_head(file))]
-        if not kept and path.is_dir() and any(HTML.fullmatch(page.name) for page in walk(path)):
-            raise ExportError(f"{path} holds a download as HTML: request it again with the format JSON")
-        return kept
+        return [file for file in found if file == path or PART.fullmatch(file.name) or _is_chat(_head(file))]
 
     def _owner(self, path: Path) -> str | None:
         """The name of the account that was exported, where the whole download is there."""
@@ -104,6 +96,7 @@ class _Part:
     def __init__(self, path: ExportPath, me: str | None) -> None:
         self.file = ExportFile(path, chat="", me=me)
         self._header: dict[str, Any] = {}
+        self._first, self._last = LAST, FIRST
 
     def messages(self, chats: Names, files: list[ExportFile]) -> Iterator[Message]:
         """What was typed, oldest first."""
@@ -122,11 +115,13 @@ class _Part:
             )
         file.group = len(members) > 2 if members else None
         file.me = file.me if file.me in members else None
+        if file.messages:
+            file.first, file.last = _time(self._first), _time(self._last)
         files.append(file)
         notices = Notices(members)
         for milliseconds, sender, content, attached in chain([first] if first else [], rows):
             if not notices.wrote(content, sender, attached):
-                yield Message(EPOCH + timedelta(milliseconds=milliseconds), sender, content, file.chat)
+                yield Message(_time(milliseconds), sender, content, file.chat)
 
     def _members(self) -> list[str]:
         """The participants, of which one is me: ``{"name": ...}``, in encrypted chats only the name."""
@@ -167,13 +162,13 @@ class _Part:
         if not isinstance(record, dict):
             raise self._error("it is no object")
         encrypted = "senderName" in record
-        time, sender, content = (
-            record.get(key)
-            for key in (
-                ("timestamp", "senderName", "text") if encrypted else ("timestamp_ms", "sender_name", "content")
-            )
-        )
-        self._count(time)
+        if encrypted:
+            time, sender, content = record.get("timestamp"), record.get("senderName"), record.get("text")
+        else:
+            time, sender, content = record.get("timestamp_ms"), record.get("sender_name"), record.get("content")
+        if not isinstance(time, int) or not FIRST <= time <= LAST:
+            raise self._error("its timestamp is no number of milliseconds since 1970")
+        self._first, self._last = min(self._first, time), max(self._last, time)
         if not isinstance(sender, str | None) or not isinstance(content, str | None):
             raise self._error("its sender or content is no text")
         if (
@@ -188,15 +183,7 @@ class _Part:
         if not encrypted:
             sender, content = repaired(sender or ""), repaired(content)
         # Of deleted accounts only an empty name is left.
-        return time, sender or "?", content, any(record.get(kind) for kind in ATTACHED)
-
-    def _count(self, milliseconds: Any) -> None:
-        try:
-            time = EPOCH + timedelta(milliseconds=milliseconds)
-        except (TypeError, OverflowError, ValueError):
-            raise self._error("its timestamp is no number of milliseconds since 1970") from None
-        self.file.first = time if self.file.first is None else min(self.file.first, time)
-        self.file.last = time if self.file.last is None else max(self.file.last, time)
+        return time, sender or "?", content, any(map(record.get, ATTACHED))
 
     def _error(self, problem: str) -> ExportError:
         return ExportError(f"{self.file.path}, message {self.file.messages:,}: {problem}: export it again")
@@ -216,6 +203,10 @@ def repaired(text: str) -> str:
         # Cut in the middle of its last character. Whether it is UTF-8 at all, the characters before that tell.
         whole = raw[: error.start]
         return whole.decode() if error.reason == "unexpected end of data" and not whole.isascii() else text
+
+
+def _time(milliseconds: int) -> datetime:
+    return EPOCH + timedelta(milliseconds=milliseconds)
 
 
 def _thread(file: ExportPath) -> str:

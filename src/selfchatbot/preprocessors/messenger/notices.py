@@ -6,7 +6,8 @@ Both are narrow on purpose: a notice that stays is a nuisance, a message that is
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
+from functools import lru_cache
 
 YOU = frozenset(("You", "Du", "Vous", "Tu", "Hai", "Você", "Je"))
 USER_NAMED = re.compile(r"(?:Użytkownik|Użytkowniczka) ")
@@ -145,6 +146,7 @@ class Notices:
 
     def __init__(self, members: Iterable[str]) -> None:
         self._members = {name for member in members for name in _called(member)}
+        self._first_words = {name.split(maxsplit=1)[0] for name in {*YOU, *self._members}}
 
     def wrote(self, content: str, sender: str, attached: bool) -> bool:
         """Whether the app wrote ``content``, and not ``sender``; ``attached``: with a photo, a link or the like."""
@@ -154,7 +156,13 @@ class Notices:
         if _WHOLE.fullmatch(text):
             return True
         text = USER_NAMED.sub("", text, count=1)
-        for name in self._beginnings(text, sender):
+        first_word = text.partition(" ")[0]
+        names = set(_called(sender))
+        if first_word in self._first_words:
+            names |= {*YOU, *self._members}
+        for name in names:
+            if not text.startswith(f"{name} "):
+                continue
             rest = text[len(name) + 1 :]
             ended = rest.endswith((".", "。"))
             match = _PREDICATES.fullmatch(rest.rstrip("."))
@@ -166,13 +174,8 @@ class Notices:
                 return True
         return False
 
-    def _beginnings(self, text: str, sender: str) -> Iterator[str]:
-        """The names that ``text`` begins with."""
-        for name in (*YOU, *self._members, *_called(sender)):
-            if text.startswith(f"{name} "):
-                yield name
 
-
+@lru_cache(maxsize=4096)
 def _called(member: str) -> tuple[str, ...]:
     """A full name, and its first word: calls use that."""
     return (member, member.split(maxsplit=1)[0]) if member.strip() else ()
