@@ -26,7 +26,8 @@ HARMLESS = 64 * 2**20
 """Bytes up to which the ratio doesn't matter."""
 UNSAFE_NAME = re.compile(r"[/\\]|[A-Za-z]:|.*//|(?:.*[/\\])?\.\.(?:[/\\]|$)", re.DOTALL)
 ENCRYPTED = 1
-LZMA_AND_OLDER = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA)
+COMPRESSIONS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+"""What phones and their apps write. zipfile unpacks a block of the others at once, however large it becomes."""
 
 
 class ZipMember(zipfile.Path):
@@ -50,13 +51,9 @@ class _Member(io.RawIOBase):
     def _guarded(self, action: Callable[[], Any]) -> Any:
         try:
             return action()
-        # RuntimeError: encrypted; zlib and LZMA errors, EOFError and the rest: damaged.
+        # RuntimeError: encrypted; the others: damaged.
         except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, ValueError) as error:
             raise ExportError(f"{self._path} is damaged ({shown(str(error))}): export it again") from error
-        except Exception as error:
-            if type(error).__name__ != "LZMAError":  # importing lzma only for its error would fail where it is missing
-                raise
-            raise ExportError(f"{self._path} is damaged: export it again") from error
 
     def readable(self) -> bool:
         return True
@@ -140,7 +137,7 @@ def members(archive: Path, wanted: Callable[[PurePath], bool]) -> list[ZipMember
             raise ExportError(f"{place} is a link, no file: unpack the archive and remove it")
         if info.flag_bits & ENCRYPTED:
             raise ExportError(f"{place} is protected by a password: unpack the archive")
-        if info.compress_type not in LZMA_AND_OLDER:
+        if info.compress_type not in COMPRESSIONS:
             raise ExportError(f"{place} is compressed in a way that can't be read here: unpack the archive")
     return [ZipMember(file, info.filename) for info in taken]
 
