@@ -163,6 +163,35 @@ def test_exports_of_one_chat_follow_each_other(tmp_path: Path) -> None:
     ]
 
 
+def test_who_i_am(tmp_path: Path) -> None:
+    # The name of a file can't hold all that a contact's name can.
+    path = write(
+        tmp_path, "WhatsApp Chat with A_B_ work.txt", "1/13/20, 10:00 - A/B: work: x", "1/13/20, 10:01 - Me: y"
+    )
+    assert [(author, content) for *_, author, content in read(path)[0]] == [("A/B", "work: x"), ("Me", "y")]
+    folder = tmp_path / "WhatsApp Chat - Eve"
+    folder.mkdir()
+    path = write(
+        folder,
+        "_chat.txt",
+        f"[13/01/20, 10:00:00] Eve: {LRM}Messages and calls are end-to-end encrypted.",
+        f"[13/01/20, 10:00:01] Tom: {LRM}You deleted this message.",
+        "[13/01/20, 10:00:02] Eve: You deleted this message",
+        "[13/01/20, 10:00:03] Eve: I saw it",
+    )
+    messages, files = read(path)
+    assert (files[0].me, files[0].chat) == ("Tom", "Eve")
+    assert [content for *_, content in messages] == ["You deleted this message", "I saw it"]
+    # Two people who both deleted something say nothing about who made the export.
+    path = write(
+        tmp_path,
+        "WhatsApp Chat with Family.txt",
+        *(f"1/{day}/20, 10:00 - {name}: You deleted this message" for day, name in ((13, "Ann"), (14, "Bob"))),
+        "1/15/20, 10:00 - Ann: x",
+    )
+    assert read(path)[1][0].me is None
+
+
 @pytest.mark.parametrize(
     ("text", "typed"),
     [

@@ -4,8 +4,8 @@ Grammar: exports of both systems and the parsers Pustur/whatsapp-chat-parser, lu
 mlomb/chat-analytics. A message is a line ``[DATE, TIME] Name: text`` (iOS, with seconds) or ``DATE, TIME - Name: text``
 (Android) and the lines below it without a date; a line without ``Name: `` is the app's. Dates are those of the phone's
 country. Before all it writes itself iOS puts U+200E (U+200F in Arabic): so its words are known in every language, while
-Android's are looked up. `locales` knows WhatsApp's phrases, `layout` finds out how one file is written, `content` takes
-apart one text; this module walks the folder and yields the messages.
+Android's are looked up. `stamps` reads the beginnings of messages, `locales` knows WhatsApp's phrases, `layout` finds
+out how one file is written, `content` takes apart one text; this module walks the folder and yields the messages.
 """
 
 import re
@@ -23,7 +23,8 @@ from selfchatbot.preprocessors.archives import ExportPath
 from selfchatbot.preprocessors.base import ExportFile, Preprocessor, decoded_lines
 from selfchatbot.preprocessors.dates import Order, decide_orders
 from selfchatbot.preprocessors.whatsapp.content import typed
-from selfchatbot.preprocessors.whatsapp.layout import Layout, Stamp, StampReader, clean, scan
+from selfchatbot.preprocessors.whatsapp.layout import Layout, clean, scan
+from selfchatbot.preprocessors.whatsapp.stamps import Stamp, StampReader
 
 # Text files that somebody sent lie beside the chat when it was exported with media.
 ATTACHMENT = re.compile(r"\d{5,}-.*|DOC-\d{8}-WA\d+.*", re.DOTALL)

@@ -44,7 +44,7 @@ EDITED = frozenset(map(plain, _ALL["edited"]))
 WHOLE = OMITTED | MINE | frozenset(map(plain, (*_ALL["deleted"], *_ALL["other"])))
 """What stands in the place of a whole message."""
 NOTICES = tuple(map(plain, _ALL["notice"]))
-LONGEST = max(map(len, WHOLE)) + len(_EDGES)
+LONGEST, LONGEST_MINE = (max(map(len, phrases)) + len(_EDGES) for phrases in (WHOLE, MINE))
 ATTACHED = re.compile(rf"[^\n]*\.\w{{1,5}} \((?:{'|'.join(map(re.escape, _ALL['attached']))})\)")
 """The name of an attached file as Android writes it."""
 _TITLES = [re.compile(re.escape(title).replace(r"\{\}", "(.+)")) for title in _ALL["title"]]
