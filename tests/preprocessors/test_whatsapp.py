@@ -165,10 +165,8 @@ def test_exports_of_one_chat_follow_each_other(tmp_path: Path) -> None:
 
 def test_who_i_am(tmp_path: Path) -> None:
     # The name of a file can't hold all that a contact's name can.
-    path = write(
-        tmp_path, "WhatsApp Chat with A_B_ work.txt", "1/13/20, 10:00 - A/B: work: x", "1/13/20, 10:01 - Me: y"
-    )
-    assert [(author, content) for *_, author, content in read(path)[0]] == [("A/B", "work: x"), ("Me", "y")]
+    path = write(tmp_path, "WhatsApp Chat with A_B.txt", "1/13/20, 10:00 - A/B: x", "1/13/20, 10:01 - Me: y")
+    assert read(path)[1][0].me == "Me"
     folder = tmp_path / "WhatsApp Chat - Eve"
     folder.mkdir()
     path = write(
