@@ -24,6 +24,9 @@ def atomic_file(path: Path) -> Iterator[Path]:
 @contextmanager
 def atomic_files(*paths: Path) -> Iterator[list[Path]]:
     """Like ``atomic_file`` for several files that belong together: all are written before the first is renamed."""
+    for path in paths:
+        if path.is_dir():  # would be found out only when others have been renamed already
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
     partials = [path.with_name(f".{path.name}.partial-{os.getpid()}") for path in paths]
     try:
         yield partials

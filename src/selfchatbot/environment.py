@@ -1,5 +1,6 @@
 """Where things are: the three directories of the environment, and a dataset's folder in each of them."""
 
+import logging
 import os
 import re
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from selfchatbot.errors import SelfChatBotError, UsageError
 STAGES = ("raw", "preprocessed", "results")
 COMMANDS = ("preprocess", "train", "play")
 """What is run on each of them."""
+CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 DATASET_NAME = re.compile(r"Dataset_([^_]+)_(.+)", re.DOTALL)
 
 
@@ -67,7 +69,7 @@ def read_environment() -> Environment:
             raise UsageError(
                 f"{variable} is not set in the environment {looked}: copy .env.example to .env and edit it"
             )
-        directories[stage] = (base / Path(value).expanduser()).resolve()
+        directories[stage] = _directory(variable, value, base)
     if not directories["raw"].is_dir():
         raise UsageError(f"selfChatBot_raw: {directories['raw']} is not a directory: make it, or correct the variable")
     for stage in STAGES[1:]:
@@ -78,6 +80,16 @@ def read_environment() -> Environment:
                 f"selfChatBot_{stage}: {directories[stage]} can't be made ({error.strerror}): correct the variable"
             ) from error
     return Environment(**directories)
+
+
+def _directory(variable: str, value: str, base: Path) -> Path:
+    # In double quotes, a .env file takes the \n and \t of a Windows path for a new line and a tab.
+    if CONTROL.search(value):
+        raise UsageError(f"{variable}: {value!r} is no path: write it without quotes, or with / instead of \\")
+    try:
+        return (base / Path(value).expanduser()).resolve()
+    except (RuntimeError, ValueError) as error:
+        raise UsageError(f"{variable}: {value} can't be used ({error}): correct the variable") from error
 
 
 def nearest_env_file(directory: Path) -> Path | None:
@@ -121,12 +133,16 @@ def _datasets(directory: Path) -> dict[str, str]:
 
 def _same_id(one: str, other: str) -> bool:
     if one.isdecimal() and other.isdecimal():
-        return int(one) == int(other)
+        one, other = one.lstrip("0"), other.lstrip("0")
     return one == other
 
 
 def _read_env_file(path: Path) -> dict[str, str | None]:
+    # A line that is none would be a warning in the middle of ours; if it was to set a variable, that is missing below.
+    logging.getLogger("dotenv").setLevel(logging.ERROR)
     try:
         return dict(dotenv_values(path, encoding="utf-8-sig"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path} can't be read as UTF-8 text ({error}): save it as UTF-8") from error
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{path} is not UTF-8 text (byte {error.start}): save it as UTF-8") from error
+    except OSError as error:
+        raise UsageError(f"{path} can't be read: {error.strerror}") from error

@@ -2,17 +2,19 @@
 
 import difflib
 import json
+import re
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, TypeVar, get_args
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from selfchatbot.atomic import write_text
+from selfchatbot.atomic import atomic_files
 from selfchatbot.errors import ParametersError
 
 FILE_NAME = "parameters.json"
 WRITTEN_NAME = ".parameters.written.json"
+BROKEN_JSON = re.compile(r"<string>:(\d+) (.*) at column (\d+)", re.DOTALL)
 
 TypeFineTune = Annotated[
     Literal["lora", "qlora", "fine_tune"],
@@ -257,30 +259,50 @@ def read_json(path: Path) -> dict[str, Any]:
     try:
         values = json5.loads(text, allow_duplicate_keys=False)
     except (ValueError, RecursionError) as error:
-        reason = str(error).removeprefix("<string>:")
-        where = "line " if reason[:1].isdigit() else ""
-        raise ParametersError(f"{path}: not valid JSON: {where}{reason}") from error
+        reason = BROKEN_JSON.sub(r"line \1, column \3: \2", str(error)).replace("\n", "\\n")
+        raise ParametersError(f"{path} is not valid JSON: {reason}") from error
     if not isinstance(values, dict):
-        raise ParametersError(f"{path}: expected an object {{...}}, found {type(values).__name__}")
+        raise ParametersError(f"{path}: expected an object {{...}}, found {_shown(values)}")
     return values
 
 
 def hand_over(directory: Path, computed: dict[str, Any]) -> None:
-    """Write ``computed`` as the parameters.json of the next stage without losing what the user edited there.
+    """Write ``computed`` as the parameters.json of the next stage without losing what the user edited there."""
+    texts = handed_over(directory, computed)
+    with atomic_files(*texts) as partials:
+        for partial, text in zip(partials, texts.values(), strict=True):
+            partial.write_text(text, encoding="utf-8", newline="\n")
 
-    A hidden file beside it remembers what was written last: a value that differs from that was edited and stays, any
-    other follows its source. The file is left alone, comments and all, when nothing in it changes.
+
+def handed_over(directory: Path, computed: dict[str, Any]) -> dict[Path, str]:
+    """The files that `hand_over` writes, for those who write others together with them.
+
+    A hidden file beside parameters.json remembers what was written last: a value that differs from that was edited and
+    stays, any other follows its source. The file is left alone, comments and all, when nothing in it changes.
+
+    Raises ParametersError where the user broke the file.
     """
     path = directory / FILE_NAME
     record = directory / WRITTEN_NAME
     existing = read_json(path) if path.exists() else {}
-    written = read_json(record) if record.exists() else {}
+    written = _written(record)
     edited = {key: value for key, value in existing.items() if key not in written or value != written[key]}
     merged = {**computed, **edited}
+    texts = {}
     if merged != existing:
-        write_text(path, _dump(merged))
+        texts[path] = _dump(merged)
     if computed != written:
-        write_text(record, _dump(computed))
+        texts[record] = _dump(computed)
+    return texts
+
+
+def _written(record: Path) -> dict[str, Any]:
+    """What was written last. Where nobody knows, every value counts as edited: better that than to lose one."""
+    try:
+        values = json.loads(record.read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return values if isinstance(values, dict) else {}
 
 
 def table(kind: type[BaseModel]) -> str:

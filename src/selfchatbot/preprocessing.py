@@ -19,7 +19,7 @@ from selfchatbot.parameters import (
     FILE_NAME,
     RawParameters,
     TrainingParameters,
-    hand_over,
+    handed_over,
     read_parameters,
     validate,
 )
@@ -187,14 +187,14 @@ def _example(spool: Spool, numbers: array[int], turns: int = 8) -> ChatMessages:
 def _write(directory: Path, spool: Spool, splits: Splits, summary: str, training: dict[str, Any]) -> None:
     directory.mkdir(parents=True, exist_ok=True)
     remove_leftovers(directory)
-    hand_over(directory, training)
-    names = [f"{name}.jsonl" for name in SPLIT_NAMES]
-    with atomic_files(*(directory / name for name in (*names, SUMMARY_NAME))) as paths:
+    texts = {directory / SUMMARY_NAME: summary, **handed_over(directory, training)}
+    with atomic_files(*(directory / f"{name}.jsonl" for name in SPLIT_NAMES), *texts) as paths:
         for path, numbers in zip(paths, splits, strict=False):
             with path.open("wb") as file:
                 file.writelines(map(spool.line, numbers))
-        # Half a character in a sender's name is no reason to fail at the very end.
-        paths[-1].write_text(summary, encoding="utf-8", errors="replace", newline="\n")
+        for path, text in zip(paths[len(SPLIT_NAMES) :], texts.values(), strict=True):
+            # Half a character in a sender's name is no reason to fail at the very end.
+            path.write_text(text, encoding="utf-8", errors="replace", newline="\n")
 
 
 def _plain(value: object) -> object:

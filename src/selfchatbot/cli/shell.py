@@ -7,15 +7,25 @@ import signal
 import sys
 import traceback
 from collections.abc import Callable
+from typing import NoReturn
 
 from selfchatbot.errors import SelfChatBotError
 
 INTERRUPTED = 130
+FULL = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
+"""No space, or none left of one's quota."""
+
+
+class _Parser(argparse.ArgumentParser):
+    """Says what is wrong in one line, as everything here does."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"error: {message} ({self.prog} --help explains the options)\n")
 
 
 def parser(prog: str, description: str) -> argparse.ArgumentParser:
     """An argument parser with the option that all three scripts need."""
-    arguments = argparse.ArgumentParser(prog=prog, description=description)
+    arguments = _Parser(prog=prog, description=description)
     arguments.add_argument(
         "-d", "--dataset", required=True, metavar="ID", help="the ID in the dataset's folder name, Dataset_<ID>_<Name>"
     )
@@ -33,17 +43,20 @@ def run(stage: Callable[[], None]) -> int:
             stream.reconfigure(errors="replace")
     try:
         stage()
+        # A full disk behind `> file` shows itself only now; at exit it would be a traceback.
+        sys.stdout.flush()
     except SelfChatBotError as error:
         return _fail(str(error), error.exit_code)
     except KeyboardInterrupt as interrupt:
         print(f"\n{interrupt}" if str(interrupt) else "\ninterrupted", file=sys.stderr)
         return INTERRUPTED
     except BrokenPipeError:
-        # The reader of our output has gone (`| head`); Python would complain again when it flushes.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        # The reader of our output has gone (`| head`).
+        _drop_output()
         return 128 + getattr(signal, "SIGPIPE", 13)
     except OSError as error:
-        if error.errno == errno.ENOSPC:
+        _drop_output()
+        if error.errno in FULL:
             return _fail(f"the disk is full{_at(error)}: free some space and run the same command again", 1)
         return _fail(f"{error.strerror or error}{_at(error)}", 1)
     except MemoryError:
@@ -66,5 +79,15 @@ def _at(error: OSError) -> str:
 def _fail(message: str, code: int) -> int:
     if os.environ.get("SELFCHATBOT_DEBUG"):
         traceback.print_exc()
-    print(f"error: {message}", file=sys.stderr)
+    # Names of files and people hold every character there is, line ends as well.
+    line = "".join(character if character.isprintable() else " " for character in message)
+    print(f"error: {line}", file=sys.stderr)
     return code
+
+
+def _drop_output() -> None:
+    """Forget what can't be printed: Python would complain again when it flushes at exit."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
