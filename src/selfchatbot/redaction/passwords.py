@@ -25,7 +25,7 @@ PASSWORD = re.compile(
     rf"|[ \t]+(?:{VERBS})(?:[ \t]+(?:now|still|jetzt|ahora))?[ \t]+"
     r"|[ \t]*\?*[\n\x1e]+(?P<next>(?!\s)))"
     rf"|(?:{JOINED})[ \t]*(?P<particle>[:：是はがは이은는가][ \t]*))"
-    r"(?P<quote>[\"'“‘`«])?(?P<value>[^\s\"”`»]{3,256})(?P<rest>[^\n\x1e]{0,40})"
+    r"(?:[\"'“‘`«](?P<quoted>[^\n\x1e\"'”’`»]{3,64})[\"'”’`»]|(?P<value>[^\s\"“”`«»]{3,256}))(?P<rest>[^\n\x1e]{0,40})"
 )
 STEMS = (
     *("pass", "kennw", "pwd", "pw", "contrase", "senha", "parola", "wachtw", "lösen", "adgangsk", "kodeord"),
@@ -57,12 +57,9 @@ def _passwords(text: str, lower: str) -> Iterator[Span]:
     for first, stop in windows(STEM, lower, BEFORE, AFTER):
         position = first
         while match := PASSWORD.search(lower, position, stop):
-            start, end = match.span("value")
+            start, end = match.span("value" if match["quoted"] is None else "quoted")
             position = start
-            if match["quote"] is None:
-                while end > start + 1 and text[end - 1] in CLOSING:
-                    end -= 1
-            elif text[end - 1] in "'’":
+            while match["quoted"] is None and end > start + 1 and text[end - 1] in CLOSING:
                 end -= 1
             alone = not lower[end : match.end()].strip(CLOSING + ' \t"”»`')
             if _is_secret(text[start:end], match, alone):
@@ -78,9 +75,11 @@ def _is_secret(value: str, match: re.Match[str], alone: bool) -> bool:
         return alone and strong and len(value) >= 6
     if match["sign"] is not None and alone and match["sure"] is not None:
         return True
+    if match["quoted"] is not None:
+        return True
     if value.lower() in COMMON_WORDS:
         return False
-    if match["quote"] is not None or (strong and len(value) >= 4):
+    if strong and len(value) >= 4:
         return True
     if match["sign"] is not None:
         return alone and match["short"] is not None and not match["filler"].strip()

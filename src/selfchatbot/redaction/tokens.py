@@ -38,8 +38,8 @@ MARKS = (
     *("age-secret", "eyj", "mfa.", ":aa", "bearer "),
 )
 UNMARKED = re.compile(r"\.[\w-]{6}\.[\w-]{27}|=[^&\s#\[\]]{8}")
-MIXED = re.compile(r"\d[a-z_-]")
-"""Every token has a digit before a letter somewhere; most conversations don't."""
+MIXED = re.compile(r"\d(?:[a-z_:-]|(?<=[a-z_:-]\d))")
+"""Every token has a digit beside a letter somewhere; most conversations don't."""
 _plain = holds("://", "-----begin")
 _marked = holds(*MARKS)
 
