@@ -259,13 +259,14 @@ def _newest(spool: Spool, ordered: array[int], wanted: int) -> tuple[array[int],
 def _cut(conversation: Conversation, wanted: int) -> list[Conversation]:
     """Cut after a reply of mine, at the longest silence that leaves half to one and a half of ``wanted`` replies."""
     turns = conversation.turns
-    places: list[tuple[float, int]] = []
+    places: list[tuple[float, int, int]] = []
     remaining = 0
     for index in range(len(turns) - 1, 0, -1):
         remaining += turns[index].role == "assistant"
         if turns[index].role == "user" and wanted / 2 <= remaining <= max(1, 1.5 * wanted):
-            places.append(((turns[index].start - turns[index - 1].end).total_seconds(), index))
+            silence = (turns[index].start - turns[index - 1].end).total_seconds()
+            places.append((silence, -abs(remaining - wanted), index))
     if not places:
         return [conversation]
-    _, index = max(places)
+    *_, index = max(places)
     return [replace(conversation, turns=part) for part in (turns[:index], turns[index:])]
