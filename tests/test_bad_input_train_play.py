@@ -3,9 +3,6 @@
 import json
 import shutil
 import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -152,23 +149,6 @@ def test_a_full_disk_keeps_the_former_checkpoint(run: Run, data: Path, results: 
     assert "unexpected" not in error
     assert (results / "best" / "adapter_model.safetensors").read_bytes() == before
     assert not list(results.glob(".*partial*"))
-
-
-@pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
-def test_ctrl_c_during_training_exits_130(environment: Path, data: Path) -> None:
-    edit(data, epochs=1000, early_stopping_patience=10_000, evaluations_per_epoch=1, learning_rate=0.0001)
-    command = [sys.executable, "-m", "selfchatbot.cli.train", "-d", "1"]
-    process = subprocess.Popen(command, cwd=environment, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-    best = environment / "results" / NAME / "best"
-    deadline = time.monotonic() + 120
-    while not best.exists() and process.poll() is None and time.monotonic() < deadline:
-        time.sleep(0.1)
-    process.send_signal(signal.SIGINT)
-    _, stderr = process.communicate(timeout=60)
-    assert process.returncode == 130, stderr
-    assert "Traceback" not in stderr
-    assert "best/ is the model after step" in stderr
-    assert (best / "adapter_model.safetensors").exists()
 
 
 def test_a_session_in_a_pipe(run: Run, results: Path) -> None:

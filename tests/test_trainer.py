@@ -89,7 +89,8 @@ def test_what_a_run_leaves_behind(tiny_model: Path, tmp_path: Path) -> None:
     data = write_training_data(tmp_path / "data", tiny_model, epochs=1)
     result = train(data, tmp_path / "out")
     assert {path.name for path in (tmp_path / "out").iterdir()} == {
-        *("best", "final", "parameters.json", ".parameters.written.json", "metrics.jsonl", "loss.png", "log.txt")
+        *("best", "final", "parameters.json", ".parameters.written.json", "metrics.jsonl", "loss.png", "log.txt"),
+        ".training.lock",
     }
     assert (tmp_path / "out" / "loss.png").read_bytes().startswith(b"\x89PNG")
     assert "umbrella" not in (tmp_path / "out" / "log.txt").read_text(encoding="utf-8")
@@ -153,23 +154,6 @@ def test_max_length_is_cut_to_the_model(tiny_base_model: Path, tmp_path: Path) -
     train(data, tmp_path / "out")
     assert "cut to 256" in (tmp_path / "out" / "log.txt").read_text(encoding="utf-8")
     assert json.loads((tmp_path / "out" / "parameters.json").read_text(encoding="utf-8"))["max_length"] == 256
-
-
-def test_ctrl_c_keeps_best_and_says_what_is_there(tiny_model: Path, tmp_path: Path) -> None:
-    data = write_training_data(tmp_path / "data", tiny_model, epochs=4)
-    parameters = read_parameters(data / "parameters.json", TrainingParameters)
-    seen: list[int] = []
-
-    def interrupt(progress: object) -> None:
-        seen.append(progress.step)  # type: ignore[attr-defined]
-        if (tmp_path / "out" / "best").exists():
-            raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt, match=r"best/ is the model after step \d+"):
-        Trainer(parameters, data, tmp_path / "out", interrupt, machine=CPU).train()
-    assert (tmp_path / "out" / "best" / "adapter_model.safetensors").exists()
-    assert not (tmp_path / "out" / "final").exists()
-    assert (tmp_path / "out" / "loss.png").exists()
 
 
 def test_batches_hold_every_window_once_and_little_padding() -> None:

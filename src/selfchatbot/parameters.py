@@ -52,6 +52,9 @@ class TrainingOptions(Parameters):
     )
     evaluations_per_epoch: int = Field(2, ge=1, le=1000, description="Validations in each epoch.")
     early_stopping_patience: int = Field(4, ge=1, description="Stop after so many validations without a better loss.")
+    checkpoint_minutes: float = Field(
+        5.0, gt=0, description="An unfinished run is saved so often; the same command then goes on where it stopped."
+    )
     seed: int = Field(42, ge=0, lt=2**32, description="Same seed, same machine: same losses.")
 
 

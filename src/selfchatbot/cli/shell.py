@@ -49,7 +49,7 @@ def run(stage: Callable[[], None]) -> int:
         return _fail(str(error), error.exit_code)
     except KeyboardInterrupt as interrupt:
         print(f"\n{interrupt}" if str(interrupt) else "\ninterrupted", file=sys.stderr)
-        return INTERRUPTED
+        return int(getattr(interrupt, "exit_code", INTERRUPTED))
     except BrokenPipeError:
         # The reader of our output has gone (`| head`).
         _drop_output()

@@ -19,11 +19,14 @@ if TYPE_CHECKING:
 def main() -> None:
     """The console script."""
     arguments = parser("selfChatBot_train", "Fine-tune the dataset's model on your conversations.")
-    dataset_id = arguments.parse_args().dataset
-    sys.exit(run(lambda: _stage(dataset_id)))
+    arguments.add_argument(
+        "--restart", action="store_true", help="begin anew instead of going on with an unfinished run"
+    )
+    chosen = arguments.parse_args()
+    sys.exit(run(lambda: _stage(chosen.dataset, chosen.restart)))
 
 
-def _stage(dataset_id: str) -> None:
+def _stage(dataset_id: str, restart: bool) -> None:
     from rich.console import Console
 
     from selfchatbot.environment import find_dataset, read_environment
@@ -49,7 +52,7 @@ def _stage(dataset_id: str) -> None:
 
         status.update("loading model and data, validating the base model")
         try:
-            result = Trainer(parameters, dataset.preprocessed, dataset.results, on_progress).train()
+            result = Trainer(parameters, dataset.preprocessed, dataset.results, on_progress, restart=restart).train()
         finally:
             bar.stop()
     early = ", stopped early" if result.stopped_early else ""

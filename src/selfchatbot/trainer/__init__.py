@@ -9,12 +9,14 @@ result = Trainer(parameters, folder, results).train()
 
 import logging
 import math
+import signal
 import tempfile
-import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from filelock import FileLock, Timeout
 
 from selfchatbot.atomic import remove_leftovers, restore_directory
 from selfchatbot.chat_format import IGNORED, ChatFormat
@@ -27,6 +29,8 @@ from selfchatbot.trainer.data import as_dataset
 from selfchatbot.trainer.loop import Loop, Progress, Watcher
 from selfchatbot.trainer.method import trainable_model
 from selfchatbot.trainer.report import LOG_NAME, METRICS_NAME, PLOT_NAME, Metrics, log_file, plot
+from selfchatbot.trainer.resume import FOLDER_NAME, Checkpoints, read_state
+from selfchatbot.trainer.stopping import Stopped, on_signals
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -39,22 +43,25 @@ BEST, FINAL = "best", "final"
 
 @dataclass(slots=True)
 class Result:
-    """How a run ended."""
+    """How a run ended, or where it is."""
 
     base_loss: float = math.nan
     """Validation loss of the base model, in nats per trained token."""
     best_loss: float = math.inf
     best_step: int = 0
     steps: int = 0
+    """The step of the last validation."""
     stopped_early: bool = False
+    without_better: int = 0
+    """Validations since the best one."""
 
 
 class Trainer:
     """Fine-tunes one model on one dataset: fully, with LoRA or with QLoRA.
 
     ``data`` holds train.jsonl and validation.jsonl, ``output`` receives best/, final/, parameters.json (for playing),
-    metrics.jsonl, loss.png and log.txt. ``on_progress`` is called after each logged step, ``machine`` defaults to the
-    best device here.
+    metrics.jsonl, loss.png and log.txt. A run that was ended by whatever goes on where it was saved last, unless
+    ``restart``. ``on_progress`` is called after each logged step, ``machine`` defaults to the best device here.
     """
 
     def __init__(
@@ -64,6 +71,7 @@ class Trainer:
         output: Path,
         on_progress: Callable[[Progress], None] = lambda _: None,
         machine: Machine | None = None,
+        restart: bool = False,
     ) -> None:
         self.parameters = parameters
         self.data = data
@@ -71,22 +79,37 @@ class Trainer:
         self.result = Result()
         self._on_progress = on_progress
         self._machine = machine
+        self._restart = restart
 
     def train(self) -> Result:
         """Train, and keep the checkpoint with the best validation loss on the way.
 
-        Raises SelfChatBotError for data that is not there or holds nothing to train, a model that can't be reached, and
-        memory that does not suffice. Ctrl-C comes through as KeyboardInterrupt that says what is there.
+        Ctrl-C and SIGTERM finish and save the step, then raise Stopped, a KeyboardInterrupt that says how to go on.
+
+        Raises SelfChatBotError for data that is not there or holds nothing to train, a model that can't be reached,
+        memory that does not suffice, and another training of the same dataset at the same time; UsageError for an
+        unfinished run that had other parameters or data.
         """
         self.output.mkdir(parents=True, exist_ok=True)
-        remove_leftovers(self.output)
-        for name in (BEST, FINAL):
-            restore_directory(self.output / name)
-        with log_file(self.output / LOG_NAME), tempfile.TemporaryDirectory() as scratch:
+        lock = FileLock(self.output / ".training.lock")
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            raise SelfChatBotError(f"{self.output}: another training of this dataset is running: wait for it") from None
+        with lock, tempfile.TemporaryDirectory() as scratch:
+            remove_leftovers(self.output)
+            for name in (BEST, FINAL):
+                restore_directory(self.output / name)
+            files = [self._file("train"), self._file("validation")]
+            checkpoints = Checkpoints(self.output / FOLDER_NAME, self.parameters.model_dump(), files)
+            if self._restart:
+                checkpoints.clear()
+            resumed = checkpoints.latest()
             quiet()
-            return self._train(Path(scratch))
+            with log_file(self.output / LOG_NAME, append=resumed is not None):
+                return self._prepare_and_run(checkpoints, resumed, Path(scratch))
 
-    def _train(self, scratch: Path) -> Result:
+    def _prepare_and_run(self, checkpoints: Checkpoints, resumed: Path | None, scratch: Path) -> Result:
         import transformers
 
         parameters = self.parameters
@@ -105,79 +128,95 @@ class Trainer:
             self._windows(name, chat_format.windows(part, max_length)) for name, part in conversations.items()
         )
         hand_over(self.output, GenerationParameters.start_values(parameters.model, max_length))
-        return self._run(model, tokenizer, train, validation, max_length, machine, scratch)
-
-    def _run(
-        self,
-        model: "PreTrainedModel",
-        tokenizer: "PreTrainedTokenizerBase",
-        train: "Dataset",
-        validation: "Dataset",
-        max_length: int,
-        machine: Machine,
-        scratch: Path,
-    ) -> Result:
-        import transformers
-
-        metrics = Metrics(self.output / METRICS_NAME)
-        started = time.monotonic()
-        without_better = 0
-
-        def progressed(progress: Progress) -> None:
-            metrics.add(
-                step=progress.step,
-                loss=progress.loss,
-                tokens_per_second=round(progress.tokens_per_second, 1),
-                seconds=round(time.monotonic() - started, 1),
-            )
-            self._on_progress(progress)
-
-        def validated(step: int, epoch: float, loss: float) -> bool:
-            nonlocal without_better
-            metrics.add(step=step, epoch=epoch, validation_loss=loss, seconds=round(time.monotonic() - started, 1))
-            result = self.result
-            result.steps = step
-            if step == 0:
-                result.base_loss = loss
-                logger.info("validation loss of the base model: %.3f nats per trained token", loss)
-                return True
-            better = loss < result.best_loss
-            logger.info("step %d, epoch %.2f: validation loss %.3f%s", step, epoch, loss, " (best)" if better else "")
-            if better:
-                without_better = 0
-                result.best_loss, result.best_step = loss, step
-                save_checkpoint(self.output / BEST, model, tokenizer)
-                return True
-            without_better += 1
-            result.stopped_early = without_better >= self.parameters.early_stopping_patience
-            return not result.stopped_early
-
-        step_tokens = self.parameters.batch_size * max_length
-        watcher = Watcher(progressed, validated)
+        step_tokens = parameters.batch_size * max_length
+        watcher = Watcher(
+            self._progressed,
+            lambda step, epoch, loss: self._validated(step, epoch, loss, model, tokenizer),
+            parameters.checkpoint_minutes * 60,
+        )
         loop = Loop(
             model=model,
-            args=self._arguments(scratch, machine),
+            args=self._arguments(scratch, machine, resumed),
             train=train,
             validation=validation,
             step_tokens=step_tokens,
             # A CPU gains nothing from larger pieces, and they cost memory.
             micro_tokens=max_length if machine.device == "cpu" else step_tokens,
+            checkpoints=checkpoints,
+            own_state=lambda: asdict(self.result),
             callbacks=[watcher],
         )
         watcher.loop = loop
         loop.remove_callback(transformers.PrinterCallback)
         self._plan(loop)
+        self._run(loop, watcher, resumed)
+        save_checkpoint(self.output / FINAL, model, tokenizer)
+        checkpoints.clear()
+        return self.result
+
+    def _run(self, loop: Loop, watcher: Watcher, resumed: Path | None) -> None:
+        """Train to the end. Raises Stopped when a signal asked for that, and KeyboardInterrupt after a second one."""
+        step = None
+        if resumed is not None:
+            state = read_state(resumed)
+            self.result = Result(**state["own"])
+            step = int(resumed.name.removeprefix("step-"))
+            logger.info("going on with the unfinished run after step %d", step)
+        self._metrics = Metrics(self.output / METRICS_NAME, step)
+        asked: list[int] = []
+
+        def ask(number: int) -> None:
+            asked.append(number)
+            watcher.asked_to_stop = True
+            logger.info("stopping after this step (Ctrl-C again: at once)")
+
         try:
-            loop.train()
+            with on_signals(ask):
+                loop.train(resume_from_checkpoint=None if resumed is None else str(resumed))
+            if asked and loop.state.global_step < loop.state.max_steps:
+                raise Stopped(self._interrupted(loop.state.global_step, saved=True), asked[0])
             if self.result.steps != loop.state.global_step:
                 loop.evaluate()
-            save_checkpoint(self.output / FINAL, model, tokenizer)
+        except Stopped:
+            raise
         except KeyboardInterrupt:
-            raise KeyboardInterrupt(self._interrupted(loop.state.global_step)) from None
+            raise Stopped(self._interrupted(loop.state.global_step, saved=False), signal.SIGINT) from None
         finally:
-            if records := metrics.read():
+            if records := self._metrics.read():
                 plot(records, self.output / PLOT_NAME)
-        return self.result
+
+    def _progressed(self, progress: Progress) -> None:
+        self._metrics.add(
+            step=progress.step, loss=progress.loss, tokens_per_second=round(progress.tokens_per_second, 1)
+        )
+        self._on_progress(progress)
+
+    def _validated(
+        self,
+        step: int,
+        epoch: float,
+        loss: float,
+        model: "PreTrainedModel",
+        tokenizer: "PreTrainedTokenizerBase",
+    ) -> bool:
+        """Keep the best checkpoint; whether to go on."""
+        self._metrics.add(step=step, epoch=round(epoch, 3), validation_loss=loss)
+        result = self.result
+        result.steps = step
+        if step == 0:
+            result.base_loss = loss
+            logger.info("validation loss of the base model: %.3f nats per trained token", loss)
+            return True
+        better = loss < result.best_loss
+        logger.info("step %d, epoch %.2f: validation loss %.3f%s", step, epoch, loss, " (best)" if better else "")
+        if better:
+            result.without_better = 0
+            result.best_loss, result.best_step = loss, step
+            save_checkpoint(self.output / BEST, model, tokenizer)
+            return True
+        result.without_better += 1
+        result.stopped_early = result.without_better >= self.parameters.early_stopping_patience
+        return not result.stopped_early
 
     def _plan(self, loop: Loop) -> None:
         """Fill in what depends on the number of steps: warm-up, how often to validate, how often to log."""
@@ -187,10 +226,9 @@ class Trainer:
         arguments.warmup_steps = round(steps * self.parameters.warmup_ratio)
         arguments.eval_steps = max(1, math.ceil(min(steps_per_epoch, steps) / self.parameters.evaluations_per_epoch))
         arguments.logging_steps = max(1, steps // 500)
-        loop.state.eval_steps, loop.state.logging_steps = int(arguments.eval_steps), int(arguments.logging_steps)
         logger.info("%d steps: %d an epoch", steps, steps_per_epoch)
 
-    def _arguments(self, scratch: Path, machine: Machine) -> "TrainingArguments":
+    def _arguments(self, scratch: Path, machine: Machine, resumed: Path | None) -> "TrainingArguments":
         import torch
         from transformers import TrainingArguments
 
@@ -208,7 +246,7 @@ class Trainer:
             use_cpu=machine.device == "cpu",
             seed=parameters.seed,
             eval_strategy="steps",
-            eval_on_start=True,
+            eval_on_start=resumed is None,
             logging_strategy="steps",
             logging_nan_inf_filter=False,
             save_strategy="no",
@@ -224,8 +262,8 @@ class Trainer:
             raise SelfChatBotError(f"{path} is not there: run selfChatBot_preprocess first")
         return path
 
-    def _windows(self, name: str, windows: object) -> "Dataset":
-        dataset = as_dataset(windows)  # type: ignore[arg-type]
+    def _windows(self, name: str, windows: Any) -> "Dataset":
+        dataset = as_dataset(windows)
         labels = sum(sum(label != IGNORED for label in row) for row in dataset["labels"])
         tokens = sum(map(len, dataset["input_ids"]))
         if not labels:
@@ -233,14 +271,15 @@ class Trainer:
         logger.info("%s: %d windows, %d tokens, %d of them trained", name, len(dataset), tokens, labels)
         return dataset
 
-    def _interrupted(self, step: int) -> str:
+    def _interrupted(self, step: int, saved: bool) -> str:
         if self.result.best_step:
             there = f"best/ is the model after step {self.result.best_step}"
         elif (self.output / BEST).exists():
             there = "best/ is still that of an earlier run"
         else:
-            there = "there is no checkpoint yet"
-        return f"stopped after step {step}; {there}. The same command trains again from the start."
+            there = "there is no best/ yet"
+        goes_on = "from there" if saved else "where it was saved last"
+        return f"stopped after step {step}; {there}. The same command goes on {goes_on}, --restart begins anew."
 
 
 __all__ = ["Progress", "Result", "Trainer"]

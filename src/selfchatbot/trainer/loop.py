@@ -1,10 +1,12 @@
 """`transformers.Trainer` with our batches, our loss and exact validation; it keeps the loop, devices and optimizer."""
 
+import dataclasses
 import logging
 import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -13,9 +15,11 @@ from torch.utils.data import DataLoader
 
 from selfchatbot.chat_format import IGNORED
 from selfchatbot.errors import SelfChatBotError
+from selfchatbot.trainer import resume
 from selfchatbot.trainer.data import Batch, TokenBatches, collate, micro_batches, real_lengths
 from selfchatbot.trainer.loss import LabelledLoss
 from selfchatbot.trainer.method import checkpoint_gradients
+from selfchatbot.trainer.resume import Checkpoints
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -47,7 +51,18 @@ class Loop(transformers.Trainer):  # type: ignore[misc]
 
     control: Any
 
-    def __init__(self, *, train: "Dataset", validation: "Dataset", step_tokens: int, micro_tokens: int, **kwargs: Any):
+    def __init__(
+        self,
+        *,
+        train: "Dataset",
+        validation: "Dataset",
+        step_tokens: int,
+        micro_tokens: int,
+        checkpoints: Checkpoints,
+        own_state: Callable[[], dict[str, Any]],
+        **kwargs: Any,
+    ) -> None:
+        """``own_state`` is what the run's owner wants to find again in a checkpoint."""
         super().__init__(train_dataset=train, eval_dataset=validation, data_collator=collate, **kwargs)
         self.micro_tokens = micro_tokens
         self.tokens_seen = 0
@@ -57,6 +72,8 @@ class Loop(transformers.Trainer):  # type: ignore[misc]
         self._batches = TokenBatches([len(ids) for ids in train["input_ids"]], step_tokens, self.args.seed)
         self._validation = TokenBatches([len(ids) for ids in validation["input_ids"]], step_tokens, None)
         self._loss = LabelledLoss(self.model)
+        self._checkpoints = checkpoints
+        self._own_state = own_state
 
     def get_train_dataloader(self) -> DataLoader[Any]:
         loader: DataLoader[Any] = DataLoader(self.train_dataset, batch_sampler=self._batches, collate_fn=collate)
@@ -111,6 +128,50 @@ class Loop(transformers.Trainer):  # type: ignore[misc]
         self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
         return metrics
 
+    def _save_checkpoint(self, model: torch.nn.Module, trial: object = None) -> None:
+        """Ours, where transformers would write pickles, and not at once."""
+        scaler = self.accelerator.scaler
+        self._checkpoints.save(
+            self.state.global_step,
+            {
+                resume.WEIGHTS: resume.trained_weights(self.model),
+                resume.OPTIMIZER: resume.optimizer_tensors(self.optimizer),
+                resume.RANDOM: resume.random_tensors(),
+            },
+            # The history is in metrics.jsonl.
+            dataclasses.asdict(self.state) | {"log_history": []},
+            {
+                "optimizer": resume.optimizer_groups(self.optimizer),
+                "scheduler": self.lr_scheduler.state_dict(),
+                "scaler": None if scaler is None else scaler.state_dict(),
+                "tokens_seen": self.tokens_seen,
+                "seconds_training": self.seconds_training,
+                "micro_tokens": self.micro_tokens,
+                "own": self._own_state(),
+            },
+        )
+
+    def _load_from_checkpoint(self, checkpoint: str, model: Any = None) -> None:
+        resume.load_weights(Path(checkpoint), self.model)
+
+    def _load_optimizer_and_scheduler(self, checkpoint: str | None) -> None:
+        if checkpoint is None:
+            return
+        state = resume.read_state(Path(checkpoint))
+        resume.load_optimizer(Path(checkpoint), state["optimizer"], self.optimizer)
+        self.lr_scheduler.load_state_dict(state["scheduler"])
+        if self.accelerator.scaler is not None and state["scaler"] is not None:
+            self.accelerator.scaler.load_state_dict(state["scaler"])
+        self.tokens_seen, self.seconds_training = state["tokens_seen"], state["seconds_training"]
+        self.micro_tokens = state["micro_tokens"]
+
+    def _load_scaler(self, checkpoint: str | None) -> None:
+        """Done with the optimizer."""
+
+    def _load_rng_state(self, checkpoint: str | None) -> None:
+        if checkpoint is not None:
+            resume.load_random(Path(checkpoint))
+
     def _validation_loss(self, batch: Batch) -> tuple[float, int]:
         while True:
             try:
@@ -141,12 +202,33 @@ class Loop(transformers.Trainer):  # type: ignore[misc]
 class Watcher(transformers.TrainerCallback):  # type: ignore[misc]
     """Tells the run's owner about every logged step and every validation."""
 
-    def __init__(self, on_progress: Callable[[Progress], None], on_validation: Callable[[int, float, float], bool]):
+    def __init__(
+        self,
+        on_progress: Callable[[Progress], None],
+        on_validation: Callable[[int, float, float], bool],
+        checkpoint_seconds: float,
+    ) -> None:
         """``on_validation(step, epoch, loss)`` returns whether to go on."""
         self._on_progress = on_progress
         self._on_validation = on_validation
+        self._checkpoint_seconds = checkpoint_seconds
+        self._saved_at = time.monotonic()
         self.loop: Loop | None = None
         self._validation_loss = math.nan
+        self.asked_to_stop = False
+
+    def on_step_end(
+        self,
+        args: transformers.TrainingArguments,
+        state: transformers.TrainerState,
+        control: transformers.TrainerControl,
+        **_: Any,
+    ) -> None:
+        if self.asked_to_stop or time.monotonic() - self._saved_at >= self._checkpoint_seconds:
+            control.should_save = True
+            self._saved_at = time.monotonic()
+        if self.asked_to_stop:
+            control.should_training_stop = True
 
     def on_log(
         self,

@@ -69,8 +69,8 @@ def _load_in_4_bit(name: str, machine: Machine) -> "PreTrainedModel":
     )
     model = load_model(name, machine.dtype, quantization_config=quantization, device_map={"": machine.device})
     for module in model.modules():
-        # On CPUs with bfloat16 instructions, bitsandbytes would repack the weights in the first validation for inference
-        # only: rounded, and not for every shape.
+        # On CPUs with bfloat16 instructions, bitsandbytes would repack the weights in the first validation, for
+        # inference only: rounded, and not for every shape.
         if hasattr(module, "support_avx512bf16_for_cpu"):
             module.support_avx512bf16_for_cpu = False
     prepared: Any = prepare_model_for_kbit_training(model, use_gradient_checkpointing=False)

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from selfchatbot.atomic import atomic_file
+from selfchatbot.atomic import atomic_file, write_text
 
 METRICS_NAME = "metrics.jsonl"
 PLOT_NAME = "loss.png"
@@ -17,24 +17,29 @@ LOG_NAME = "log.txt"
 class Metrics:
     """A line of JSON for each record, written at once, so that the file can be read at any time."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, until_step: int | None = None) -> None:
+        """A new file, or, for a run that goes on, the old one as it was at ``until_step``."""
         self.path = path
-        path.write_text("", encoding="utf-8")
+        kept = [] if until_step is None else [record for record in self.read() if record["step"] <= until_step]
+        write_text(path, "".join(json.dumps(record) + "\n" for record in kept))
 
     def add(self, **record: Any) -> None:
         with self.path.open("a", encoding="utf-8", newline="\n") as file:
             file.write(json.dumps(record) + "\n")
 
     def read(self) -> list[dict[str, Any]]:
-        lines = self.path.read_text(encoding="utf-8").split("\n")
-        return [json.loads(line) for line in lines if line]
+        """All records; a last line that a killed run left unfinished is none."""
+        if not self.path.exists():
+            return []
+        *lines, _ = self.path.read_text(encoding="utf-8").split("\n")
+        return [json.loads(line) for line in lines]
 
 
 @contextmanager
-def log_file(path: Path) -> Iterator[None]:
+def log_file(path: Path, append: bool = False) -> Iterator[None]:
     """Everything that selfchatbot says during a run also goes into ``path``; message texts are never said."""
     logger = logging.getLogger("selfchatbot")
-    handler = logging.FileHandler(path, mode="w", encoding="utf-8")
+    handler = logging.FileHandler(path, mode="a" if append else "w", encoding="utf-8")
     handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%Y-%m-%d %H:%M:%S"))
     logger.addHandler(handler)
     logger.setLevel(logging.INFO)

@@ -1,0 +1,163 @@
+"""An unfinished run on disk: everything that a run needs to go on as if nothing had happened.
+
+A checkpoint is a folder ``step-<n>`` that appears whole or not at all; the last two are kept. Tensors are safetensors,
+the rest is JSON: nothing in it can run code when it is loaded.
+"""
+
+import hashlib
+import json
+import re
+import shutil
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from transformers.trainer import TRAINER_STATE_NAME
+
+from selfchatbot.atomic import atomic_directory
+from selfchatbot.errors import SelfChatBotError, UsageError
+
+FOLDER_NAME = "checkpoints"
+KEPT = 2
+WEIGHTS, OPTIMIZER, RANDOM, STATE = "weights.safetensors", "optimizer.safetensors", "random.safetensors", "state.json"
+
+FREE = ("checkpoint_minutes", "choose_sampling", "early_stopping_patience", "evaluations_per_epoch")
+"""Parameters that may change in the middle of a run."""
+
+
+class Checkpoints:
+    """The checkpoints of one run, told from those of another by what it depends on."""
+
+    def __init__(self, folder: Path, parameters: dict[str, Any], data: list[Path]) -> None:
+        self.folder = folder
+        self._run = {
+            "parameters": {name: value for name, value in parameters.items() if name not in FREE},
+            "data": {path.name: _digest(path) for path in data},
+        }
+
+    def latest(self) -> Path | None:
+        """The newest checkpoint, if there is an unfinished run.
+
+        Raises UsageError when data or parameters have changed since: the losses of such a mixture would mean nothing.
+        """
+        for folder in reversed(self._all()):
+            try:
+                run = read_state(folder)["run"]
+            except (OSError, ValueError, KeyError):
+                continue  # damaged from outside: the one before is as good
+            if changes := _changes(run, self._run):
+                raise UsageError(
+                    f"an unfinished run is in {self.folder}, but since then {changes}: change it back to go on, or "
+                    "begin anew with --restart"
+                )
+            return folder
+        return None
+
+    def save(
+        self, step: int, tensors: dict[str, dict[str, torch.Tensor]], trainer: dict[str, Any], state: dict[str, Any]
+    ) -> None:
+        """Write ``tensors`` (by file name), the state of transformers' trainer and ours as the newest checkpoint."""
+        self.folder.mkdir(exist_ok=True)
+        with atomic_directory(self.folder / f"step-{step}") as partial:
+            try:
+                for name, values in tensors.items():
+                    save_file({key: value.contiguous() for key, value in values.items()}, partial / name)
+            except SafetensorError as error:
+                raise SelfChatBotError(
+                    f"{self.folder}: a checkpoint can't be written ({error}): free some space and run the same command "
+                    "again, it goes on from the checkpoint before"
+                ) from error
+            for name, values in ((TRAINER_STATE_NAME, trainer), (STATE, {"run": self._run, **state})):
+                (partial / name).write_text(json.dumps(values, indent=1), encoding="utf-8", newline="\n")
+        for old in self._all()[:-KEPT]:
+            shutil.rmtree(old, ignore_errors=True)
+
+    def clear(self) -> None:
+        """The run has ended, or begins anew."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _all(self) -> list[Path]:
+        folders = ((path, re.fullmatch(r"step-(\d+)", path.name)) for path in self.folder.glob("step-*"))
+        return [path for _, path in sorted((int(match[1]), path) for path, match in folders if match)]
+
+
+def read_state(checkpoint: Path) -> dict[str, Any]:
+    """The JSON part of a checkpoint."""
+    state: dict[str, Any] = json.loads((checkpoint / STATE).read_text(encoding="utf-8"))
+    return state
+
+
+def trained_weights(model: torch.nn.Module) -> dict[str, torch.Tensor]:
+    """The parameters that are trained, by name."""
+    return {name: parameter.data for name, parameter in model.named_parameters() if parameter.requires_grad}
+
+
+def load_weights(checkpoint: Path, model: torch.nn.Module) -> None:
+    """Put saved parameters back. Raises SelfChatBotError when they are not those of this model."""
+    own, saved = trained_weights(model), load_file(checkpoint / WEIGHTS)
+    if own.keys() != saved.keys() or any(own[name].shape != saved[name].shape for name in own):
+        raise SelfChatBotError(f"{checkpoint} does not fit this model: begin anew with --restart")
+    for name, value in saved.items():
+        own[name].copy_(value)
+
+
+def optimizer_tensors(optimizer: Any) -> dict[str, torch.Tensor]:
+    """The moments of AdamW, by parameter number and name."""
+    state = optimizer.state_dict()["state"]
+    return {f"{number}.{name}": value for number, values in state.items() for name, value in values.items()}
+
+
+def optimizer_groups(optimizer: Any) -> list[dict[str, Any]]:
+    """The rest of the optimizer's state: learning rates and other numbers."""
+    groups: list[dict[str, Any]] = optimizer.state_dict()["param_groups"]
+    return groups
+
+
+def load_optimizer(checkpoint: Path, groups: list[dict[str, Any]], optimizer: Any) -> None:
+    """Put the optimizer's state back."""
+    state: dict[int, dict[str, torch.Tensor]] = {}
+    for key, value in load_file(checkpoint / OPTIMIZER).items():
+        number, name = key.split(".", 1)
+        state.setdefault(int(number), {})[name] = value
+    groups = [{key: tuple(v) if key == "betas" else v for key, v in group.items()} for group in groups]
+    optimizer.load_state_dict({"state": state, "param_groups": groups})
+
+
+def random_tensors() -> dict[str, torch.Tensor]:
+    """The state of torch's random number generators, on which dropout depends."""
+    tensors = {"cpu": torch.get_rng_state()}
+    if torch.cuda.is_available():
+        tensors |= {f"cuda.{number}": state for number, state in enumerate(torch.cuda.get_rng_state_all())}
+    if torch.backends.mps.is_available():
+        tensors["mps"] = torch.mps.get_rng_state()
+    return tensors
+
+
+def load_random(checkpoint: Path) -> None:
+    """Put the random number generators back to where they were."""
+    tensors = load_file(checkpoint / RANDOM)
+    torch.set_rng_state(tensors["cpu"])
+    for number in range(torch.cuda.device_count()):
+        if (state := tensors.get(f"cuda.{number}")) is not None:
+            torch.cuda.set_rng_state(state, number)
+    if "mps" in tensors:
+        torch.mps.set_rng_state(tensors["mps"])
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _changes(before: dict[str, Any], now: dict[str, Any]) -> str:
+    """What differs between two runs, in words; empty when nothing does."""
+    old, new = before["parameters"], now["parameters"]
+    changes = [
+        f"{name} was {old.get(name)} and is {new.get(name)}"
+        for name in sorted(old.keys() | new.keys())
+        if old.get(name) != new.get(name)
+    ]
+    changes += [f"{name} has changed" for name in now["data"] if before["data"].get(name) != now["data"][name]]
+    return ", ".join(changes)

@@ -1,0 +1,183 @@
+"""No run is lost: whatever ends it, the same command goes on, and the result is that of an undisturbed run."""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from conftest import write_training_data
+from filelock import FileLock
+from safetensors.torch import load_file
+
+from selfchatbot.errors import SelfChatBotError, UsageError
+from selfchatbot.models import Machine
+from selfchatbot.parameters import TrainingParameters, read_parameters
+from selfchatbot.trainer import Progress, Trainer
+from selfchatbot.trainer.stopping import Stopped
+
+CPU = Machine("cpu", torch.float32)
+# For processes: the same as `train` below, killed from outside.
+SCRIPT = """
+import sys, torch
+from pathlib import Path
+from selfchatbot.models import Machine
+from selfchatbot.parameters import TrainingParameters, read_parameters
+from selfchatbot.trainer import Trainer
+data, output = map(Path, sys.argv[1:])
+parameters = read_parameters(data / "parameters.json", TrainingParameters)
+Trainer(parameters, data, output, machine=Machine("cpu", torch.float32)).train()
+"""
+KILLS = int(os.environ.get("SELFCHATBOT_TEST_KILLS", "4"))
+
+
+def train(data: Path, output: Path, stop_at: int | None = None, restart: bool = False, **changes: object) -> None:
+    def progressed(progress: Progress) -> None:
+        if progress.step + 1 == stop_at:  # what is asked while a step is reported is done after the next one
+            os.kill(os.getpid(), signal.SIGINT)
+
+    parameters = read_parameters(data / "parameters.json", TrainingParameters).model_copy(update=changes)
+    Trainer(parameters, data, output, progressed, CPU, restart).train()
+
+
+def records(output: Path) -> list[dict[str, object]]:
+    """What metrics.jsonl says of the losses, without times."""
+    lines = (output / "metrics.jsonl").read_text(encoding="utf-8").strip().split("\n")
+    return [{k: v for k, v in json.loads(line).items() if k != "tokens_per_second"} for line in lines]
+
+
+def weights(folder: Path) -> dict[str, torch.Tensor]:
+    (file,) = folder.glob("*.safetensors")
+    return load_file(file)
+
+
+def same(one: Path, other: Path) -> None:
+    """Two results folders hold the same run."""
+    assert records(one) == records(other)
+    for name in ("best", "final"):
+        first, second = weights(one / name), weights(other / name)
+        assert first.keys() == second.keys()
+        assert all(torch.equal(first[key], second[key]) for key in first)
+        assert {path.name for path in (one / name).iterdir()} == {path.name for path in (other / name).iterdir()}
+
+
+@pytest.mark.parametrize("method", ["lora", "fine_tune"])
+def test_ctrl_c_saves_and_the_rest_is_as_if_it_had_not_been(method: str, tiny_model: Path, tmp_path: Path) -> None:
+    # Dropout draws at random, so that a lost random state would show.
+    data = write_training_data(tmp_path / "data", tiny_model, epochs=3, type_fine_tune=method, lora_dropout=0.3)
+    train(data, tmp_path / "undisturbed")
+    # In the middle of an epoch, at its end, and again after going on.
+    for stop_at in (4, 20, 31):
+        with pytest.raises(Stopped, match=f"stopped after step {stop_at};.*The same command goes on from there"):
+            train(data, tmp_path / "stopped", stop_at)
+        assert (tmp_path / "stopped" / "checkpoints" / f"step-{stop_at}").is_dir()
+        assert not (tmp_path / "stopped" / "final").exists()
+    train(data, tmp_path / "stopped")
+    same(tmp_path / "undisturbed", tmp_path / "stopped")
+    assert not (tmp_path / "stopped" / "checkpoints").exists()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
+def test_killed_at_random_moments(tiny_model: Path, tmp_path: Path) -> None:
+    data = write_training_data(tmp_path / "data", tiny_model, epochs=5, checkpoint_minutes=1e-6)
+    output = tmp_path / "killed"
+    command = [sys.executable, "-c", SCRIPT, str(data), str(output)]
+    subprocess.run([*command[:-1], str(tmp_path / "undisturbed")], check=True, capture_output=True)
+    chance = random.Random(0)
+    kills = 0
+    while kills < KILLS:
+        process = subprocess.Popen(command, stderr=subprocess.PIPE)
+        before = _newest(output)
+        while process.poll() is None and _newest(output) in (before, None):
+            time.sleep(0.01)
+        time.sleep(chance.uniform(0, 0.4))
+        if process.poll() is not None:
+            break
+        process.kill()
+        process.communicate()
+        kills += 1
+    assert kills >= min(KILLS, 3)
+    subprocess.run(command, check=True, capture_output=True)
+    same(tmp_path / "undisturbed", output)
+    assert not list(output.glob(".*.partial-*"))
+
+
+def _newest(output: Path) -> str | None:
+    names = [path.name for path in (output / "checkpoints").glob("step-*")]
+    return max(names, key=lambda name: int(name.removeprefix("step-")), default=None)
+
+
+def test_at_most_two_checkpoints_are_kept(tiny_model: Path, tmp_path: Path) -> None:
+    data = write_training_data(tmp_path / "data", tiny_model, epochs=2, checkpoint_minutes=1e-6)
+    with pytest.raises(Stopped):
+        train(data, tmp_path / "out", 9)
+    assert sorted(path.name for path in (tmp_path / "out" / "checkpoints").iterdir()) == ["step-8", "step-9"]
+
+
+def test_a_damaged_checkpoint_is_passed_over(tiny_model: Path, tmp_path: Path) -> None:
+    data = write_training_data(tmp_path / "data", tiny_model, epochs=2, checkpoint_minutes=1e-6)
+    train(data, tmp_path / "undisturbed")
+    with pytest.raises(Stopped):
+        train(data, tmp_path / "out", 9)
+    (tmp_path / "out" / "checkpoints" / "step-9" / "state.json").write_text('{"run"', encoding="utf-8")
+    train(data, tmp_path / "out")
+    same(tmp_path / "undisturbed", tmp_path / "out")
+
+
+def test_changed_parameters_or_data_are_said_and_restart_is_the_way_out(tiny_model: Path, tmp_path: Path) -> None:
+    data = write_training_data(tmp_path / "data", tiny_model, epochs=2)
+    with pytest.raises(Stopped):
+        train(data, tmp_path / "out", 5)
+    with pytest.raises(UsageError, match=r"learning_rate was 0\.01 and is 0\.02.*--restart"):
+        train(data, tmp_path / "out", learning_rate=0.02)
+    text = (data / "train.jsonl").read_text(encoding="utf-8")
+    (data / "train.jsonl").write_text(text + text, encoding="utf-8")
+    with pytest.raises(UsageError, match=r"train\.jsonl has changed"):
+        train(data, tmp_path / "out")
+    train(data, tmp_path / "out", restart=True)
+    assert (tmp_path / "out" / "final").is_dir()
+
+
+def test_parameters_that_may_change_do(tiny_model: Path, tmp_path: Path) -> None:
+    data = write_training_data(tmp_path / "data", tiny_model, epochs=2)
+    with pytest.raises(Stopped):
+        train(data, tmp_path / "out", 5)
+    train(data, tmp_path / "out", early_stopping_patience=9)
+    assert (tmp_path / "out" / "final").is_dir()
+
+
+def test_two_trainings_at_once_are_refused(tiny_model: Path, tmp_path: Path) -> None:
+    data = write_training_data(tmp_path / "data", tiny_model)
+    (tmp_path / "out").mkdir()
+    with FileLock(tmp_path / "out" / ".training.lock"), pytest.raises(SelfChatBotError, match="another training"):
+        train(data, tmp_path / "out")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_signals_save_and_end_the_script_in_one_line(
+    number: int, code: int, environment: Path, tiny_model: Path
+) -> None:
+    name = "Dataset_1_x"
+    data = write_training_data(environment / "preprocessed" / name, tiny_model, epochs=1000, learning_rate=1e-4)
+    values = json.loads((data / "parameters.json").read_text(encoding="utf-8"))
+    values |= {"early_stopping_patience": 10_000, "evaluations_per_epoch": 1}
+    (data / "parameters.json").write_text(json.dumps(values), encoding="utf-8")
+    command = [sys.executable, "-m", "selfchatbot.cli.train", "-d", "1"]
+    process = subprocess.Popen(command, cwd=environment, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    best = environment / "results" / name / "best"
+    deadline = time.monotonic() + 120
+    while not best.exists() and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.1)
+    process.send_signal(number)
+    _, stderr = process.communicate(timeout=60)
+    assert process.returncode == code, stderr
+    assert "Traceback" not in stderr
+    assert "best/ is the model after step" in stderr
+    assert "The same command goes on from there" in stderr
+    assert _newest(environment / "results" / name)
