@@ -127,6 +127,8 @@ class FormatReader:
         self._told = 0.0
         self._spoken: set[str] = set()
         """Chats in which somebody who is to be left out has written."""
+        self._files_left_out: set[int] = set()
+        """Numbers of files of which something was left out."""
         self._place = folder.parent / FILE_NAME
         self._exports = preprocessor.export_files(folder)
 
@@ -303,7 +305,9 @@ class FormatReader:
         summary.without_me = [
             file.path.name
             for number, file in enumerate(summary.files, 1)
-            if file.messages and number not in mine_in_files and file.chat not in mine_in_chats
+            if file.messages
+            and not (number in mine_in_files or file.chat in mine_in_chats)
+            and not (number in self._files_left_out or self._exclusion.is_hidden(file.chat))
         ]
         for chat in self._spoken - spoken:
             self._exclusion.leave_out(chat)
@@ -325,6 +329,7 @@ class FormatReader:
     ) -> Iterator[Message]:
         """What may enter, once; ``next_file`` is told of each file before its first message is given."""
         self._spoken.clear()
+        self._files_left_out.clear()
         files = summary.files
         number = -1
         repeated: Counter[int] = Counter()
@@ -339,6 +344,7 @@ class FormatReader:
                     next_file(files[-1] if files else None)
                 if kept is not None and not kept.takes(message):
                     summary.left_out += 1
+                    self._files_left_out.add(number)
                 elif overlaps is not None and overlaps.repeated(message, number):
                     repeated[number] += 1
                 else:

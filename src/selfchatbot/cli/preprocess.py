@@ -43,9 +43,12 @@ def _stage(dataset_id: str) -> None:
 
 
 def _show(console: Console, summary: Summary) -> None:
+    from selfchatbot.reading import HOW
+
     for found in summary.formats:
         console.print(_files(found, summary.hide))
         console.print(_senders(found))
+        console.print(f"you are {' and '.join(found.me)}: {HOW[found.how]}\n", soft_wrap=True)
     if len(summary.formats) > 1:
         console.print(_contacts(summary))
     console.print(_splits(summary))
@@ -83,9 +86,7 @@ def _files(found: FormatSummary, hide: Callable[[str], str]) -> RenderableType:
 def _senders(found: FormatSummary) -> RenderableType:
     from rich.table import Table
 
-    from selfchatbot.reading import HOW
-
-    table = Table("sender", title=f"Who writes, and which one is you ({HOW[found.how]})", title_justify="left")
+    table = Table("sender", title="Who writes, and which one is you", title_justify="left")
     table.add_column("messages with text", justify="right")
     table.add_column("")
     ranked = found.senders.most_common()

@@ -26,7 +26,7 @@ class _Kind(NamedTuple):
 
 def _named(pattern: str, *heads: bytes) -> Callable[[str, bytes], bool]:
     """Whether the path ends like ``pattern`` and one of ``heads``, if there are any, is in the beginning."""
-    name = re.compile(rf"(?:.*[/\\])?{pattern}", re.IGNORECASE | re.DOTALL)
+    name = re.compile(rf"(?:.*[/\\])?(?:{pattern})", re.IGNORECASE | re.DOTALL)
     return lambda path, head: name.fullmatch(path) is not None and (not heads or any(one in head for one in heads))
 
 
