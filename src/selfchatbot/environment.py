@@ -35,6 +35,12 @@ class Dataset:
     environment: Environment
 
     @property
+    def name(self) -> str:
+        """What stands after the ID."""
+        match = DATASET_NAME.fullmatch(self.folder)
+        return match[2] if match else self.folder
+
+    @property
     def raw(self) -> Path:
         return self.environment.raw / self.folder
 

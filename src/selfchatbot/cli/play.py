@@ -15,15 +15,32 @@ def main() -> None:
     """The console script."""
     arguments = parser("selfChatBot_play", "Talk to your model.")
     arguments.add_argument(
-        "-t", "--type", choices=("session", "prompt"), default="session", help="a conversation (default), or one prompt"
+        "-t",
+        "--type",
+        choices=("session", "prompt", "game", "web"),
+        default="session",
+        help="a conversation (default), one prompt, a guessing game, or a page in the browser",
     )
     arguments.add_argument("-p", "--prompt", help="what is said to the model, with -t prompt")
     arguments.add_argument(
         "-mt", "--model-type", choices=("best", "final"), default="best", help="which checkpoint (default: best)"
     )
+    talk = arguments.add_argument_group("with -t session")
+    talk.add_argument("--pace", action="store_true", help="replies take as long as you would need to type them")
+    talk.add_argument(
+        "--no-history", action="store_true", help="keep neither what is typed nor the conversation on the disk"
+    )
+    guess = arguments.add_argument_group("with -t game")
+    guess.add_argument("--rounds", type=int, default=20, metavar="N", help="how many guesses (default: 20)")
+    page = arguments.add_argument_group("with -t web")
+    page.add_argument("--port", type=int, default=8642, metavar="N", help="default: 8642; 0: any free one")
+    page.add_argument("--host", default="127.0.0.1", help="default: 127.0.0.1, which only this machine can reach")
+    page.add_argument("--token", help="a secret that clients must know; needed with any other --host")
     chosen = arguments.parse_args()
     if chosen.type == "prompt" and not (chosen.prompt or "").strip():
         arguments.error('-t prompt needs -p "what you say"')
+    if chosen.rounds < 1:
+        arguments.error("--rounds: at least 1")
     sys.exit(run(lambda: _stage(chosen)))
 
 
@@ -39,21 +56,35 @@ def _stage(chosen: argparse.Namespace) -> None:
     if not checkpoint.is_dir():
         raise SelfChatBotError(f"{checkpoint} is not there: run selfChatBot_train -d {dataset.id}")
     parameters = read_parameters(dataset.results / FILE_NAME, GenerationParameters)
+    if chosen.type == "web":
+        from selfchatbot.cli.web import open_port, web
+
+        listener, token = open_port(chosen.host, chosen.port, chosen.token)
     with Console(stderr=True).status("loading the model"):
         from selfchatbot.models import quiet
 
         quiet()
+        from selfchatbot.acquaintances import speakers
         from selfchatbot.player import Player
 
         player = Player(checkpoint, parameters)
+        player.speakers = speakers(dataset.preprocessed)
     if chosen.type == "prompt":
         messages = [{"role": "user", "content": chosen.prompt}]
         for number, reply in enumerate(player.replies(messages, parameters.num_return_sequences), 1):
             print(f"Response {number}: {reply}")
+    elif chosen.type == "web":
+        web(player, listener, dataset.name, chosen.host, token)
+    elif chosen.type == "game":
+        from selfchatbot.cli.game import game
+
+        game(player, dataset, checkpoint, chosen.rounds)
     else:
         from selfchatbot.cli.session import session
+        from selfchatbot.pace import learned_pace
 
-        session(player)
+        pace = learned_pace(dataset) if chosen.pace else None
+        session(player, dataset, checkpoint, pace, keep=not chosen.no_history)
 
 
 if __name__ == "__main__":

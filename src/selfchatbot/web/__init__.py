@@ -1,0 +1,10 @@
+"""``-t web``: a chat page and an OpenAI-compatible API on this machine; needs the optional extra ``web``.
+
+- `worker`: the one thread in which the model works, and the line of jobs before it
+- `wire`: what comes in and goes out, in OpenAI's shapes
+- `stops`: stop sequences
+- `completions`: ``/v1/chat/completions`` and ``/v1/models``
+- `guard`: who may ask, and how much at once
+- `server`: the application, its socket, its clean end
+- `assets`: the page
+"""

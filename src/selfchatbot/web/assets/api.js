@@ -1,0 +1,79 @@
+/** What the server of this page says: who it is, and replies piece by piece. */
+
+let token = sessionStorage.getItem("token") ?? "";
+
+export class ServerError extends Error {
+  /** @param {number} status 0: nobody answers */
+  constructor(status, message) {
+    super(message);
+    this.status = status;
+  }
+}
+
+/** Remembered until this tab is closed. */
+export function useToken(value) {
+  token = value;
+  sessionStorage.setItem("token", value);
+}
+
+/** @returns {Promise<{name: string, parameters: object, contacts: {name: string, system: string}[]}>} */
+export async function about() {
+  return (await ask("about")).json();
+}
+
+/**
+ * The pieces of a reply as they come; aborting the signal stops the model.
+ * @param {{role: string, content: string}[]} messages
+ * @param {object} parameters named as in the API
+ * @param {AbortSignal} signal
+ */
+export async function* reply(messages, parameters, signal) {
+  const body = JSON.stringify({ messages, stream: true, ...parameters });
+  const response = await ask("v1/chat/completions", { method: "POST", body, signal });
+  for await (const event of events(response.body)) {
+    if (event === "[DONE]") return;
+    const chunk = JSON.parse(event);
+    if (chunk.error) throw new ServerError(500, chunk.error.message);
+    const piece = chunk.choices[0]?.delta.content;
+    if (piece) yield piece;
+  }
+  throw new ServerError(0, "The connection was cut.");
+}
+
+async function ask(path, options = {}) {
+  const headers = { "Content-Type": "application/json" };
+  if (token) headers.Authorization = `Bearer ${token}`;
+  let response;
+  try {
+    response = await fetch(path, { ...options, headers });
+  } catch (error) {
+    if (error.name === "AbortError") throw error;
+    throw new ServerError(0, "The server can't be reached: is it still running?");
+  }
+  if (response.ok) return response;
+  let message = `The server says ${response.status}.`;
+  try {
+    message = (await response.json()).error.message;
+  } catch {
+    // The status will do.
+  }
+  throw new ServerError(response.status, message);
+}
+
+/** The data of server-sent events, of which a piece of the body may hold half a one or many. */
+async function* events(body) {
+  const reader = body.pipeThrough(new TextDecoderStream()).getReader();
+  let text = "";
+  try {
+    for (;;) {
+      const { done, value } = await reader.read();
+      if (done) return;
+      text += value;
+      const whole = text.split("\n\n");
+      text = whole.pop();
+      for (const event of whole) if (event.startsWith("data: ")) yield event.slice(6);
+    }
+  } finally {
+    reader.cancel().catch(() => {});
+  }
+}

@@ -1,0 +1,206 @@
+/** The conversation: send, stop, retry, edit, and keep it over a reload. */
+
+import { ServerError, about, reply, useToken } from "./api.js";
+import { parameters, setUp } from "./settings.js";
+import { load, save } from "./store.js";
+import { growing, markEdited, note, show } from "./view.js";
+
+const part = (id) => document.getElementById(id);
+const message = part("message");
+const contact = part("contact");
+
+/** @type {{role: "user" | "assistant", content: string, cut?: boolean}[]} */
+let turns = load("turns", []);
+let name = "";
+/** The turn that is being edited; -1: none. */
+let editing = -1;
+/** Stops the reply that is being made. @type {AbortController | null} */
+let running = null;
+
+async function begin() {
+  try {
+    const model = await about();
+    ({ name } = model);
+    document.title = name;
+    part("name").textContent = part("welcome-name").textContent = name;
+    part("avatar").textContent = part("welcome-avatar").textContent = [...name][0].toUpperCase();
+    part("welcome-text").textContent = `A model that writes like ${name}. Say something to begin.`;
+    setUp(model.parameters);
+    offerContacts(model.contacts);
+    setStatus("on this machine");
+    render();
+    message.focus();
+  } catch (error) {
+    if (error.status === 401) return part("ask-token").showModal();
+    setStatus("not connected");
+    note(error.message);
+  }
+}
+
+function offerContacts(contacts) {
+  part("contact-field").hidden = contacts.length === 0;
+  contact.replaceChildren(new Option("Anybody", ""), ...contacts.map(({ name, system }) => new Option(`As ${name}`, system)));
+  contact.value = load("contact", "");
+  if (contact.selectedIndex < 0) contact.value = "";
+}
+
+function setStatus(text) {
+  part("status").textContent = text;
+}
+
+function render() {
+  part("welcome").hidden = turns.length > 0;
+  show(turns, { name, retry, edit });
+  markEdited(editing);
+  showButtons();
+}
+
+function showButtons() {
+  part("send").hidden = running !== null;
+  part("send").disabled = message.value.trim() === "";
+  part("stop").hidden = running === null;
+}
+
+function keep() {
+  save("turns", turns);
+}
+
+function say(text) {
+  if (editing >= 0) turns = turns.slice(0, editing);
+  stopEditing();
+  turns.push({ role: "user", content: text });
+  keep();
+  answer();
+}
+
+/** Let the model speak after the last turn of the user. */
+async function answer() {
+  if (running) return;
+  running = new AbortController();
+  const { signal } = running;
+  const asked = turns;
+  const system = contact.value ? [{ role: "system", content: contact.value }] : [];
+  const messages = [...system, ...turns.map(({ role, content }) => ({ role, content }))];
+  render();
+  setStatus("typing…");
+  const update = growing(name);
+  const turn = { role: "assistant", content: "", cut: true };
+  let problem = "";
+  try {
+    for await (const piece of reply(messages, parameters(), signal)) {
+      turn.content += piece;
+      update(turn.content);
+      // A page that is closed now finds what was said so far again.
+      if (asked === turns) save("turns", [...turns, turn]);
+    }
+    delete turn.cut;
+  } catch (error) {
+    if (error.name !== "AbortError") problem = error.message;
+    if (error instanceof ServerError && error.status === 401) part("ask-token").showModal();
+  }
+  running = null;
+  setStatus("on this machine");
+  if (asked === turns && turn.content) turns.push(turn);
+  keep();
+  render();
+  if (problem) note(problem);
+  else part("announcer").textContent = `${name}: ${turn.content}`;
+}
+
+function stop() {
+  running?.abort();
+}
+
+function retry() {
+  if (running) return;
+  if (turns.at(-1)?.role === "assistant") turns.pop();
+  stopEditing();
+  keep();
+  message.focus();
+  if (turns.length) answer();
+}
+
+function edit(index) {
+  if (running) return;
+  editing = index;
+  message.value = turns[index].content;
+  part("editing").hidden = false;
+  markEdited(index);
+  message.focus();
+  fit();
+}
+
+function stopEditing() {
+  editing = -1;
+  part("editing").hidden = true;
+  message.value = "";
+  save("draft", "");
+  markEdited(-1);
+  fit();
+}
+
+/** Grow with the text, where the browser does not do that itself. */
+function fit() {
+  if (!CSS.supports("field-sizing", "content")) {
+    message.style.height = "auto";
+    message.style.height = `${message.scrollHeight}px`;
+  }
+  showButtons();
+}
+
+part("composer").addEventListener("submit", (event) => {
+  event.preventDefault();
+  const text = message.value.trim();
+  if (text && !running && name) say(text);
+});
+message.addEventListener("input", () => {
+  if (editing < 0) save("draft", message.value);
+  fit();
+});
+message.addEventListener("keydown", (event) => {
+  if (event.isComposing) return;
+  // On a phone Enter makes a new line only where there is no Shift key: its keyboard has a key to send.
+  if (event.key === "Enter" && !event.shiftKey) {
+    event.preventDefault();
+    part("composer").requestSubmit();
+  } else if (event.key === "ArrowUp" && message.value === "") {
+    const last = turns.findLastIndex(({ role }) => role === "user");
+    if (last >= 0) {
+      event.preventDefault();
+      edit(last);
+    }
+  }
+});
+document.addEventListener("keydown", (event) => {
+  if (event.key !== "Escape" || document.querySelector("dialog[open]")) return;
+  if (running) stop();
+  else if (editing >= 0) stopEditing();
+});
+part("stop").addEventListener("click", () => {
+  stop();
+  message.focus();
+});
+part("cancel-edit").addEventListener("click", () => {
+  stopEditing();
+  message.focus();
+});
+part("new-chat").addEventListener("click", () => {
+  stop();
+  turns = [];
+  stopEditing();
+  keep();
+  render();
+  message.focus();
+});
+contact.addEventListener("change", () => save("contact", contact.value));
+part("token-form").addEventListener("submit", (event) => {
+  event.preventDefault();
+  useToken(part("token").value);
+  part("token").value = "";
+  part("ask-token").close();
+  begin();
+});
+
+message.value = load("draft", "");
+fit();
+begin();

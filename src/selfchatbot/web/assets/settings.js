@@ -1,0 +1,62 @@
+/** Appearance and generation parameters: the model's own values until they are changed here. */
+
+import { load, save } from "./store.js";
+
+const dialog = document.getElementById("settings");
+const fields = [...dialog.querySelectorAll("[data-key]")];
+const API_NAMES = { max_new_tokens: "max_tokens" };
+let defaults = {};
+let changed = load("parameters", {});
+
+/** What differs from the model's own values, named as in the API. */
+export function parameters() {
+  return Object.fromEntries(Object.entries(changed).map(([key, value]) => [API_NAMES[key] ?? key, value]));
+}
+
+export function setUp(modelValues) {
+  defaults = modelValues;
+  fields.forEach(showValue);
+}
+
+function showValue(field) {
+  const value = changed[field.dataset.key] ?? defaults[field.dataset.key] ?? "";
+  field.value = value;
+  showNumber(field);
+}
+
+function showNumber(field) {
+  const output = dialog.querySelector(`output[for="${field.id}"]`);
+  if (output) output.textContent = Number(field.value).toFixed(2);
+}
+
+for (const field of fields) {
+  field.addEventListener("input", () => {
+    showNumber(field);
+    if (!field.validity.valid) return;
+    const { key } = field.dataset;
+    if (field.value === "" || Number(field.value) === defaults[key]) delete changed[key];
+    else changed[key] = Number(field.value);
+    save("parameters", changed);
+  });
+  // What can't be used does not stay.
+  field.addEventListener("change", () => field.validity.valid || showValue(field));
+}
+
+document.getElementById("reset").addEventListener("click", () => {
+  changed = {};
+  save("parameters", changed);
+  fields.forEach(showValue);
+});
+
+document.getElementById("open-settings").addEventListener("click", () => dialog.showModal());
+dialog.addEventListener("click", (event) => event.target === dialog && dialog.close());
+
+function useTheme(theme) {
+  document.documentElement.dataset.theme = theme;
+  for (const choice of document.getElementsByName("theme")) choice.checked = choice.value === theme;
+}
+document.getElementById("themes").addEventListener("change", (event) => {
+  useTheme(event.target.value);
+  save("theme", event.target.value);
+});
+useTheme(load("theme", "auto"));

@@ -1,0 +1,96 @@
+/** Turns as bubbles. Text is only ever set as text: what the model says can't be markup. */
+
+const log = document.getElementById("log");
+const scroll = document.getElementById("scroll");
+
+/**
+ * Show a conversation anew.
+ * @param {{role: string, content: string, cut?: boolean}[]} turns
+ * @param {{name: string, retry: () => void, edit: (index: number) => void}} actions
+ */
+export function show(turns, { name, retry, edit }) {
+  log.replaceChildren(...turns.map((turn, index) => turnElement(turn, name)));
+  [...log.children].forEach((element, index) => {
+    const last = index === turns.length - 1;
+    const mine = turns[index].role === "user";
+    if (mine) addTool(element, "edit", "Edit", () => edit(index));
+    if (last) addTool(element, "retry", mine ? "Get a reply" : "Retry", retry);
+    element.classList.toggle("last", index >= turns.length - 2);
+  });
+  toEnd();
+}
+
+/** A turn that grows: call the result with its text so far; without text it shows that somebody types. */
+export function growing(name) {
+  const element = turnElement({ role: "assistant", content: "" }, name);
+  element.setAttribute("aria-busy", "true");
+  log.append(element);
+  const dots = make("div", "bubble typing");
+  dots.append(make("i"), make("i"), make("i"));
+  element.append(dots);
+  toEnd();
+  return (text) => {
+    const follow = nearEnd();
+    const lines = bubbles(text);
+    const shown = [...element.querySelectorAll(".bubble:not(.typing)")];
+    lines.forEach((line, index) => {
+      const bubble = shown[index] ?? element.insertBefore(make("div", "bubble"), dots);
+      if (bubble.textContent !== line) bubble.textContent = line;
+    });
+    // Between two messages of a burst, somebody types.
+    dots.hidden = lines.length > 0 && !text.endsWith("\n");
+    if (follow) toEnd();
+  };
+}
+
+/** Mark the turn that is being edited; -1: none. */
+export function markEdited(index) {
+  [...log.children].forEach((element, place) => element.classList.toggle("edited", place === index));
+}
+
+/** Say what went wrong, under the conversation. */
+export function note(message) {
+  const element = make("li", "note", message);
+  element.setAttribute("role", "alert");
+  log.append(element);
+  toEnd();
+}
+
+/** @returns {string[]} one text for each message of a burst */
+function bubbles(text) {
+  return text.split("\n").filter((line) => line.trim());
+}
+
+function turnElement({ role, content, cut }, name) {
+  const element = make("li", `turn ${role}`);
+  element.append(make("span", "hidden", role === "user" ? "You: " : `${name}: `));
+  const texts = role === "user" ? [content] : bubbles(content);
+  element.append(...texts.map((text) => make("div", "bubble", text)));
+  if (cut) element.append(make("span", "cut", "stopped"));
+  return element;
+}
+
+function addTool(element, icon, label, act) {
+  let tools = element.querySelector(".tools");
+  if (!tools) element.append((tools = make("div", "tools")));
+  const button = make("button", icon);
+  button.type = "button";
+  button.append(document.getElementById(`${icon}-icon`).content.cloneNode(true), label);
+  button.addEventListener("click", act);
+  tools.append(button);
+}
+
+function make(tag, className = "", text = "") {
+  const element = document.createElement(tag);
+  if (className) element.className = className;
+  if (text) element.textContent = text;
+  return element;
+}
+
+function nearEnd() {
+  return scroll.scrollHeight - scroll.scrollTop - scroll.clientHeight < 120;
+}
+
+function toEnd() {
+  scroll.scrollTop = scroll.scrollHeight;
+}

@@ -1,0 +1,209 @@
+"""``/v1/chat/completions`` and ``/v1/models``, for any client of OpenAI's chat API."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Generator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from typing import Literal
+
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, Response
+from starlette.types import Receive, Scope, Send
+
+from selfchatbot.parameters import GenerationParameters
+from selfchatbot.player import Player
+from selfchatbot.web.stops import Stops
+from selfchatbot.web.wire import DONE, Answer, ApiError, CompletionRequest, event, read_request
+from selfchatbot.web.worker import Busy, Job, Stopping, Worker
+
+MOST_BYTES = 4 * 2**20
+"""Of a request's body."""
+BODY_SECONDS = 30.0
+"""A body must have arrived by then."""
+
+logger = logging.getLogger("selfchatbot")
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What one choice says next, stop sequences heeded."""
+
+    choice: int
+    text: str
+    finish: Literal["stop", "length"] | None
+
+
+@dataclass(slots=True)
+class Usage:
+    """Tokens read and made; written in the worker's thread, read when it is done."""
+
+    prompt: int = 0
+    made: dict[int, int] = field(default_factory=dict)
+
+    def wire(self) -> dict[str, int]:
+        made = sum(self.made.values())
+        return {"prompt_tokens": self.prompt, "completion_tokens": made, "total_tokens": self.prompt + made}
+
+
+def parts(
+    player: Player, request: CompletionRequest, parameters: GenerationParameters, usage: Usage
+) -> Generator[Part, None, None]:
+    """The choices of a request, piece by piece; closing the generator stops the model."""
+    chat, count = request.chat, request.n or 1
+    seed = None if request.seed is None else request.seed % 2**32
+    usage.prompt = len(player.prompt(chat, parameters))
+    stops = [Stops(request.stops) for _ in range(count)]
+    finished: set[int] = set()
+    for piece in player.pieces(chat, count, parameters, seed):
+        number = piece.candidate
+        if number in finished:
+            continue
+        usage.made[number] = piece.tokens
+        text = stops[number].feed(piece.text)
+        finish = "stop" if stops[number].reached else piece.finish
+        if finish:
+            text += stops[number].rest()
+            finished.add(number)
+        yield Part(number, text, finish)
+        if len(finished) == count:
+            return
+
+
+class Completions:
+    """The endpoints; ``model`` is the name under which the player is known."""
+
+    def __init__(self, player: Player, worker: Worker, model: str, created: int) -> None:
+        self._player = player
+        self._worker = worker
+        self._model = {"id": model, "object": "model", "created": created, "owned_by": "me"}
+
+    async def models(self, request: Request) -> Response:
+        return JSONResponse({"object": "list", "data": [self._model]})
+
+    async def model(self, request: Request) -> Response:
+        if request.path_params["name"] != self._model["id"]:
+            raise ApiError(404, f"there is one model here: {self._model['id']}", param="model", code="model_not_found")
+        return JSONResponse(self._model)
+
+    async def complete(self, request: Request) -> Response:
+        asked = read_request(await _body(request))
+        parameters = asked.parameters(self._player.parameters)
+        usage = Usage()
+        try:
+            job = self._worker.submit(lambda: parts(self._player, asked, parameters, usage))
+        except Busy:
+            raise ApiError(
+                429,
+                f"{self._worker.longest_line} requests are waiting already: try again in a while",
+                "rate_limit_error",
+                code="rate_limit_exceeded",
+            ) from None
+        except Stopping as stopping:
+            raise _as_api_error(stopping) from None
+        answer = Answer(str(self._model["id"]))
+        if asked.stream:
+            with_usage = asked.stream_options is not None and asked.stream_options.include_usage
+            return EventStream(job, answer, asked.n or 1, usage if with_usage else None)
+        texts, finishes = [""] * (asked.n or 1), ["stop"] * (asked.n or 1)
+        async with _given_up_on_disconnect(job, request.receive):
+            try:
+                async for part in job.items():
+                    texts[part.choice] += part.text
+                    finishes[part.choice] = part.finish or "stop"
+            except Exception as error:
+                raise _as_api_error(error) from None
+        return JSONResponse(answer.whole(texts, finishes, usage.wire()))
+
+
+class EventStream(Response):
+    """The choices of a job as server-sent events; a client that leaves ends the job."""
+
+    media_type = "text/event-stream"
+
+    def __init__(self, job: Job[Part], answer: Answer, count: int, usage: Usage | None) -> None:
+        super().__init__()
+        del self.headers["content-length"]
+        self._job, self._answer, self._count, self._usage = job, answer, count, usage
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async with _given_up_on_disconnect(self._job, receive):
+            items = self._job.items()
+            try:  # the status is sent when the model has begun, so that what goes wrong before has one of its own
+                first = await anext(items, None)
+            except Exception as error:
+                await _as_api_error(error).response()(scope, receive, send)
+                return
+            await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
+            async for chunk in self._chunks(first, items):
+                await send({"type": "http.response.body", "body": chunk, "more_body": True})
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    async def _chunks(self, first: Part | None, items: AsyncIterator[Part]) -> AsyncIterator[bytes]:
+        for index in range(self._count):
+            yield self._answer.chunk(index, {"role": "assistant", "content": ""})
+        part = first
+        try:
+            while part is not None:
+                if part.text:
+                    yield self._answer.chunk(part.choice, {"content": part.text})
+                if part.finish:
+                    yield self._answer.chunk(part.choice, {}, part.finish)
+                part = await anext(items, None)
+        except Exception as error:
+            yield event(_as_api_error(error).body)
+            return
+        if self._usage is not None:
+            yield self._answer.usage(self._usage.wire())
+        yield DONE
+
+
+@asynccontextmanager
+async def _given_up_on_disconnect(job: Job[Part], receive: Receive) -> AsyncIterator[None]:
+    """Give ``job`` up as soon as the client is gone, also while it waits in line, and at the latest at the end."""
+
+    async def watch() -> None:
+        while (await receive())["type"] != "http.disconnect":
+            pass
+        job.give_up()
+
+    watcher = asyncio.create_task(watch())
+    try:
+        yield
+    finally:
+        job.give_up()
+        watcher.cancel()
+        with suppress(asyncio.CancelledError):
+            await watcher
+
+
+async def _body(request: Request) -> bytes:
+    """The whole body. Raises ApiError for another type than JSON, too large a body and too slow a client."""
+    # A page of somebody else can send other types without asking first; JSON it can't.
+    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
+        raise ApiError(415, "Content-Type must be application/json")
+    too_large = ApiError(413, f"a request may have {MOST_BYTES:,} bytes")
+    if int(request.headers.get("content-length", 0)) > MOST_BYTES:
+        raise too_large
+    body = bytearray()
+    try:
+        async with asyncio.timeout(BODY_SECONDS):
+            async for piece in request.stream():
+                body += piece
+                if len(body) > MOST_BYTES:
+                    raise too_large
+    except TimeoutError:
+        raise ApiError(408, f"the request did not arrive within {BODY_SECONDS:.0f} seconds") from None
+    except ClientDisconnect:
+        raise ApiError(400, "the client has left") from None
+    return bytes(body)
+
+
+def _as_api_error(error: Exception) -> ApiError:
+    if isinstance(error, ApiError):
+        return error
+    if isinstance(error, Stopping):
+        return ApiError(503, "the server is stopping", "server_error")
+    # What the error says could repeat what was said to the model.
+    logger.error("a reply failed (%s)", type(error).__name__)
+    return ApiError(500, f"the model failed ({type(error).__name__})", "server_error")

@@ -1,0 +1,105 @@
+"""Who may ask: this machine, this page, and who knows the token. The rest is turned away before anything is read.
+
+A page of somebody else that is open in the same browser could send requests to a server on this machine: directly
+(then Origin or Sec-Fetch-Site tell), or by having its own name resolve to 127.0.0.1 (DNS rebinding: then Host tells).
+"""
+
+import hmac
+import ipaddress
+import socket
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from selfchatbot.web.wire import ApiError
+
+SECURITY_HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
+    "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
+    "require-trusted-types-for 'script'; trusted-types 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
+}
+LOOPBACK = ("localhost", "127.0.0.1", "::1")
+
+
+def is_loopback(host: str) -> bool:
+    """Whether nobody but this machine reaches ``host``."""
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+class Guard:
+    """An ASGI middleware. ``open_paths`` need no token: they hold nothing but the program's own page."""
+
+    def __init__(self, app: ASGIApp, host: str, token: str | None, open_paths: tuple[str, ...]) -> None:
+        self._app = app
+        self._token = token
+        self._open_paths = open_paths
+        names = {*LOOPBACK, host.lower()}
+        if not is_loopback(host):
+            names |= {socket.gethostname().lower(), f"{socket.gethostname().lower()}.local"}
+        self._names = names
+        # Nobody else's name resolves to a literal address.
+        self._any_address = not is_loopback(host)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return
+
+        async def send_guarded(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in SECURITY_HEADERS.items():
+                    headers[name] = value
+                headers.setdefault("Cache-Control", "no-store")
+            await send(message)
+
+        refusal = self._refusal(scope["method"], scope["path"], Headers(scope=scope))
+        await (refusal.response() if refusal else self._app)(scope, receive, send_guarded)
+
+    def _refusal(self, method: str, path: str, headers: Headers) -> ApiError | None:
+        host = headers.get("host", "")
+        if len(headers.getlist("host")) != 1 or not self._known(host):
+            return ApiError(403, "this server does not answer under that name (Host header)", "permission_error")
+        origin = headers.get("origin")
+        if origin is not None and origin not in (f"http://{host}", f"https://{host}"):
+            return ApiError(403, "requests of other pages are refused (Origin header)", "permission_error")
+        site = headers.get("sec-fetch-site", "none")
+        # A link to the page may stand anywhere.
+        followed = method == "GET" and path == "/" and headers.get("sec-fetch-mode") == "navigate"
+        if site not in ("none", "same-origin") and not followed:
+            return ApiError(403, "requests of other pages are refused (Sec-Fetch-Site header)", "permission_error")
+        if self._token is not None and path not in self._open_paths and not self._knows_token(headers):
+            return ApiError(
+                401, "the token is missing or wrong (Authorization: Bearer ...)", param=None, code="invalid_api_key"
+            )
+        return None
+
+    def _known(self, host_header: str) -> bool:
+        if host_header.startswith("["):
+            name, bracket, port = host_header[1:].partition("]")
+            port = port.removeprefix(":") if bracket else "?"
+        else:
+            name, _, port = host_header.partition(":")
+        if port and not port.isdecimal():
+            return False
+        if name.lower().rstrip(".") in self._names:
+            return True
+        if not self._any_address:
+            return False
+        try:
+            return bool(ipaddress.ip_address(name))
+        except ValueError:
+            return False
+
+    def _knows_token(self, headers: Headers) -> bool:
+        scheme, _, token = headers.get("authorization", "").partition(" ")
+        right = (self._token or "").encode()
+        return scheme.lower() == "bearer" and hmac.compare_digest(token.strip().encode(), right)

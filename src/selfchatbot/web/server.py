@@ -1,0 +1,155 @@
+"""The application, its socket, and its end: Ctrl-C and SIGTERM stop what the model says, then the process, in order."""
+
+import asyncio
+import errno
+import logging
+import signal
+import socket
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
+from starlette.types import Scope
+
+from selfchatbot.errors import SelfChatBotError, UsageError
+from selfchatbot.player import Player
+from selfchatbot.web.completions import Completions
+from selfchatbot.web.guard import Guard
+from selfchatbot.web.wire import MOST_TOKENS, ApiError
+from selfchatbot.web.worker import Worker
+
+LONGEST_LINE = 64
+"""So many requests wait for the model; the next one is told to come again."""
+MOST_CONNECTIONS = 512
+SECONDS_TO_END = 5
+ASSETS = Path(__file__).parent / "assets"
+PAGE_PARAMETERS = ("temperature", "top_p", "top_k", "repetition_penalty", "max_new_tokens")
+
+
+class Assets(StaticFiles):
+    """The page's files; a browser asks each time whether they are still the same."""
+
+    async def get_response(self, path: str, scope: Scope) -> Response:
+        response = await super().get_response(path, scope)
+        response.headers["Cache-Control"] = "no-cache"
+        return response
+
+
+def application(
+    player: Player,
+    worker: Worker,
+    name: str,
+    host: str = "127.0.0.1",
+    token: str | None = None,
+    contacts: Mapping[str, str] | None = None,
+) -> Starlette:
+    """The page and the API. ``name`` is whose voice it is; ``contacts`` are the system messages that tell the model with whom it talks."""
+    completions = Completions(player, worker, name, int(time.time()))
+
+    async def about(request: Request) -> Response:
+        parameters = player.parameters.model_dump(include=set(PAGE_PARAMETERS))
+        parameters["max_new_tokens"] = min(parameters["max_new_tokens"], MOST_TOKENS)
+        known = [{"name": contact, "system": system} for contact, system in (contacts or {}).items()]
+        return JSONResponse({"name": name, "parameters": parameters, "contacts": known})
+
+    files = {f"/{file.name}" for file in ASSETS.iterdir()}
+    return Starlette(
+        routes=[
+            Route("/v1/chat/completions", completions.complete, methods=["POST"]),
+            Route("/v1/models", completions.models),
+            Route("/v1/models/{name:path}", completions.model),
+            Route("/about", about),
+            Mount("/", Assets(directory=ASSETS, html=True)),
+        ],
+        middleware=[Middleware(Guard, host=host, token=token, open_paths=("/", *files))],
+        exception_handlers={ApiError: _told, HTTPException: _told, Exception: _told},
+    )
+
+
+async def _told(request: Request, error: Exception) -> Response:
+    """Every error in OpenAI's shape."""
+    if isinstance(error, HTTPException):
+        error = ApiError(error.status_code, f"{request.method} {request.url.path}: {error.detail.lower()}")
+    if not isinstance(error, ApiError):
+        logging.getLogger("selfchatbot").error("a request failed (%s)", type(error).__name__)
+        error = ApiError(500, f"the server failed ({type(error).__name__})", "server_error")
+    return error.response()
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A listening socket; 0: any free port. Raises UsageError when the address can't be had."""
+    try:
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        return socket.create_server((host, port), family=family, backlog=MOST_CONNECTIONS)
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            raise SelfChatBotError(f"port {port} is in use: choose another with --port") from error
+        raise UsageError(
+            f"can't listen on {host}, port {port} ({error.strerror or error}): see --host and --port"
+        ) from (error)
+
+
+def serve(
+    player: Player,
+    listener: socket.socket,
+    name: str,
+    host: str,
+    token: str | None = None,
+    contacts: Mapping[str, str] | None = None,
+) -> None:
+    """Answer until Ctrl-C or SIGTERM."""
+    worker = Worker(LONGEST_LINE)
+    config = uvicorn.Config(
+        application(player, worker, name, host, token, contacts),
+        http="h11",
+        loop="asyncio",
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        log_level="critical",
+        access_log=False,
+        proxy_headers=False,
+        server_header=False,
+        limit_concurrency=MOST_CONNECTIONS,
+        timeout_keep_alive=30,
+        timeout_graceful_shutdown=SECONDS_TO_END,
+    )
+    asyncio.run(_Server(config, worker).serve(sockets=[listener]))
+    worker.join(SECONDS_TO_END)
+
+
+class _Server(uvicorn.Server):
+    def __init__(self, config: uvicorn.Config, worker: Worker) -> None:
+        super().__init__(config)
+        self._worker = worker
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Unlike uvicorn's own, does not send itself the signal again at the end: the end is clean."""
+        before = {
+            number: signal.signal(number, self.handle_exit)
+            for number in (signal.SIGINT, signal.SIGTERM, getattr(signal, "SIGBREAK", None))
+            if number is not None
+        }
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        self.should_exit = True
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._worker.stop()
+        await super().shutdown(sockets)
