@@ -141,6 +141,16 @@ class ChatFormat:
         """Ids of the special tokens, which never stand inside a reply."""
         return self._special
 
+    @property
+    def marks(self) -> frozenset[str]:
+        """Texts that the template puts around turns: special tokens and what is written there, but for plain words."""
+        special = [str(self.tokenizer.decode([token])) for token in self._special]
+        around = self.tokenizer.decode(self._pieces.user_to_me) + "\n" + self.tokenizer.decode(self._pieces.me_to_user)
+        for token in special:
+            around = around.replace(token, "\n")
+        texts = {*(token.strip() for token in special), *(line.strip() for line in around.split("\n"))}
+        return frozenset(text for text in texts if text and not text.isalnum())
+
     def _tokenized(self, conversations: Iterable[ChatMessages]) -> Iterator[tuple[ChatMessages, list[_Turn]]]:
         """Tokenize the contents of many conversations at once, which is what fast tokenizers are fast at."""
         batch: list[ChatMessages] = []

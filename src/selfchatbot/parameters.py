@@ -55,6 +55,11 @@ class TrainingOptions(Parameters):
     checkpoint_minutes: float = Field(
         5.0, gt=0, description="An unfinished run is saved so often; the same command then goes on where it stopped."
     )
+    choose_sampling: bool = Field(
+        True,
+        description="After training, choose `temperature` and `repetition_penalty` so that replies look like mine: "
+        "about a minute on a laptop.",
+    )
     seed: int = Field(42, ge=0, lt=2**32, description="Same seed, same machine: same losses.")
 
 
@@ -212,7 +217,12 @@ class GenerationParameters(Parameters):
     top_p: float = Field(0.95, gt=0, le=1, description="Sample among the likeliest tokens of this total probability.")
     top_k: int = Field(0, ge=0, description="Sample among so many likeliest tokens; 0: no limit.")
     repetition_penalty: float = Field(1.1, ge=0.5, le=10, description="Above 1: said tokens become less likely.")
-    num_return_sequences: int = Field(3, ge=1, le=64, description="How many answers `-t prompt` prints.")
+    num_return_sequences: int = Field(
+        3,
+        ge=1,
+        le=64,
+        description="How many answers `-t prompt` prints; a session says the likeliest of so many, as a whole.",
+    )
     max_new_tokens: int = Field(128, ge=1, le=100_000, description="Longest reply in tokens.")
     seed: int | None = Field(None, ge=0, lt=2**32, description="A number makes replies repeatable.")
 

@@ -55,6 +55,8 @@ def _stage(dataset_id: str, restart: bool) -> None:
             result = Trainer(parameters, dataset.preprocessed, dataset.results, on_progress, restart=restart).train()
         finally:
             bar.stop()
+    if parameters.choose_sampling:
+        _choose_sampling(dataset, parameters.seed, console)
     early = ", stopped early" if result.stopped_early else ""
     output = Console(highlight=False, markup=False)
     output.print(
@@ -76,6 +78,35 @@ def _check_input(dataset: Dataset) -> None:
         path = dataset.preprocessed / f"{name}.jsonl"
         if not path.is_file():
             raise SelfChatBotError(f"{path} is not there: run selfChatBot_preprocess -d {dataset.id}")
+
+
+def _choose_sampling(dataset: Dataset, seed: int, console: Console) -> None:
+    """Set how the model talks; the model is there whatever happens here."""
+    import gc
+
+    from selfchatbot.errors import SelfChatBotError
+    from selfchatbot.sampling_choice import choose_sampling
+    from selfchatbot.trainer.report import LOG_NAME, log_file
+
+    gc.collect()  # the trained model, before it is loaded again as it will be played
+    try:
+        with (
+            log_file(dataset.results / LOG_NAME, append=True),
+            console.status("choosing how it talks") as status,
+        ):
+            choose_sampling(
+                dataset.preprocessed,
+                dataset.results,
+                seed,
+                lambda done, of: status.update(f"choosing how it talks: {done} of {of} ways tried"),
+            )
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(
+            f"stopped; best/ and final/ are in {dataset.results}, and {dataset.results / 'parameters.json'} has the "
+            "usual sampling parameters"
+        ) from None
+    except (SelfChatBotError, MemoryError) as error:
+        console.print(f"warning: the usual sampling parameters stay ({error or 'out of memory'})", soft_wrap=True)
 
 
 def _show_log(console: Console) -> None:

@@ -15,6 +15,7 @@ from selfchatbot.models import Machine, quiet
 from selfchatbot.parameters import GenerationParameters
 from selfchatbot.player.checkpoint import load_checkpoint
 from selfchatbot.player.engine import Engine, Sampling
+from selfchatbot.player.own_words import OwnWords
 from selfchatbot.player.transformers_engine import TransformersEngine
 
 RETRIES = 3
@@ -47,7 +48,8 @@ class Piece:
 class Player:
     """Loads a checkpoint folder (adapters or a whole model) and says what I would say next.
 
-    ``parameters`` may be replaced at any time. Raises SelfChatBotError when the checkpoint is not there or broken.
+    ``parameters`` may be replaced at any time, and so may ``speakers``: names of others, for whom no reply may speak.
+    Raises SelfChatBotError when the checkpoint is not there or broken.
     """
 
     def __init__(
@@ -58,6 +60,7 @@ class Player:
         self.parameters = parameters or GenerationParameters(model=loaded.base)
         self.chat_format = ChatFormat(loaded.tokenizer)
         self._engine: Engine = TransformersEngine(loaded.model, min(loaded.window, self.parameters.max_length))
+        self.speakers: frozenset[str] = frozenset()
         self._calls = 0
 
     def reply(self, messages: ChatMessages) -> str:
@@ -71,6 +74,7 @@ class Player:
     def candidates(self, messages: ChatMessages, count: int) -> list[Reply]:
         """``count`` possible next turns; they share the reading of the prompt. Empty ones are tried again."""
         prompt = self.prompt(messages)
+        own_words = OwnWords(self.chat_format.marks, messages, self.speakers)
         found: list[Reply] = []
         for attempt in range(RETRIES):
             missing = count - len(found)
@@ -82,12 +86,17 @@ class Player:
                 if token.candidate in stopped:
                     continue
                 log_probabilities[token.candidate].append(token.log_probability)
-                if token.id != sampling.end:
+                if token.id == sampling.end:
+                    stopped.add(token.candidate)
+                else:
                     ids[token.candidate].append(token.id)
-                    if looping(ids[token.candidate]):
+                    so_far = ids[token.candidate]
+                    if looping(so_far) or own_words(self.chat_format.reply(so_far), finished=False)[1]:
                         stopped.add(token.candidate)
+                if len(stopped) == missing:
+                    break
             for tokens, own in zip(ids, log_probabilities, strict=True):
-                if text := self.chat_format.reply(without_loop(tokens)):
+                if text := own_words(self.chat_format.reply(without_loop(tokens)))[0]:
                     found.append(Reply(text, sum(own) / len(own)))
             if len(found) == count:
                 break
@@ -114,6 +123,7 @@ class Player:
         parameters = parameters or self.parameters
         prompt = self.prompt(messages, parameters)
         drafts = [_Draft(number) for number in range(count)]
+        own_words = OwnWords(self.chat_format.marks, messages, self.speakers)
         for attempt in range(RETRIES):
             missing = [draft for draft in drafts if not draft.shown]
             for draft in missing:
@@ -126,14 +136,16 @@ class Player:
                 if token.id != sampling.end:
                     draft.ids.append(token.id)
                 draft.ended = token.id == sampling.end or looping(draft.ids)
-                text = self.chat_format.reply(draft.ids)
-                # Half an emoji is not shown until its last byte is there.
-                new = text[len(draft.shown) :] if not text.endswith("\ufffd") else ""
-                draft.shown += new
+                text, cut = own_words(self.chat_format.reply(draft.ids), draft.ended)
+                draft.ended |= cut
+                new = draft.show(text)
                 if new or (draft.ended and draft.shown):
                     yield Piece(draft.number, new, len(draft.ids), "stop" if draft.ended else None)
                 if all(draft.ended for draft in missing):
                     break
+            for draft in missing:  # cut at the longest length: what was held back is out
+                if not draft.ended and (new := draft.show(own_words(self.chat_format.reply(draft.ids))[0])):
+                    yield Piece(draft.number, new, len(draft.ids))
             if all(draft.shown for draft in drafts):
                 break
         for draft in drafts:
@@ -175,6 +187,14 @@ class _Draft:
     ids: list[int] = field(default_factory=list)
     shown: str = ""
     ended: bool = False
+
+    def show(self, text: str) -> str:
+        """What is new in ``text``. Half an emoji is not shown until its last byte is there."""
+        if text.endswith("\ufffd"):
+            text = text.rstrip("\ufffd").rstrip()
+        new = text[len(self.shown) :]
+        self.shown += new
+        return new
 
 
 def looping(ids: list[int]) -> bool:

@@ -47,9 +47,12 @@ class TransformersEngine:
             same += 1
         if self._cache is None or not _cropped(self._cache, same, len(self._read)):
             self._cache, same = DynamicCache(config=self._model.config), 0
-        self._read = list(prompt)
+        # Ctrl-C in the middle of a forward pass leaves layers of different length: what is read counts when it is done.
+        self._read = []
         tokens = torch.tensor([prompt[same:]], device=self._model.device)
-        return self._forward(tokens, self._cache)
+        logits = self._forward(tokens, self._cache)
+        self._read = list(prompt)
+        return logits
 
     def _forward(self, tokens: torch.Tensor, cache: Any) -> torch.Tensor:
         output = self._model(input_ids=tokens, past_key_values=cache, use_cache=True, logits_to_keep=1)

@@ -1,0 +1,245 @@
+"""What can be asked of a session, each command a method."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import re
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from selfchatbot.acquaintances import contact_messages
+from selfchatbot.dialogue import Dialogue
+from selfchatbot.errors import SelfChatBotError
+from selfchatbot.messages import ChatMessages
+from selfchatbot.parameters import GenerationParameters, validate
+from selfchatbot.transcripts import FOLDER_NAME, Keeper, read_transcript, write_transcript
+
+if TYPE_CHECKING:
+    from selfchatbot.cli.session.screen import Asker, Screen
+    from selfchatbot.environment import Dataset
+
+COMMAND = re.compile(r"/([a-z]+)(?:\s+(.*))?", re.DOTALL)
+FIXED = ("model", "max_length")
+"""Parameters that were settled when the model was loaded."""
+SHOWN_TURNS = 6
+
+HELP = {
+    "/help": "these lines",
+    "/retry": "another reply to what you said last",
+    "/others": "other replies to it; /others 2 takes the second",
+    "/undo": "take back your last message and its reply",
+    "/edit TEXT": "what it should have said; kept as a preference",
+    "/good": "a good reply: better than the others; kept as a preference",
+    "/bad": "a bad one: says another; kept as a preference if you go on from there",
+    "/as NAME": "be this contact",
+    "/set KEY VALUE": "change a parameter, for this session",
+    "/show": "the parameters",
+    "/save FILE": "keep the conversation as JSONL",
+    "/load FILE": "go on with a kept one; without FILE, with the one before this",
+    "/clear": "begin a new conversation",
+    "/exit": "leave, as exit and Ctrl-D do",
+}
+EXTRA = (
+    "Enter sends, Alt-Enter makes a new line. Ctrl-C stops a reply; at the prompt, it leaves. "
+    "A message that begins with / is typed with //."
+)
+
+
+class Commands:
+    """The commands of one session, and the file it is kept in after every turn."""
+
+    def __init__(self, dialogue: Dialogue, screen: Screen, asker: Asker, dataset: Dataset, keep: bool) -> None:
+        self._dialogue = dialogue
+        self._screen = screen
+        self._asker = asker
+        self._dataset = dataset
+        self._keeper = Keeper(dataset.results / FOLDER_NAME) if keep else None
+        self._start = Keeper(dataset.results / FOLDER_NAME).start
+        self._saved: set[Path] = set()
+        self._contact = ""
+        self._contacts: dict[str, str] | None = None
+        self._kept: ChatMessages = []
+
+    def is_command(self, text: str) -> bool:
+        """``/word`` and what follows it; ``/ word``, ``//word`` and ``/usr/bin`` are messages."""
+        return COMMAND.fullmatch(text) is not None
+
+    def run(self, text: str) -> bool:
+        """Do it; whether the model is to reply now. Raises SelfChatBotError."""
+        match = COMMAND.fullmatch(text)
+        assert match is not None
+        name, rest = match[1], (match[2] or "").strip()
+        method: Callable[[str], bool | None] | None = getattr(self, f"_do_{name}", None)
+        if method is None:
+            near = difflib.get_close_matches(f"/{name}", self.names(), n=1)
+            raise SelfChatBotError(f"there is no /{name}: {f'did you mean {near[0]}?' if near else '/help lists all'}")
+        return bool(method(rest))
+
+    def names(self) -> list[str]:
+        return [line.split()[0] for line in HELP]
+
+    def help_of(self, name: str) -> str:
+        return next((text for line, text in HELP.items() if line.split()[0] == name), "")
+
+    def arguments(self, name: str) -> list[str]:
+        """What may follow a command."""
+        if name == "/as":
+            return list(self._known())
+        if name == "/set":
+            return [key for key in GenerationParameters.model_fields if key not in FIXED]
+        if name == "/others":
+            return [str(number) for number in range(1, len(self._dialogue.others) + 1)]
+        return []
+
+    def keep(self) -> None:
+        """Write the conversation as it is now; where that fails, say so once and go on."""
+        if self._keeper is None or self._kept == self._dialogue.messages:
+            return
+        try:
+            self._keeper.keep(self._dialogue.messages, self._contact)
+            self._kept = list(self._dialogue.messages)
+        except OSError as error:
+            self._screen.note(
+                f"{self._keeper.folder} can't be written ({error.strerror}): nothing is kept unless you /save FILE"
+            )
+            self._keeper = None
+
+    def _do_help(self, _rest: str) -> None:
+        width = max(map(len, HELP))
+        self._screen.say("\n".join(f"{line:<{width}}  {text}" for line, text in HELP.items()) + f"\n{EXTRA}")
+
+    def _do_retry(self, _rest: str) -> bool:
+        self._dialogue.take_back_reply()
+        return True
+
+    def _do_undo(self, _rest: str) -> None:
+        self._dialogue.undo()
+        self._screen.note("taken back")
+        self._show_end(2)
+
+    def _do_others(self, rest: str) -> None:
+        if not rest:
+            self._working(self._dialogue.more)
+            if not self._dialogue.others:
+                self._screen.note("it had nothing else to say")
+            for number, other in enumerate(self._dialogue.others, 1):
+                self._screen.say(f"{number}: " + other.text.replace("\n", "\n   "))
+            return
+        if not rest.isdecimal():
+            raise SelfChatBotError("which one? /others shows them, /others 1 takes the first")
+        self._screen.say(self._dialogue.choose(int(rest)))
+
+    def _do_edit(self, rest: str) -> None:
+        reply = self._dialogue.last_reply
+        if reply is None:
+            raise SelfChatBotError("there is no reply yet")
+        if not rest and self._asker.edits:
+            try:
+                rest = self._asker.ask(default=reply).strip()
+            except (EOFError, KeyboardInterrupt):
+                rest = ""
+        if not rest:
+            raise SelfChatBotError("nothing changed; /edit TEXT says what it should have said")
+        self._dialogue.edit(rest)
+
+    def _do_good(self, _rest: str) -> None:
+        self._working(self._dialogue.good)
+
+    def _do_bad(self, _rest: str) -> None:
+        with closing(self._dialogue.bad()) as messages:
+            self._screen.show_reply(messages)
+
+    def _do_as(self, rest: str) -> None:
+        known = self._known()
+        if not known:
+            raise SelfChatBotError("this model does not know contacts: its training data has no system messages")
+        found = [name for name in known if name.casefold() == rest.casefold()]
+        if not found:
+            shown = ", ".join(list(known)[:20])
+            raise SelfChatBotError(f"{'who' if not rest else f'nobody is called {rest}'}? there are: {shown}")
+        self._contact = found[0]
+        self._dialogue.speak_as(known[found[0]])
+        self._screen.note(f"you are {found[0]} now")
+
+    def _do_set(self, rest: str) -> None:
+        key, _, value = rest.partition(" ")
+        if not value.strip():
+            raise SelfChatBotError("/set KEY VALUE, for example /set temperature 0.9; /show lists the keys")
+        if key in FIXED:
+            raise SelfChatBotError(f"{key} is settled when the model is loaded: change it in parameters.json")
+        try:
+            parsed = json.loads(value)
+        except ValueError:
+            parsed = value.strip()
+        player = self._dialogue.player
+        player.parameters = validate(GenerationParameters, {**player.parameters.model_dump(), key: parsed}, "/set")
+        self._screen.note(f"{key} is {json.dumps(getattr(player.parameters, key))} in this session")
+
+    def _do_show(self, _rest: str) -> None:
+        values = self._dialogue.player.parameters.model_dump()
+        width = max(map(len, values))
+        lines = [f"{key:<{width}}  {json.dumps(value, ensure_ascii=False)}" for key, value in values.items()]
+        if self._contact:
+            lines.append(f"{'you are':<{width}}  {self._contact}")
+        self._screen.say("\n".join(lines))
+
+    def _do_save(self, rest: str) -> None:
+        if not rest:
+            raise SelfChatBotError("where to? /save FILE")
+        if not any(message["role"] != "system" for message in self._dialogue.messages):
+            raise SelfChatBotError("nothing was said yet")
+        try:
+            path = Path(rest).expanduser()
+            if path.exists() and path.resolve() not in self._saved:
+                raise SelfChatBotError(f"{path} is there already: choose another name")
+            write_transcript(path, self._dialogue.messages, self._start, self._contact)
+        except (OSError, RuntimeError, ValueError) as error:
+            raise SelfChatBotError(f"{rest} can't be written ({getattr(error, 'strerror', None) or error})") from error
+        self._saved.add(path.resolve())
+        self._screen.note(f"kept in {path}")
+
+    def _do_load(self, rest: str) -> None:
+        if rest:
+            path = Path(rest).expanduser()
+        else:
+            latest = (self._keeper or Keeper(self._dataset.results / FOLDER_NAME)).latest()
+            if latest is None:
+                raise SelfChatBotError("no conversation was kept before this one: /load FILE")
+            path = latest
+        messages, count = read_transcript(path)
+        self._begin()
+        self._dialogue.load(messages)
+        self._screen.note(f"{path}" + (f", the last of {count} conversations" if count > 1 else ""))
+        self._show_end(SHOWN_TURNS)
+
+    def _do_clear(self, _rest: str) -> None:
+        self._begin()
+        self._dialogue.clear()
+        self._screen.note("a new conversation")
+
+    def _begin(self) -> None:
+        """What was said so far stays in its file."""
+        self.keep()
+        self._kept = []
+        if self._keeper is not None:
+            self._keeper.begin()
+
+    def _show_end(self, turns: int) -> None:
+        for message in self._dialogue.messages[-turns:]:
+            if message["role"] != "system":
+                self._screen.say(f"> {message['content']}" if message["role"] == "user" else message["content"])
+
+    def _known(self) -> dict[str, str]:
+        if self._contacts is None:
+            self._contacts = contact_messages(self._dataset.preprocessed)
+        return self._contacts
+
+    def _working(self, work: Callable[[], object]) -> None:
+        """Ctrl-C leaves everything as it was."""
+        try:
+            work()
+        except KeyboardInterrupt:
+            raise SelfChatBotError("stopped") from None

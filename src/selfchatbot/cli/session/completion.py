@@ -1,0 +1,37 @@
+"""Completion of commands, their contacts, parameters and files."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
+
+from prompt_toolkit.completion import CompleteEvent, Completer, Completion, PathCompleter
+from prompt_toolkit.document import Document
+
+if TYPE_CHECKING:
+    from selfchatbot.cli.session.commands import Commands
+
+PATHS = ("/save", "/load")
+
+
+class CommandCompleter(Completer):
+    """Completes what begins with a slash, and nothing else."""
+
+    def __init__(self, commands: Callable[[], Commands | None]) -> None:
+        self._commands = commands
+        self._paths = PathCompleter(expanduser=True)
+
+    def get_completions(self, document: Document, complete_event: CompleteEvent) -> Iterable[Completion]:
+        commands = self._commands()
+        text = document.text_before_cursor
+        if commands is None or not text.startswith("/") or "\n" in text:
+            return
+        name, space, rest = text.partition(" ")
+        if space and name in PATHS:
+            yield from self._paths.get_completions(Document(rest, len(rest)), complete_event)
+            return
+        words = commands.arguments(name) if space else commands.names()
+        for word in words:
+            typed = rest if space else name
+            if word.casefold().startswith(typed.casefold()):
+                yield Completion(word, start_position=-len(typed), display_meta=commands.help_of(word))

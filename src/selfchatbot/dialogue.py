@@ -1,0 +1,173 @@
+"""A conversation with the model in the making, for any screen: say, answer, take back, correct, rate."""
+
+from collections.abc import Callable, Generator
+from contextlib import closing
+
+from selfchatbot.errors import SelfChatBotError
+from selfchatbot.messages import ChatMessages
+from selfchatbot.player import Player, Reply
+from selfchatbot.player.bubbles import bubbles
+
+Rated = Callable[[ChatMessages, str, list[str]], None]
+"""Takes what was answered, the better reply and the worse ones."""
+FEWEST_OTHERS = 3
+
+
+class Dialogue:
+    """Turns of the person at the keyboard (``user``) and of the model (``assistant``), perhaps after a system message.
+
+    With ``num_return_sequences`` above 1, a reply is the likeliest of so many, by the mean log-probability of its own
+    tokens; that is known when all are done, so it comes as a whole. With 1 (or temperature 0, at which all are the
+    same), it comes while it is made. ``rated`` receives what was found better than what.
+    """
+
+    def __init__(self, player: Player, rated: Rated) -> None:
+        self.player = player
+        self.messages: ChatMessages = []
+        self.others: list[Reply] = []
+        """What else could have been said instead of the last reply, the likeliest first."""
+        self._rated = rated
+        self._worse: list[str] = []
+        """Replies that were called bad; they wait for a better one that stays."""
+
+    @property
+    def last_reply(self) -> str | None:
+        """What the model said last, if nothing was said since."""
+        last = self.messages[-1] if self.messages else None
+        return last["content"] if last and last["role"] == "assistant" else None
+
+    def say(self, text: str) -> None:
+        """Another message to the model; several without a reply between them are one turn, a burst."""
+        self._accept()
+        if self.messages and self.messages[-1]["role"] == "user":
+            self.messages[-1] = {"role": "user", "content": f"{self.messages[-1]['content']}\n{text}"}
+        else:
+            self.messages.append({"role": "user", "content": text})
+        self.others = []
+
+    def answer(self) -> Generator[str, None, None]:
+        """The messages of the reply, each when it is finished; close the generator to stop: what was said stays."""
+        said: list[str] = []
+        try:
+            with closing(self._answer()) as messages:
+                for message in messages:
+                    said.append(message)
+                    yield message
+        finally:
+            if said:
+                self.messages.append({"role": "assistant", "content": "\n".join(said)})
+
+    def _answer(self) -> Generator[str, None, None]:
+        parameters = self.player.parameters
+        if parameters.num_return_sequences == 1 or parameters.temperature == 0:
+            with closing(self.player.stream(self.messages)) as pieces:
+                yield from bubbles(pieces)
+        elif found := self._candidates(parameters.num_return_sequences):
+            self.others = found[1:]
+            yield from bubbles([found[0].text])
+
+    def more(self) -> list[Reply]:
+        """``others``, made now if there are none."""
+        reply = self._reply()
+        if not self.others:
+            before = self.messages.pop()
+            try:
+                found = self._candidates(max(self.player.parameters.num_return_sequences, FEWEST_OTHERS))
+            finally:
+                self.messages.append(before)
+            self.others = [one for one in found if one.text != reply]
+        return self.others
+
+    def _candidates(self, count: int) -> list[Reply]:
+        found = {reply.text: reply for reply in self.player.candidates(self.messages, count)}
+        return sorted(found.values(), key=lambda reply: -reply.mean_log_probability)
+
+    def take_back_reply(self) -> None:
+        """Forget the last reply, for another one."""
+        if self.last_reply is not None:
+            self.messages.pop()
+        self.others = []
+        if not self.messages or self.messages[-1]["role"] == "system":
+            raise SelfChatBotError("there is nothing to reply to yet")
+
+    def undo(self) -> None:
+        """Forget the last message and its reply."""
+        if not any(message["role"] == "user" for message in self.messages):
+            raise SelfChatBotError("there is nothing to take back")
+        while self.messages.pop()["role"] != "user":
+            pass
+        self.others, self._worse = [], []
+
+    def clear(self) -> None:
+        """Begin anew, with the same contact."""
+        self.messages = [message for message in self.messages if message["role"] == "system"]
+        self.others, self._worse = [], []
+
+    def load(self, messages: ChatMessages) -> None:
+        """Go on with another conversation."""
+        self.messages = list(messages)
+        self.others, self._worse = [], []
+
+    def speak_as(self, system: str) -> None:
+        """Be the contact to whom this system message belongs."""
+        rest = [message for message in self.messages if message["role"] != "system"]
+        self.messages = [{"role": "system", "content": system}, *rest]
+        self.others = []
+
+    def choose(self, number: int) -> str:
+        """Say one of ``others``, counted from 1, instead of the last reply, which takes its place there."""
+        reply = self._reply()
+        if not 1 <= number <= len(self.others):
+            raise SelfChatBotError(f"there are {len(self.others)} others: choose one from 1 to {len(self.others)}")
+        chosen = self.others[number - 1]
+        self.others[number - 1] = Reply(reply, float("nan"))
+        self._replace(chosen.text)
+        return chosen.text
+
+    def edit(self, text: str) -> None:
+        """Put right what was said last; the better reply is kept as a preference."""
+        reply = self._reply()
+        self._replace(text)
+        self._rate(text, [*self._worse, reply])
+        self._worse = []
+
+    def good(self) -> None:
+        """The last reply is better than the others (made now if there are none) and than those called bad before."""
+        reply = self._reply()
+        if not self._worse:
+            self.more()
+        self._rate(reply, [*self._worse, *(other.text for other in self.others)])
+        self._worse = []
+
+    def bad(self) -> Generator[str, None, None]:
+        """The last reply is bad: say something else. The pair is kept once that is accepted: by going on, or `good`."""
+        reply = self._reply()
+        others = [other for other in self.others if other.text not in self._worse]
+        self._worse.append(reply)
+        self.messages.pop()
+        if not others:
+            self.others = []
+            return self.answer()
+        self.others = others[1:]
+        return self._say_again(others[0].text)
+
+    def _say_again(self, text: str) -> Generator[str, None, None]:
+        self.messages.append({"role": "assistant", "content": text})
+        yield from bubbles([text])
+
+    def _accept(self) -> None:
+        reply = self.last_reply
+        worse, self._worse = self._worse, []
+        if worse and reply is not None and reply not in worse:
+            self._rate(reply, worse)
+
+    def _rate(self, better: str, worse: list[str]) -> None:
+        self._rated(self.messages[:-1], better, worse)
+
+    def _replace(self, text: str) -> None:
+        self.messages[-1] = {"role": "assistant", "content": text}
+
+    def _reply(self) -> str:
+        if self.last_reply is None:
+            raise SelfChatBotError("there is no reply yet")
+        return self.last_reply

@@ -1,0 +1,74 @@
+"""One reply to each of many conversations at once: for measuring how the model talks, not for talking to it."""
+
+import inspect
+from copy import deepcopy
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from selfchatbot.player.engine import Sampling
+from selfchatbot.player.transformers_engine import choose
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+
+class Batch:
+    """Many prompts, read once; `replies` may then be called with one sampling after another.
+
+    ``prompts`` holds token ids, each list not empty; they and the longest reply fit into the model's window together.
+    """
+
+    @torch.inference_mode()
+    def __init__(self, model: "PreTrainedModel", prompts: list[list[int]]) -> None:
+        from transformers import DynamicCache
+
+        self._model = model
+        self._has_positions = "position_ids" in inspect.signature(model.forward).parameters
+        longest = max(map(len, prompts))
+        padded = [[0] * (longest - len(prompt)) + prompt for prompt in prompts]
+        mask = [[0] * (longest - len(prompt)) + [1] * len(prompt) for prompt in prompts]
+        self._mask = torch.tensor(mask, device=model.device)
+        self._cache = DynamicCache(config=model.config)
+        self._logits = self._forward(torch.tensor(padded, device=model.device), self._mask, self._cache)
+
+    @torch.inference_mode()
+    def replies(self, sampling: Sampling) -> list[list[int]]:
+        """Token ids of one reply to each prompt, without the token that ends it."""
+        cache, mask, logits = deepcopy(self._cache), self._mask, self._logits.clone()
+        device = logits.device
+        generator = torch.Generator(device=device)
+        generator.manual_seed(sampling.seed or 0)
+        never = torch.tensor(sorted(sampling.never), dtype=torch.long, device=device)
+        said = torch.zeros_like(logits, dtype=torch.bool)
+        replies: list[list[int]] = [[] for _ in range(logits.shape[0])]
+        rows = list(range(logits.shape[0]))
+        for number in range(sampling.max_new_tokens):
+            logits[:, never] = -torch.inf
+            if number == 0 and not sampling.may_be_empty:
+                logits[:, sampling.end] = -torch.inf
+            chosen = choose(logits, said, sampling, generator)
+            for row, token in zip(rows, chosen.tolist(), strict=True):
+                if token != sampling.end:
+                    replies[row].append(token)
+            said.scatter_(1, chosen[:, None], True)
+            if (left := (chosen != sampling.end).nonzero()[:, 0]).numel() == 0:
+                break
+            if left.numel() < len(rows):  # what has ended costs no more
+                cache.batch_select_indices(left)
+                chosen, said, mask = chosen[left], said[left], mask[left]
+                rows = [rows[index] for index in left.tolist()]
+            mask = torch.cat([mask, mask.new_ones(len(rows), 1)], dim=1)
+            logits = self._forward(chosen[:, None], mask, cache)
+        return replies
+
+    def _forward(self, tokens: torch.Tensor, mask: torch.Tensor, cache: Any) -> torch.Tensor:
+        options: dict[str, Any] = {}
+        if self._has_positions:
+            positions = (mask.cumsum(1) - 1).clamp(min=0)
+            options["position_ids"] = positions[:, -tokens.shape[1] :]
+        output = self._model(
+            input_ids=tokens, attention_mask=mask, past_key_values=cache, use_cache=True, logits_to_keep=1, **options
+        )
+        logits: torch.Tensor = output.logits[:, -1].float()
+        return logits

@@ -1,0 +1,34 @@
+"""What you rated while you talked to the model: pairs that preference trainers (DPO and its like) read as they are."""
+
+import json
+import os
+from pathlib import Path
+
+from selfchatbot.messages import ChatMessages
+
+FILE_NAME = "preferences.jsonl"
+
+
+def add_preferences(path: Path, prompt: ChatMessages, chosen: str, rejected: list[str]) -> int:
+    """Append one line for each of ``rejected`` that differs from ``chosen``; how many there were. Raises OSError.
+
+    The layout is TRL's conversational one, with an explicit prompt: ``{"prompt": [messages], "chosen": [message],
+    "rejected": [message]}``.
+    """
+    worse = list(dict.fromkeys(text for text in rejected if text.strip() and text != chosen))
+    if not worse or not chosen.strip():
+        return 0
+    lines = [
+        json.dumps({"prompt": prompt, "chosen": _reply(chosen), "rejected": _reply(text)}, ensure_ascii=False) + "\n"
+        for text in worse
+    ]
+    with path.open("ab+") as file:
+        # A line that a killed run left unfinished must not swallow ours.
+        if file.tell() and file.seek(-1, os.SEEK_END) >= 0 and file.read(1) != b"\n":
+            lines.insert(0, "\n")
+        file.write("".join(lines).encode("utf-8", errors="replace"))
+    return len(worse)
+
+
+def _reply(text: str) -> ChatMessages:
+    return [{"role": "assistant", "content": text}]

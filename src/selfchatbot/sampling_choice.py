@@ -1,0 +1,167 @@
+"""Once after training: the sampling with which the model's replies look most like mine on the validation conversations.
+
+The texts are compared by `selfchatbot.style` only: no score of the model itself knows how long or how various I am.
+"""
+
+import logging
+import random
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from selfchatbot.chat_format import ChatFormat
+from selfchatbot.messages import ChatMessages, read_conversations
+from selfchatbot.models import Machine
+from selfchatbot.parameters import FILE_NAME, WRITTEN_NAME, GenerationParameters, hand_over, read_json, read_parameters
+from selfchatbot.style import Style, distance, style_of
+
+if TYPE_CHECKING:
+    from selfchatbot.player.batch import Batch
+    from selfchatbot.player.checkpoint import Checkpoint
+
+logger = logging.getLogger(__name__)
+
+
+class Point(NamedTuple):
+    """One sampling of the grid."""
+
+    temperature: float
+    repetition_penalty: float
+
+
+GRID = (
+    Point(0.8, 1.1),  # the defaults
+    Point(1.0, 1.0),
+    Point(0.8, 1.0),
+    Point(1.0, 1.1),
+    Point(0.9, 1.0),
+    Point(1.1, 1.0),
+)
+"""The likeliest first: where time runs out, the rest is not tried."""
+CONTEXTS = 24
+CONTEXT_TURNS = 4
+CONTEXT_TOKENS = 128
+REPLY_TOKENS = 48
+FEWEST = 8
+"""With fewer contexts, any choice would be chance."""
+MOST_SECONDS = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What was chosen, and why."""
+
+    point: Point
+    distances: dict[Point, float]
+    """From my own replies, of each point that was tried; see `selfchatbot.style.Distance.total`."""
+    style: Style
+    mine: Style
+
+    def reason(self) -> str:
+        """One line for the log; figures only."""
+        first = next(iter(self.distances))
+        return (
+            f"sampling: temperature {self.point.temperature:g} and repetition_penalty "
+            f"{self.point.repetition_penalty:g} are nearest to my validation replies: distance "
+            f"{self.distances[self.point]:.2f} (defaults {self.distances[first]:.2f}), {self.style.characters:.0f} "
+            f"characters a reply (mine {self.mine.characters:.0f}), {self.style.messages:.1f} messages "
+            f"({self.mine.messages:.1f}), {self.style.repetition:.0%} words said before ({self.mine.repetition:.0%}); "
+            f"{self.style.replies} replies for each of {len(self.distances)} samplings"
+        )
+
+
+def choose_sampling(
+    data: Path,
+    results: Path,
+    seed: int,
+    on_progress: Callable[[int, int], None] = lambda _done, _of: None,
+    machine: Machine | None = None,
+    seconds: float = MOST_SECONDS,
+) -> Choice | None:
+    """Compare the samplings of ``GRID`` with best/ and make the nearest one the default in results/parameters.json.
+
+    What the user edited there stays. ``on_progress`` gets the number of samplings tried and of all. None, and nothing
+    changes, where validation.jsonl has fewer than ``FEWEST`` replies of mine to something. After ``seconds`` no
+    further sampling is begun; None as well where the first took as long. Raises SelfChatBotError when the checkpoint can't be loaded.
+    """
+    from selfchatbot.player.checkpoint import load_checkpoint
+
+    until = time.monotonic() + seconds
+    contexts, mine = _contexts(data / "validation.jsonl", seed)
+    if len(contexts) < FEWEST:
+        logger.info("sampling: too few validation replies to choose by: the defaults stay")
+        return None
+    on_progress(0, len(GRID))
+    parameters = read_parameters(results / FILE_NAME, GenerationParameters)
+    checkpoint = load_checkpoint(results / "best", parameters, machine)
+    choice = _choose(checkpoint, contexts, style_of(mine), seed, until, on_progress)
+    if len(choice.distances) < 2:
+        logger.info("sampling: this machine is too slow to compare in %.0f seconds: the defaults stay", seconds)
+        return None
+    logger.info("%s", choice.reason())
+    # The record holds what training itself wrote last, without the user's edits: those stay.
+    hand_over(results, {**read_json(results / WRITTEN_NAME), **choice.point._asdict()})
+    return choice
+
+
+def _choose(
+    checkpoint: "Checkpoint",
+    contexts: list[ChatMessages],
+    mine: Style,
+    seed: int,
+    until: float,
+    on_progress: Callable[[int, int], None],
+) -> Choice:
+    from selfchatbot.player.batch import Batch
+
+    chat_format = ChatFormat(checkpoint.tokenizer)
+    length = min(CONTEXT_TOKENS, max(checkpoint.window - REPLY_TOKENS, checkpoint.window // 2))
+    batch = Batch(checkpoint.model, [chat_format.prompt(context, length) for context in contexts])
+    longest = min(REPLY_TOKENS, checkpoint.window - length)
+    styles: dict[Point, Style] = {}
+    for point in GRID:
+        if styles and time.monotonic() > until:
+            break
+        styles[point] = style_of(_replies(batch, chat_format, point, longest, seed))
+        on_progress(len(styles), len(GRID))
+    distances = {point: distance(style, mine).total for point, style in styles.items()}
+    best = min(distances, key=distances.__getitem__)
+    return Choice(best, distances, styles[best], mine)
+
+
+def _replies(batch: "Batch", chat_format: ChatFormat, point: Point, longest: int, seed: int) -> list[str]:
+    from selfchatbot.player.engine import Sampling
+
+    defaults = GenerationParameters.model_fields
+    sampling = Sampling(
+        temperature=point.temperature,
+        top_p=defaults["top_p"].default,
+        top_k=defaults["top_k"].default,
+        repetition_penalty=point.repetition_penalty,
+        max_new_tokens=longest,
+        end=chat_format.end,
+        never=frozenset(chat_format.special - {chat_format.end}),
+        seed=seed,
+        may_be_empty=False,
+    )
+    return [chat_format.reply(ids) for ids in batch.replies(sampling)]
+
+
+def _contexts(path: Path, seed: int) -> tuple[list[ChatMessages], list[str]]:
+    """What some of my replies answer, each ending with a turn of the others, and all my replies."""
+    contexts: list[ChatMessages] = []
+    mine: list[str] = []
+    for conversation in read_conversations(path):
+        system = conversation[:1] if conversation[0]["role"] == "system" else []
+        for index, message in enumerate(conversation):
+            if message["role"] == "assistant" and message["content"].strip():
+                mine.append(message["content"])
+                if index and conversation[index - 1]["role"] == "user":
+                    contexts.append([*system, *conversation[max(len(system), index - CONTEXT_TURNS) : index]])
+    chosen = random.Random(seed).sample(contexts, min(CONTEXTS, len(contexts)))
+    return chosen, mine
+
+
+__all__ = ["Choice", "Point", "choose_sampling"]
