@@ -86,6 +86,10 @@ class _UnsaidError(Exception):
     """There is a file that doesn't say who made it."""
 
 
+class _OverlapError(Exception):
+    """Two files hold the same time of one chat."""
+
+
 class _Speakers(dict[str, str | None]):
     """Authors to the names of their contacts, and me to None."""
 
@@ -131,6 +135,8 @@ class FormatReader:
         """Numbers of files of which something was left out."""
         self._place = folder.parent / FILE_NAME
         self._exports = preprocessor.export_files(folder)
+        self._overlapping = False
+        """Whether equal messages of two files are looked for, which costs time and is seldom of use."""
 
     def read(self) -> FormatSummary:
         """The conversations go to the spool, everything else is in the summary.
@@ -147,7 +153,11 @@ class FormatReader:
             raise ExportError(hint or f"{self._folder} holds no export ({suffixes}): put your exports there")
         self._progress(f"reading {len(self._exports)} file(s) of {self._name}")
         try:
-            summary = self._read()
+            try:
+                summary = self._read()
+            except _OverlapError:
+                self._overlapping = True
+                summary = self._read()
             if not summary.senders:
                 raise ExportError(f"{self._folder}: there is no message with text in any file that may be used")
         except (ExportError, ParametersError) as error:
@@ -332,16 +342,25 @@ class FormatReader:
         self._files_left_out.clear()
         files = summary.files
         number = -1
+        chat: str | None = None
+        time: datetime | None = None
+        compared = self._preprocessor.exports_overlap and len(self._exports) > 1 and not self._overlapping
+        ends: dict[str, datetime] = {}  # of the chats, as far as they have been read
         repeated: Counter[int] = Counter()
         kept = _Kept(self._exclusion, speakers, self._gap, self._spoken) if self._exclusion.active else None
         with ExitStack() as stack:
-            overlaps = None
-            if len(self._exports) > 1 and self._preprocessor.exports_overlap:
-                overlaps = stack.enter_context(Overlaps(self._scratch))
+            overlaps = stack.enter_context(Overlaps(self._scratch)) if self._overlapping else None
             for message in self._preprocessor.read(self._folder, files):
-                if len(files) != number:
-                    number = len(files)
-                    next_file(files[-1] if files else None)
+                if message.chat != chat or len(files) != number:
+                    if compared and chat is not None and time is not None:
+                        ends[chat] = max(ends.get(chat, time), time)
+                        if message.timestamp <= ends.get(message.chat, datetime.min):
+                            raise _OverlapError
+                    chat = message.chat
+                    if len(files) != number:
+                        number = len(files)
+                        next_file(files[-1] if files else None)
+                time = message.timestamp
                 if kept is not None and not kept.takes(message):
                     summary.left_out += 1
                     self._files_left_out.add(number)
@@ -351,7 +370,7 @@ class FormatReader:
                     yield message
         summary.repeated = repeated.total()
         for number, count in repeated.items():
-            if number:
+            if number > 0:
                 files[number - 1].notes.append(
                     f"{count:,} messages are in another export of the chat too: they count once"
                 )

@@ -59,7 +59,8 @@ YEAR = re.compile(r"(?:19|20)\d\d")
 
 
 def _codes(text: str, lower: str) -> Iterator[Span]:
-    for start, stop in windows(DIGITS, lower, AROUND, AROUND):
+    digits = (match.span() for match in DIGITS.finditer(lower))
+    for start, stop in windows(digits, len(lower), AROUND, AROUND):
         position = start
         while match := CODE.search(lower, position, stop):
             group = "value" if match["value"] else match.lastgroup

@@ -29,11 +29,14 @@ ADDRESS = (
 )
 """Number and street, or street and number, by the words for streets."""
 
+AROUND = 100
+"""Characters before and after a number in which a whole address has room."""
 STREET = re.compile(ADDRESS)
 
 
 def _addresses(text: str, lower: str) -> Iterator[Span]:
-    for start, stop in windows(NUMBER, lower, 100, 100):
+    numbers = (match.span() for match in NUMBER.finditer(lower))
+    for start, stop in windows(numbers, len(lower), AROUND, AROUND):
         yield from (match.span() for match in STREET.finditer(lower, start, stop))
 
 

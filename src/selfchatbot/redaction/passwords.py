@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 
-from selfchatbot.redaction.rule import LETTER_AFTER, LETTER_BEFORE, Rule, Span, holds, windows
+from selfchatbot.redaction.rule import LETTER_AFTER, LETTER_BEFORE, Rule, Span, holds, places, windows
 
 SURE = (
     "password|passwort|passwörter|kennwort|passcode|passphrase|passwd|mot de passe|contraseña|contrasena|palavra-passe|"
@@ -33,7 +33,6 @@ STEMS = (
     *("hasło", "haslo", "heslo", "şifre", "sifre", "clave", "密", "口令", "パスワード", "暗証", "비밀", "비번"),
 )
 """Every word above has one of these in it."""
-STEM = re.compile("|".join(STEMS))
 BEFORE = 20
 """Characters of a word that may stand before its stem."""
 AFTER = 400
@@ -54,7 +53,7 @@ COMMON_WORDS = frozenset(COMMON.split())
 
 
 def _passwords(text: str, lower: str) -> Iterator[Span]:
-    for first, stop in windows(STEM, lower, BEFORE, AFTER):
+    for first, stop in windows(places(STEMS, lower), len(lower), BEFORE, AFTER):
         position = first
         while match := PASSWORD.search(lower, position, stop):
             start, end = match.span("value" if match["quoted"] is None else "quoted")

@@ -30,18 +30,28 @@ def holds(*words: str) -> Callable[[str], bool]:
     return lambda lower: any(map(lower.__contains__, words))
 
 
-def windows(pattern: re.Pattern[str], lower: str, before: int, after: int) -> Iterator[Span]:
-    """The surroundings of all matches, those that touch put together."""
-    start = end = 0
-    for match in pattern.finditer(lower):
-        if match.start() - before > end:
-            if end:
-                yield start, end
-            start = match.start() - before
-        elif not end:
-            start = 0
-        end = min(len(lower), match.end() + after)
-    if end:
+def places(words: Iterable[str], lower: str) -> list[Span]:
+    """Where any of ``words`` stands, in order."""
+    found = []
+    for word in words:
+        position = lower.find(word)
+        while position >= 0:
+            found.append((position, position + len(word)))
+            position = lower.find(word, position + 1)
+    return sorted(found)
+
+
+def windows(spans: Iterable[Span], length: int, before: int, after: int) -> Iterator[Span]:
+    """The surroundings of ``spans`` in a text of some length, those that touch put together."""
+    start, end = 0, -1
+    for first, last in spans:
+        if end >= 0 and first - before > end:
+            yield start, end
+            end = -1
+        if end < 0:
+            start = max(0, first - before)
+        end = min(length, last + after)
+    if end >= 0:
         yield start, end
 
 
