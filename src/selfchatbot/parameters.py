@@ -31,7 +31,7 @@ class Parameters(BaseModel):
 class TrainingOptions(Parameters):
     """How the model is trained, whatever the model."""
 
-    epochs: float = Field(3.0, gt=0, le=1000, description="How often every reply of mine is trained.")
+    epochs: float = Field(3.0, gt=0, le=1000, description="How often every reply of yours is trained.")
     learning_rate: float | None = Field(
         None, gt=0, le=1, description="Peak of the schedule. Default: 5e-4 for lora and qlora, 5e-5 for fine_tune."
     )
@@ -57,7 +57,7 @@ class TrainingOptions(Parameters):
     )
     choose_sampling: bool = Field(
         True,
-        description="After training, choose `temperature` and `repetition_penalty` so that replies look like mine: "
+        description="After training, choose `temperature` and `repetition_penalty` so that replies look like yours: "
         "about a minute on a laptop.",
     )
     seed: int = Field(42, ge=0, lt=2**32, description="Same seed, same machine: same losses.")
@@ -120,7 +120,7 @@ class ExcludeOptions(Parameters):
         (),
         strict=False,
         description="People, by a name they have in an export or in `contacts`: neither their words nor their names "
-        "are written anywhere, nor what I answered to them directly.",
+        "are written anywhere, nor what you answered to them directly.",
     )
     chats: tuple[str, ...] = Field((), strict=False, description="Chats, by name; `*` stands for anything.")
     dates: tuple[DateRange, ...] = Field(
@@ -147,7 +147,7 @@ class RawParameters(Parameters):
         10,
         ge=1,
         le=10_000,
-        description="In groups: of what the others say before a reply of mine, so many turns of one person are kept.",
+        description="In groups: of what the others say before a reply of yours, so many turns of one person are kept.",
     )
     contacts: dict[str, tuple[str, ...]] = Field(
         default_factory=dict,
@@ -160,10 +160,10 @@ class RawParameters(Parameters):
         default_factory=ExcludeOptions, description="Optional: people, chats and days that never enter, see below."
     )
     validation_fraction: float = Field(
-        0.1, gt=0, le=0.4, description="Share of my replies kept for validation: the newest before the test ones."
+        0.1, gt=0, le=0.4, description="Share of your replies kept for validation: the newest before the test ones."
     )
     test_fraction: float = Field(
-        0.1, ge=0, le=0.4, description="Share of my replies kept for the test: the newest of all."
+        0.1, ge=0, le=0.4, description="Share of your replies kept for the test: the newest of all."
     )
     training: TrainingOptions = Field(
         default_factory=TrainingOptions,

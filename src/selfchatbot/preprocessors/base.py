@@ -59,9 +59,9 @@ class Preprocessor(Parameters):
     username: str | None = Field(
         None,
         min_length=1,
-        description="My name there, with or without `@` and `#1234`; not needed if the export says it.",
+        description="Your name there, with or without `@` and `#1234`; not needed if the export says it.",
     )
-    aliases: tuple[str, ...] = Field((), strict=False, description="Other names I had there.")
+    aliases: tuple[str, ...] = Field((), strict=False, description="Other names you had there.")
     group_chats: Literal["include", "exclude"] = Field(
         "include", description="`exclude`: chats with more than one other person are left out."
     )
