@@ -5,6 +5,7 @@ import socket
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
+from selfchatbot.environment import Dataset
 from selfchatbot.errors import UsageError
 
 if TYPE_CHECKING:
@@ -19,8 +20,7 @@ def open_port(host: str, port: int, token: str | None) -> tuple[socket.socket, s
     missing = [name for name in ("starlette", "uvicorn") if find_spec(name) is None]
     if missing:
         raise UsageError(f"-t web needs more packages: pip install {' '.join(missing)}")
-    from selfchatbot.web.guard import is_loopback
-    from selfchatbot.web.server import listen
+    from selfchatbot.web.address import is_loopback, listen
 
     token = token or os.environ.get(TOKEN_VARIABLE) or None
     if token is None and not is_loopback(host):
@@ -30,14 +30,15 @@ def open_port(host: str, port: int, token: str | None) -> tuple[socket.socket, s
     return listen(host, port), token
 
 
-def web(player: "Player", listener: socket.socket, name: str, host: str, token: str | None) -> None:
+def web(player: "Player", listener: socket.socket, dataset: Dataset, host: str, token: str | None) -> None:
     """Serve the page and the API until Ctrl-C or SIGTERM."""
-    from selfchatbot.web.server import serve
+    from selfchatbot.acquaintances import contact_messages
+    from selfchatbot.web.server import Server
 
     shown = socket.gethostname() if host in ("0.0.0.0", "::") else host
     url = f"http://{f'[{shown}]' if ':' in shown else shown}:{listener.getsockname()[1]}"
     if token is not None and len(token) < SHORT_TOKEN:
         print(f"warning: a token of {len(token)} characters can be guessed: {SHORT_TOKEN} or more are safe")
-    print(f"Talk to {name} at {url}/ (Ctrl-C ends it). For programs: {url}/v1", flush=True)
-    serve(player, listener, name, host, token)
+    print(f"Talk to {dataset.name} at {url}/ (Ctrl-C ends it). For programs: {url}/v1", flush=True)
+    Server(player, dataset.name, host, token, contact_messages(dataset.preprocessed)).run([listener])
     print("The server has ended.")

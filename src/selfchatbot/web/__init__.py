@@ -5,6 +5,7 @@
 - `stops`: stop sequences
 - `completions`: ``/v1/chat/completions`` and ``/v1/models``
 - `guard`: who may ask, and how much at once
-- `server`: the application, its socket, its clean end
+- `address`: where the server listens
+- `server`: the application and its clean end
 - `assets`: the page
 """

@@ -1,10 +1,10 @@
 """The application, its socket, and its end: Ctrl-C and SIGTERM stop what the model says, then the process, in order."""
 
 import asyncio
-import errno
 import logging
 import signal
 import socket
+import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -21,7 +21,6 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
-from selfchatbot.errors import SelfChatBotError, UsageError
 from selfchatbot.player import Player
 from selfchatbot.web.completions import Completions
 from selfchatbot.web.guard import Guard
@@ -53,7 +52,10 @@ def application(
     token: str | None = None,
     contacts: Mapping[str, str] | None = None,
 ) -> Starlette:
-    """The page and the API. ``name`` is whose voice it is; ``contacts`` are the system messages that tell the model with whom it talks."""
+    """The page and the API.
+
+    ``name`` is whose voice it is; ``contacts`` are the system messages that tell the model with whom it talks.
+    """
     completions = Completions(player, worker, name, int(time.time()))
 
     async def about(request: Request) -> Response:
@@ -65,9 +67,14 @@ def application(
     files = {f"/{file.name}" for file in ASSETS.iterdir()}
     return Starlette(
         routes=[
-            Route("/v1/chat/completions", completions.complete, methods=["POST"]),
-            Route("/v1/models", completions.models),
-            Route("/v1/models/{name:path}", completions.model),
+            Mount(
+                "/v1",
+                routes=[
+                    Route("/chat/completions", completions.complete, methods=["POST"]),
+                    Route("/models", completions.models),
+                    Route("/models/{name:path}", completions.model),
+                ],
+            ),
             Route("/about", about),
             Mount("/", Assets(directory=ASSETS, html=True)),
         ],
@@ -86,65 +93,53 @@ async def _told(request: Request, error: Exception) -> Response:
     return error.response()
 
 
-def listen(host: str, port: int) -> socket.socket:
-    """A listening socket; 0: any free port. Raises UsageError when the address can't be had."""
-    try:
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        return socket.create_server((host, port), family=family, backlog=MOST_CONNECTIONS)
-    except OSError as error:
-        if error.errno == errno.EADDRINUSE:
-            raise SelfChatBotError(f"port {port} is in use: choose another with --port") from error
-        raise UsageError(
-            f"can't listen on {host}, port {port} ({error.strerror or error}): see --host and --port"
-        ) from (error)
+class Server(uvicorn.Server):
+    """An application with its worker, until ``should_exit``."""
 
-
-def serve(
-    player: Player,
-    listener: socket.socket,
-    name: str,
-    host: str,
-    token: str | None = None,
-    contacts: Mapping[str, str] | None = None,
-) -> None:
-    """Answer until Ctrl-C or SIGTERM."""
-    worker = Worker(LONGEST_LINE)
-    config = uvicorn.Config(
-        application(player, worker, name, host, token, contacts),
-        http="h11",
-        loop="asyncio",
-        ws="none",
-        lifespan="off",
-        log_config=None,
-        log_level="critical",
-        access_log=False,
-        proxy_headers=False,
-        server_header=False,
-        limit_concurrency=MOST_CONNECTIONS,
-        timeout_keep_alive=30,
-        timeout_graceful_shutdown=SECONDS_TO_END,
-    )
-    asyncio.run(_Server(config, worker).serve(sockets=[listener]))
-    worker.join(SECONDS_TO_END)
-
-
-class _Server(uvicorn.Server):
-    def __init__(self, config: uvicorn.Config, worker: Worker) -> None:
+    def __init__(
+        self,
+        player: Player,
+        name: str,
+        host: str,
+        token: str | None = None,
+        contacts: Mapping[str, str] | None = None,
+        longest_line: int = LONGEST_LINE,
+    ) -> None:
+        self._worker = Worker(longest_line)
+        config = uvicorn.Config(
+            application(player, self._worker, name, host, token, contacts),
+            http="h11",
+            loop="asyncio",
+            ws="none",
+            lifespan="off",
+            log_config=None,
+            log_level="critical",
+            access_log=False,
+            proxy_headers=False,
+            server_header=False,
+            limit_concurrency=MOST_CONNECTIONS,
+            timeout_keep_alive=30,
+            timeout_graceful_shutdown=SECONDS_TO_END,
+        )
         super().__init__(config)
-        self._worker = worker
+
+    def run(self, sockets: list[socket.socket] | None = None) -> None:
+        """Answer until Ctrl-C, SIGTERM or ``should_exit``."""
+        asyncio.run(self.serve(sockets))
+        self._worker.join(SECONDS_TO_END)
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
         """Unlike uvicorn's own, does not send itself the signal again at the end: the end is clean."""
-        before = {
-            number: signal.signal(number, self.handle_exit)
-            for number in (signal.SIGINT, signal.SIGTERM, getattr(signal, "SIGBREAK", None))
-            if number is not None
-        }
+        numbers: list[int] = []
+        if threading.current_thread() is threading.main_thread():
+            # On Windows, Ctrl-Break and the end of a console are a signal of their own.
+            numbers = [signal.SIGINT, signal.SIGTERM, *filter(None, [getattr(signal, "SIGBREAK", None)])]
+        before = [(number, signal.signal(number, self.handle_exit)) for number in numbers]
         try:
             yield
         finally:
-            for number, handler in before.items():
+            for number, handler in before:
                 signal.signal(number, handler)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:

@@ -27,7 +27,7 @@ async function begin() {
     part("welcome-text").textContent = `A model that writes like ${name}. Say something to begin.`;
     setUp(model.parameters);
     offerContacts(model.contacts);
-    setStatus("on this machine");
+    setStatus("ready");
     render();
     message.focus();
   } catch (error) {
@@ -99,7 +99,7 @@ async function answer() {
     if (error instanceof ServerError && error.status === 401) part("ask-token").showModal();
   }
   running = null;
-  setStatus("on this machine");
+  setStatus("ready");
   if (asked === turns && turn.content) turns.push(turn);
   keep();
   render();

@@ -9,7 +9,8 @@ const scroll = document.getElementById("scroll");
  * @param {{name: string, retry: () => void, edit: (index: number) => void}} actions
  */
 export function show(turns, { name, retry, edit }) {
-  log.replaceChildren(...turns.map((turn, index) => turnElement(turn, name)));
+  log.classList.remove("busy");
+  log.replaceChildren(...turns.map((turn) => turnElement(turn, name)));
   [...log.children].forEach((element, index) => {
     const last = index === turns.length - 1;
     const mine = turns[index].role === "user";
@@ -25,6 +26,7 @@ export function growing(name) {
   const element = turnElement({ role: "assistant", content: "" }, name);
   element.setAttribute("aria-busy", "true");
   log.append(element);
+  log.classList.add("busy");
   const dots = make("div", "bubble typing");
   dots.append(make("i"), make("i"), make("i"));
   element.append(dots);
@@ -70,14 +72,14 @@ function turnElement({ role, content, cut }, name) {
   return element;
 }
 
-function addTool(element, icon, label, act) {
-  let tools = element.querySelector(".tools");
-  if (!tools) element.append((tools = make("div", "tools")));
-  const button = make("button", icon);
+function addTool(element, kind, label, act) {
+  const button = make("button", `tool ${kind}`);
   button.type = "button";
-  button.append(document.getElementById(`${icon}-icon`).content.cloneNode(true), label);
+  button.append(document.getElementById(`${kind}-icon`).content.cloneNode(true));
+  if (kind === "edit") button.title = label;
+  button.append(make("span", kind === "edit" ? "hidden" : "", label));
   button.addEventListener("click", act);
-  tools.append(button);
+  element.append(button);
 }
 
 function make(tag, className = "", text = "") {
