@@ -6,8 +6,12 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from selfchatbot.environment import Dataset
 
 ROOT = Path(__file__).resolve().parent.parent
 SAMPLE = ROOT / "SampleEnvironment" / "selfChatBot_raw" / "Dataset_1_Rowan"
@@ -84,3 +88,51 @@ def write_training_data(folder: Path, model: Path | str, conversations: int = 12
     values = {"model": str(model), "type_fine_tune": "lora", "max_length": 128, "learning_rate": 0.01, **parameters}
     (folder / "parameters.json").write_text(json.dumps(values), encoding="utf-8")
     return folder
+
+
+WORDS = "haha yeah\nit's raining again, don't forget 😀"
+"""What the replies in the training data of the tests say."""
+
+
+def train_to_say(folder: Path, model: Path, reply: str = WORDS) -> Path:
+    """An environment whose dataset 1 has a tiny model that answers anything with ``reply``, learned by heart."""
+    import torch
+
+    from selfchatbot.models import Machine
+    from selfchatbot.parameters import TrainingParameters, read_parameters
+    from selfchatbot.trainer import Trainer
+
+    name = "Dataset_1_Zoë"
+    lines = [f"selfChatBot_{stage}={stage}" for stage in ("raw", "preprocessed", "results")]
+    (folder / ".env").write_text("\n".join(lines), encoding="utf-8")
+    (folder / "raw" / name).mkdir(parents=True)
+    options = {"epochs": 25, "lora_r": 32, "early_stopping_patience": 50}
+    data = write_training_data(folder / "preprocessed" / name, model, **options)
+    for path in data.glob("*.jsonl"):
+        text = path.read_text(encoding="utf-8")
+        assert json.dumps(WORDS) in text
+        path.write_text(text.replace(json.dumps(WORDS), json.dumps(reply)), encoding="utf-8")
+    parameters = read_parameters(data / "parameters.json", TrainingParameters)
+    Trainer(parameters, data, folder / "results" / name, machine=Machine("cpu", torch.float32)).train()
+    settings = folder / "results" / name / "parameters.json"
+    greedy = {"temperature": 0.0, "repetition_penalty": 1.0, "num_return_sequences": 1, "max_new_tokens": 60}
+    settings.write_text(json.dumps({**json.loads(settings.read_text(encoding="utf-8")), **greedy}), encoding="utf-8")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def talker(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An environment with a model that has learned ``WORDS`` by heart: copy it before anything is written there."""
+    return train_to_say(tmp_path_factory.mktemp("talker"), tiny_model)
+
+
+@pytest.fixture
+def dataset(talker: Path, tmp_path: Path) -> "Dataset":
+    """A copy of the talker's dataset."""
+    import shutil
+
+    from selfchatbot.environment import Environment, find_dataset
+
+    shutil.copytree(talker, tmp_path / "talker")
+    stages = {stage: tmp_path / "talker" / stage for stage in ("raw", "preprocessed", "results")}
+    return find_dataset(Environment(**stages), "1", "results")

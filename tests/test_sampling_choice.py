@@ -1,0 +1,146 @@
+"""The sampling chosen after training: the nearest to my own replies, the user's edits stay, nothing is lost."""
+
+import json
+import random
+import re
+from collections import Counter
+from pathlib import Path
+
+import pytest
+import torch
+from conftest import Run, write_training_data
+
+from selfchatbot.environment import Dataset
+from selfchatbot.models import Machine
+from selfchatbot.parameters import GenerationParameters, TrainingParameters, hand_over, read_parameters
+from selfchatbot.player.batch import Batch
+from selfchatbot.player.checkpoint import load_checkpoint
+from selfchatbot.player.engine import Sampling
+from selfchatbot.sampling_choice import GRID, choose_sampling
+from selfchatbot.style import distance, style_of
+from selfchatbot.trainer import Trainer
+
+CPU = Machine("cpu", torch.float32)
+ME = ["haha yeah", "it's raining again\ndon't forget your umbrella", "sure, when?", "ok cool", "at 7 or 8 maybe\nok?"]
+
+
+def test_a_style_is_nearest_to_itself() -> None:
+    me = style_of(ME * 4)
+    assert distance(me, me).total == 0
+    others = {
+        "length": [f"{text} {text}" for text in ME * 4],
+        "messages": [text.replace("\n", " ") for text in ME * 4],
+        "repetition": [re.sub(r"(\w+)", r"\1 \1", text) for text in ME * 4],
+        "distinct_words": ["haha yeah"] * 20,
+    }
+    for what, replies in others.items():
+        apart = distance(style_of(replies), me)
+        assert getattr(apart, what) > 0.1, what
+        assert apart.total == distance(me, style_of(replies)).total
+
+
+def test_figures_of_a_style() -> None:
+    style = style_of(["no no", "a\nb\n\nc"])
+    assert (style.replies, style.characters, style.messages) == (2, 5.5, 2)
+    assert style.words == Counter({"no": 2, "a": 1, "b": 1, "c": 1})
+    assert style.repetition == 1 / 5
+    assert style_of(["今日は雨"]).words.total() == 4
+    with pytest.raises(ValueError, match="no reply"):
+        style_of([])
+
+
+def test_different_words_are_those_expected_in_a_sample() -> None:
+    words = [str(number % 7 if number % 3 else number) for number in range(60)]
+    style = style_of([" ".join(words)])
+    rng = random.Random(0)
+    drawn = sum(len(set(rng.sample(words, 20))) for _ in range(4000)) / 4000
+    assert style.distinct_words(20) == pytest.approx(drawn, rel=0.01)
+    assert style.distinct_words(60) == pytest.approx(len(set(words)))
+
+
+@pytest.mark.parametrize("fixture", ["tiny_model", "tiny_base_model"])
+def test_a_batch_says_what_each_prompt_alone_would(fixture: str, request: pytest.FixtureRequest) -> None:
+    """Greedy: padding, positions and rows that end earlier change nothing."""
+    model = load_checkpoint(request.getfixturevalue(fixture), None, CPU).model
+    prompts = [[5, 9, 30], [7] * 11, list(range(40, 60)), [8]]
+    sampling = Sampling(0, 1, 0, 1.3, 20, 0, frozenset({1}), 3, may_be_empty=False)
+    # The token that the second one says fifth ends a turn: rows end at different times.
+    end = Batch(model, prompts).replies(sampling)[1][4]
+    sampling = Sampling(0, 1, 0, 1.3, 20, end, frozenset({1}), 3, may_be_empty=False)
+    batch = Batch(model, prompts)
+    together = batch.replies(sampling)
+    assert together == [Batch(model, [prompt]).replies(sampling)[0] for prompt in prompts]
+    assert together == batch.replies(sampling)
+    assert len({len(reply) for reply in together}) > 1
+
+
+@pytest.fixture
+def trained(tiny_model: Path, tmp_path: Path) -> tuple[Path, Path]:
+    """Data with replies enough to choose by, and a little training."""
+    data = write_training_data(tmp_path / "data", tiny_model, epochs=2)
+    train = (data / "train.jsonl").read_text(encoding="utf-8")
+    (data / "validation.jsonl").write_text(train, encoding="utf-8")
+    parameters = read_parameters(data / "parameters.json", TrainingParameters)
+    Trainer(parameters, data, tmp_path / "results", machine=CPU).train()
+    return data, tmp_path / "results"
+
+
+def test_the_nearest_one_becomes_the_default(trained: tuple[Path, Path]) -> None:
+    data, results = trained
+    done = []
+    choice = choose_sampling(data, results, 1, lambda count, of: done.append((count, of)), CPU)
+    assert choice is not None
+    assert done == [(count, len(GRID)) for count in range(len(GRID) + 1)]
+    assert set(choice.distances) == set(GRID)
+    assert choice.distances[choice.point] == min(choice.distances.values())
+    assert len(set(choice.distances.values())) > 1
+    parameters = read_parameters(results / "parameters.json", GenerationParameters)
+    assert (parameters.temperature, parameters.repetition_penalty) == choice.point
+    assert parameters.max_length == 128  # what training wrote beside it stays
+    again = choose_sampling(data, results, 1, machine=CPU)
+    assert again is not None and again.distances == choice.distances
+
+
+def test_what_the_user_edited_stays(trained: tuple[Path, Path]) -> None:
+    data, results = trained
+    path = results / "parameters.json"
+    path.write_text(json.dumps({**json.loads(path.read_text(encoding="utf-8")), "temperature": 0.33}), encoding="utf-8")
+    choice = choose_sampling(data, results, 1, machine=CPU)
+    assert choice is not None
+    parameters = read_parameters(path, GenerationParameters)
+    assert parameters.temperature == 0.33
+    assert parameters.repetition_penalty == choice.point.repetition_penalty
+    # A training anew begins with the defaults again, but for the edit.
+    hand_over(results, GenerationParameters.start_values("m", 128))
+    assert read_parameters(path, GenerationParameters).temperature == 0.33
+    assert read_parameters(path, GenerationParameters).repetition_penalty == 1.1
+
+
+def test_too_little_to_choose_by_and_too_little_time(trained: tuple[Path, Path], dataset: Dataset) -> None:
+    data, results = trained
+    before = (results / "parameters.json").read_bytes()
+    assert choose_sampling(data, results, 1, machine=CPU, seconds=0) is None
+    assert (results / "parameters.json").read_bytes() == before
+    assert choose_sampling(dataset.preprocessed, dataset.results, 1, machine=CPU) is None  # four validation replies
+
+
+def test_train_says_why_and_can_be_told_not_to(run: Run, environment: Path, tiny_model: Path) -> None:
+    name = "Dataset_1_x"
+    (environment / "raw" / name).mkdir()
+    data = write_training_data(environment / "preprocessed" / name, tiny_model, epochs=1)
+    (data / "validation.jsonl").write_bytes((data / "train.jsonl").read_bytes())
+    done = run("train", "-d", "1")
+    assert done.returncode == 0, done.stderr
+    log = environment / "results" / name / "log.txt"
+    lines = log.read_text(encoding="utf-8").splitlines()
+    assert "lora of" in lines[0]
+    assert re.search(r"sampling: temperature \S+ and repetition_penalty \S+ are nearest to my validation", lines[-1])
+    assert "raining" not in lines[-1]
+    written = read_parameters(environment / "results" / name / "parameters.json", GenerationParameters)
+    assert f"temperature {written.temperature:g} and" in lines[-1]
+
+    values = json.loads((data / "parameters.json").read_text(encoding="utf-8"))
+    (data / "parameters.json").write_text(json.dumps({**values, "choose_sampling": False}), encoding="utf-8")
+    done = run("train", "-d", "1")
+    assert done.returncode == 0, done.stderr
+    assert "sampling" not in log.read_text(encoding="utf-8")
