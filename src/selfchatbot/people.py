@@ -54,22 +54,25 @@ class Exclusion:
     """``exclude`` of the raw parameters.json. What it knows of is named in no output, also not by `hide`."""
 
     def __init__(self, options: ExcludeOptions, contacts: Contacts) -> None:
-        people = {name: contacts.names(name) for name in options.contacts}
-        self._people = Contacts({f"{number}": names for number, names in enumerate(people.values(), 1)})
+        people: dict[frozenset[str], list[int]] = {}
+        for number, name in enumerate(options.contacts, 1):
+            people.setdefault(frozenset(map(plain, contacts.names(name))), []).append(number)
+        # No author is called like these numbers of entries.
+        self._people = Contacts({"\0" + " ".join(map(str, numbers)): names for names, numbers in people.items()})
         self._chats = [_wildcards(pattern) for pattern in options.chats]
         self._dates = options.dates
         self._used: set[str] = set()
         self._hidden_chats: set[str] = set()
-        self.names = tuple({form for names in people.values() for name in names for form in _forms(name)})
-        """The names of excluded people, with and without the ``#1234`` behind them."""
+        self.names = tuple({form for names in people for name in names for form in _forms(name)})
+        """The names of excluded people in lower case, with and without the ``#1234`` behind them."""
         self.active = bool(options.contacts or options.chats or options.dates)
 
     def person(self, author: str) -> bool:
         """Whether an author is to be left out."""
-        number = self._people.find(author)
-        if number is None:
+        numbers = self._people.find(author)
+        if numbers is None:
             return False
-        self._used.add(f"contacts {number}")
+        self._used.update(f"contacts {number}" for number in numbers[1:].split())
         return True
 
     def chat(self, chat: str) -> bool:
@@ -118,5 +121,4 @@ def _wildcards(pattern: str) -> re.Pattern[str]:
 
 
 def _forms(name: str) -> set[str]:
-    plain_name = name.strip().removeprefix("@")
-    return {plain_name, DISCRIMINATOR.sub("", plain_name)} - {""}
+    return {name, DISCRIMINATOR.sub("", name)} - {""}

@@ -190,14 +190,14 @@ class FormatReader:
         try:
             summary = self._pass(said.__contains__, "export", take)
         except _UnsaidError:
-            names, how, census = self._census()
-            summary = self._pass(names.__contains__, how)
+            said, how, census = self._census()
+            summary = self._pass(said.__contains__, how)
         else:
             census = summary
         if not summary.me and summary.senders:
             raise self._unknown(census, "the exports don't say who you are")
-        if len(said) > 1:
-            summary.notes.append(f"{self._name}: the exports say that you are {' and '.join(sorted(said))}")
+        if len(summary.me) > 1:
+            summary.notes.append(f"{self._name}: the exports say that you are {' and '.join(sorted(summary.me))}")
         return summary
 
     def _without_username(self, summary: FormatSummary) -> FormatSummary:

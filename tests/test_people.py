@@ -1,0 +1,73 @@
+"""Names of one person, and people, chats and days that are left out."""
+
+from datetime import date, datetime
+
+import pytest
+
+from selfchatbot.errors import ParametersError
+from selfchatbot.parameters import DateRange, ExcludeOptions
+from selfchatbot.people import Contacts, Exclusion
+
+
+def test_names_are_compared_as_user_names_are() -> None:
+    contacts = Contacts({"Ana": ["ana.92#0001", "Ana María"], "Bob": []})
+    for name in ("ana.92", "@Ana.92#0001", "ANA MARÍA", "ana", "Ana#1234"):
+        assert contacts.name_of(name) == "Ana", name
+    assert contacts.name_of("bob#0042") == "Bob"
+    assert contacts.name_of("Ana Maria") == "Ana Maria"
+    assert contacts.name_of("ana.92#0002") == "ana.92#0002"
+    assert set(contacts.names("ana maría")) == {"Ana", "ana.92#0001", "Ana María"}
+    assert contacts.names("Cem") == ("Cem",)
+
+
+def test_a_name_has_one_contact() -> None:
+    with pytest.raises(ParametersError, match='"ana" is a name of Ana and of Bob'):
+        Contacts({"Ana": [], "Bob": ["@ANA"]})
+
+
+def exclusion(known: Contacts | None = None, **options: object) -> Exclusion:
+    return Exclusion(ExcludeOptions.model_validate(options), known or Contacts({}))
+
+
+def test_people_by_any_name() -> None:
+    found = exclusion(Contacts({"Ana": ["ana.92", "Ana María"]}), contacts=["ana.92", "bob#0001", "Ana"])
+    assert all(found.person(name) for name in ("Ana", "ANA.92#0007", "ana maría", "bob", "@bob#0001"))
+    assert not any(found.person(name) for name in ("bob#0002", "Anabel", "1"))
+    assert set(found.names) == {"ana", "ana.92", "ana maría", "bob#0001", "bob"}
+    assert found.unused(ExcludeOptions(contacts=("ana.92", "bob#0001", "Ana"))) == []
+    assert found.chat("Ana María")
+    assert not found.chat("Ana María's")
+
+
+def test_chats_by_name_and_stars() -> None:
+    found = exclusion(chats=["Family", "work*[1]"])
+    assert [found.chat(name) for name in ("family", "Work - x [1]", "work [12]", "my family")] == [
+        True,
+        True,
+        False,
+        False,
+    ]
+
+
+@pytest.mark.parametrize(
+    ("dates", "inside"),
+    [
+        ({"from": "2020-02-01", "to": "2020-02-29"}, [False, True, True, False]),
+        ({"from": "2020-02-01"}, [False, True, True, True]),
+        ({"to": "2020-02-01"}, [True, True, False, False]),
+        ({}, [True, True, True, True]),
+    ],
+)
+def test_days_are_included_at_both_ends(dates: dict[str, str], inside: list[bool]) -> None:
+    found = exclusion(dates=[dates])
+    times = [datetime(2020, 1, 31, 23, 59), datetime(2020, 2, 1), datetime(2020, 2, 29, 23, 59), datetime(2020, 3, 1)]
+    assert [found.time(time) for time in times] == inside
+    assert DateRange.model_validate({"from": "2020-02-01"}).first == date(2020, 2, 1)
+
+
+def test_names_are_hidden_wherever_they_stand() -> None:
+    found = exclusion(contacts=["gale.816", "Al"], chats=["Old friends"])
+    assert found.chat("old friends")
+    assert found.hide("x/Direct Messages - gale.816 [1].txt") == "x/Direct Messages - [excluded] [1].txt"
+    assert found.hide("Old friends.txt: AL and Alfred, al_1") == "[excluded].txt: [excluded] and Alfred, [excluded]_1"
+    assert exclusion().hide("gale") == "gale"
