@@ -29,9 +29,9 @@ class SlowPlayer(Player):
             yield piece
 
 
-def tiny_player(model: Path) -> SlowPlayer:
+def tiny_player(model: Path, kind: type[SlowPlayer] = SlowPlayer) -> SlowPlayer:
     parameters = GenerationParameters(model=str(model), max_length=512, max_new_tokens=40, repetition_penalty=1.0)
-    return SlowPlayer(model, parameters, Machine("cpu", torch.float32))
+    return kind(model, parameters, Machine("cpu", torch.float32))
 
 
 @contextmanager

@@ -5,6 +5,9 @@ import { parameters, setUp } from "./settings.js";
 import { load, save } from "./store.js";
 import { growing, markEdited, note, show } from "./view.js";
 
+/** So many of the newest are sent; a model's window holds fewer. */
+const MOST_TURNS = 1000;
+
 const part = (id) => document.getElementById(id);
 const message = part("message");
 const contact = part("contact");
@@ -73,14 +76,17 @@ function say(text) {
   answer();
 }
 
-/** Let the model speak after the last turn of the user. */
-async function answer() {
+/**
+ * Let the model speak after the last turn of the user.
+ * @param {object} [former] the reply that stood there, and stands there again if none comes in its place
+ */
+async function answer(former) {
   if (running) return;
   running = new AbortController();
   const { signal } = running;
   const asked = turns;
   const system = contact.value ? [{ role: "system", content: contact.value }] : [];
-  const messages = [...system, ...turns.map(({ role, content }) => ({ role, content }))];
+  const messages = [...system, ...turns.slice(-MOST_TURNS).map(({ role, content }) => ({ role, content }))];
   render();
   setStatus("typing…");
   const update = growing(name);
@@ -100,11 +106,11 @@ async function answer() {
   }
   running = null;
   setStatus("ready");
-  if (asked === turns && turn.content) turns.push(turn);
+  if (asked === turns && (turn.content || former)) turns.push(turn.content ? turn : former);
   keep();
   render();
   if (problem) note(problem);
-  else part("announcer").textContent = `${name}: ${turn.content}`;
+  else if (turn.content) part("announcer").textContent = `${name}: ${turn.content}`;
 }
 
 function stop() {
@@ -113,11 +119,10 @@ function stop() {
 
 function retry() {
   if (running) return;
-  if (turns.at(-1)?.role === "assistant") turns.pop();
+  const former = turns.at(-1)?.role === "assistant" ? turns.pop() : undefined;
   stopEditing();
-  keep();
   message.focus();
-  if (turns.length) answer();
+  if (turns.length) answer(former);
 }
 
 function edit(index) {

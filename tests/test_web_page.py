@@ -1,0 +1,379 @@
+"""The chat page in a real browser: Chromium or Chrome, as it is installed on this machine."""
+
+import json
+import shutil
+import time
+from collections.abc import Generator, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from web_server import SlowPlayer, serving, tiny_player
+
+from selfchatbot.player import Piece
+
+playwright = pytest.importorskip("playwright.sync_api", reason="the page is tested with playwright: pip install it")
+from playwright.sync_api import Browser, Page, expect  # noqa: E402
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome", "microsoft-edge")
+FLAGS = (
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+)
+TRAP = "<img src=x onerror=\"document.title='trapped'\"><script>document.title='trapped'</script>&amp; **hi**"
+
+
+class PagePlayer(SlowPlayer):
+    """Says what a test wants it to say, where that matters; else what the tiny model says."""
+
+    says: str | None = None
+
+    def pieces(self, *arguments: Any, **options: Any) -> Generator[Piece, None, None]:
+        if self.says is None:
+            yield from super().pieces(*arguments, **options)
+        else:
+            for place in range(0, len(self.says), 5):
+                time.sleep(self.seconds)
+                self.made += 1
+                yield Piece(0, self.says[place : place + 5], place // 5 + 1)
+            yield Piece(0, "", len(self.says), "stop")
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    path = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if path is None:
+        pytest.skip("the page needs a browser to be tested in: install Chromium or Chrome")
+    with playwright.sync_playwright() as started:
+        browser = started.chromium.launch(executable_path=path, args=list(FLAGS))
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def served(tiny_model: Path) -> Iterator[tuple[PagePlayer, str]]:
+    player = tiny_player(tiny_model, PagePlayer)
+    assert isinstance(player, PagePlayer)
+    player.parameters = player.parameters.model_copy(update={"temperature": 0.0})
+    with serving(player) as address:
+        yield player, address
+
+
+@pytest.fixture
+def player(served: tuple[PagePlayer, str]) -> PagePlayer:
+    player = served[0]
+    player.seconds, player.says = 0.0, None
+    return player
+
+
+@pytest.fixture
+def page(browser: Browser, served: tuple[PagePlayer, str], player: PagePlayer) -> Iterator[Page]:
+    """The page, opened; at the end nothing may have gone wrong in it, and nothing may have been asked elsewhere."""
+    context = browser.new_context(viewport={"width": 1100, "height": 720})
+    page = context.new_page()
+    page.set_default_timeout(20_000)
+    wrong: list[str] = []
+    page.on("console", lambda message: message.type in ("error", "warning") and wrong.append(message.text))
+    page.on("pageerror", lambda error: wrong.append(str(error)))
+    page.on("request", lambda request: request.url.startswith(served[1]) or wrong.append(request.url))
+    page.goto(served[1])
+    expect(page.get_by_role("heading", name="Zoë").first).to_be_visible()
+    yield page
+    context.close()
+    assert not wrong
+
+
+def say(page: Page, text: str) -> None:
+    page.get_by_label("Message").fill(text)
+    page.get_by_role("button", name="Send").click()
+
+
+def answered(page: Page) -> str:
+    """The last reply, when it is complete."""
+    expect(page.get_by_role("button", name="Send")).to_be_visible()
+    expect(page.get_by_role("button", name="Retry")).to_be_visible()
+    return "\n".join(page.locator(".turn.assistant").last.locator(".bubble").all_inner_texts())
+
+
+def bubbles(text: str) -> str:
+    return "\n".join(line.strip() for line in text.split("\n") if line.strip())
+
+
+def test_send_and_the_reply_in_bubbles(page: Page, player: PagePlayer) -> None:
+    say(page, "hey\nhow are you?")
+    expect(page.locator(".turn.user .bubble")).to_have_text("hey\nhow are you?")
+    text = answered(page)
+    assert bubbles(text) == bubbles(player.reply([{"role": "user", "content": "hey\nhow are you?"}]))
+    player.says = "haha yeah\nit's raining again 😀\n\nsee you"
+    say(page, "really?")
+    answered(page)
+    assert page.locator(".turn.assistant").last.locator(".bubble").all_inner_texts() == [
+        "haha yeah",
+        "it's raining again 😀",
+        "see you",
+    ]
+    # Screen readers are told the whole reply, once.
+    expect(page.locator("[aria-live=polite]")).to_have_text(f"Zoë: {player.says}")
+
+
+def test_the_reply_grows_while_it_is_made(page: Page, player: PagePlayer) -> None:
+    player.seconds, player.says = 0.1, "one two three four five six seven eight nine ten"
+    say(page, "count")
+    expect(page.locator(".typing")).to_be_visible()
+    reply = page.locator(".turn.assistant .bubble").first
+    expect(reply).to_contain_text("one two")
+    assert "ten" not in reply.inner_text()
+    assert answered(page) == player.says
+    expect(page.locator(".typing")).to_have_count(0)
+
+
+def test_stop_keeps_what_was_said_and_stops_the_model(page: Page, player: PagePlayer) -> None:
+    player.seconds, player.says = 0.1, "one two three four five six seven eight nine ten " * 5
+    say(page, "count")
+    expect(page.locator(".turn.assistant .bubble").first).to_contain_text("one two")
+    page.get_by_role("button", name="Stop the reply").click()
+    text = answered(page)
+    assert text and player.says.startswith(text) and text != player.says
+    expect(page.locator(".turn.assistant")).to_contain_text("stopped")
+    time.sleep(0.4)
+    made = player.made
+    time.sleep(0.5)
+    assert player.made == made
+    player.seconds, player.says = 0.0, "fine"
+    say(page, "go on")
+    assert answered(page) == "fine"
+
+
+def test_retry_says_something_else_in_its_place(page: Page, player: PagePlayer) -> None:
+    player.says = "first"
+    say(page, "hey")
+    assert answered(page) == "first"
+    player.says = "second"
+    page.get_by_role("button", name="Retry").click()
+    assert answered(page) == "second"
+    expect(page.locator(".turn")).to_have_count(2)
+
+
+def test_edit_goes_back_to_that_message(page: Page, player: PagePlayer) -> None:
+    player.says = "ok"
+    for text in ("one", "two", "three"):
+        say(page, text)
+        answered(page)
+    expect(page.locator(".turn")).to_have_count(6)
+    second = page.locator(".turn.user").nth(1)
+    second.hover()
+    second.get_by_role("button", name="Edit").click()
+    expect(page.get_by_label("Message")).to_have_value("two")
+    page.get_by_role("button", name="Cancel").click()
+    expect(page.get_by_label("Message")).to_have_value("")
+    second.hover()
+    second.get_by_role("button", name="Edit").click()
+    player.says = "another thing"
+    say(page, "two and a half")
+    assert answered(page) == "another thing"
+    assert page.locator(".turn.user .bubble").all_inner_texts() == ["one", "two and a half"]
+
+
+def test_a_reload_keeps_conversation_and_draft(page: Page, player: PagePlayer) -> None:
+    player.says = "it stays"
+    say(page, "will it stay?")
+    answered(page)
+    page.get_by_label("Message").fill("not sent yet")
+    page.reload()
+    expect(page.locator(".bubble")).to_have_text(["will it stay?", "it stays"])
+    expect(page.get_by_label("Message")).to_have_value("not sent yet")
+    page.get_by_role("button", name="New conversation").click()
+    expect(page.locator(".bubble")).to_have_count(0)
+    page.reload()
+    expect(page.get_by_text("Say something to begin")).to_be_visible()
+
+
+def test_a_reload_in_the_middle_of_a_reply_loses_nothing(page: Page, player: PagePlayer) -> None:
+    player.seconds, player.says = 0.1, "one two three four five six seven eight nine ten"
+    say(page, "count")
+    expect(page.locator(".turn.assistant .bubble").first).to_contain_text("one two")
+    page.reload()
+    expect(page.locator(".turn.user .bubble")).to_have_text("count")
+    expect(page.locator(".turn.assistant .bubble").first).to_contain_text("one two")
+
+
+def test_markup_stays_text_whoever_says_it(page: Page, player: PagePlayer) -> None:
+    player.says = TRAP
+    say(page, TRAP)
+    assert answered(page) == TRAP
+    page.reload()
+    expect(page.locator(".bubble")).to_have_text([TRAP, TRAP])
+    assert page.title() == "Zoë"
+    assert page.locator("#log img, #log script").count() == 0
+
+
+def test_the_keyboard_alone_is_enough(page: Page, player: PagePlayer) -> None:
+    player.says = "ok"
+    keys = page.keyboard
+    expect(page.get_by_label("Message")).to_be_focused()
+    keys.type("one")
+    keys.press("Shift+Enter")
+    keys.type("two")
+    keys.press("Enter")
+    answered(page)
+    expect(page.locator(".turn.user .bubble")).to_have_text("one\ntwo")
+    keys.press("ArrowUp")
+    expect(page.get_by_label("Message")).to_have_value("one\ntwo")
+    keys.press("Escape")
+    expect(page.get_by_label("Message")).to_have_value("")
+    player.seconds, player.says = 0.1, "one two three four five six seven eight nine ten"
+    keys.type("count")
+    keys.press("Enter")
+    expect(page.locator(".turn.assistant").last.locator(".bubble").first).to_contain_text("one")
+    keys.press("Escape")
+    assert answered(page) != player.says
+    # Everything that can be done is reached with Tab, and says what it is.
+    player.seconds, player.says = 0.0, "again"
+    names = set()
+    for _ in range(12):
+        keys.press("Tab")
+        names.add(page.evaluate("document.activeElement.innerText || document.activeElement.ariaLabel"))
+        if page.evaluate("document.activeElement.innerText") == "Retry":
+            keys.press("Enter")
+            break
+    assert answered(page) == "again"
+    page.get_by_role("button", name="Settings").focus()
+    keys.press("Enter")
+    expect(page.get_by_role("dialog", name="Settings")).to_be_visible()
+    keys.press("Escape")
+    expect(page.get_by_role("dialog", name="Settings")).to_be_hidden()
+    expect(page.get_by_role("button", name="Settings")).to_be_focused()
+
+
+def test_every_control_has_a_name(page: Page, player: PagePlayer) -> None:
+    player.says = "ok"
+    say(page, "hey")
+    answered(page)
+    nameless = page.evaluate(
+        """() => [...document.querySelectorAll("button, input, select, textarea")].filter((control) =>
+            !control.ariaLabel && !control.textContent.trim() && !control.labels?.length).map((c) => c.outerHTML)"""
+    )
+    assert nameless == []
+
+
+@pytest.mark.parametrize("width", [320, 390])
+def test_a_phone_s_screen(page: Page, player: PagePlayer, width: int) -> None:
+    page.set_viewport_size({"width": width, "height": 640})
+    player.says = "haha yeah\n" + "a" * 200 + "\nit's raining again, don't forget your umbrella"
+    for text in ("what about you? " * 10, "https://example.org/" + "b" * 100):
+        say(page, text)
+        answered(page)
+    page.get_by_label("Message").fill("three\nlines\nhere")
+    wider = "() => document.scrollingElement.scrollWidth - innerWidth"
+    assert page.evaluate(wider) <= 0
+    assert page.evaluate("() => document.getElementById('scroll').scrollWidth - innerWidth") <= 0
+    # The end of the conversation and the field are in sight.
+    expect(page.locator(".turn.assistant .bubble").last).to_be_in_viewport()
+    expect(page.get_by_label("Message")).to_be_in_viewport(ratio=1)
+    assert page.get_by_role("button", name="Send").bounding_box()["height"] >= 40
+    page.get_by_role("button", name="Settings").click()
+    page.wait_for_timeout(300)
+    assert page.evaluate(wider) <= 0
+    assert page.get_by_role("dialog", name="Settings").bounding_box()["width"] <= width
+
+
+def test_dark_and_light(page: Page) -> None:
+    def ground() -> str:
+        return str(page.evaluate("getComputedStyle(document.body).backgroundColor"))
+
+    light = ground()
+    page.emulate_media(color_scheme="dark")
+    dark = ground()
+    assert light != dark
+    page.get_by_role("button", name="Settings").click()
+    page.get_by_label("Light", exact=True).check(force=True)
+    assert ground() == light
+    page.reload()
+    expect(page.get_by_text("Say something to begin")).to_be_visible()
+    assert ground() == light
+
+
+def sent(page: Page, text: str) -> dict[str, Any]:
+    """The request that a message makes."""
+    with page.expect_request("**/v1/chat/completions") as made:
+        say(page, text)
+    answered(page)
+    body: dict[str, Any] = json.loads(made.value.post_data)
+    return body
+
+
+def test_parameters_are_sent_when_they_were_changed(page: Page, player: PagePlayer) -> None:
+    hey = [{"role": "user", "content": "hey"}]
+    assert sent(page, "hey") == {"messages": hey, "stream": True}
+    page.get_by_role("button", name="Settings").click()
+    expect(page.get_by_label("Liveliness")).to_have_value("0")
+    page.get_by_label("Liveliness").fill("1.5")
+    page.get_by_label("Longest reply").fill("12")
+    page.get_by_label("Seed").fill("7")
+    page.get_by_label("Choice of words").fill("-3")
+    page.get_by_role("button", name="Close").click()
+    body = sent(page, "again")
+    assert {key: body[key] for key in body if key not in ("messages", "stream")} == {
+        "temperature": 1.5,
+        "max_tokens": 12,
+        "seed": 7,
+    }
+    page.reload()
+    page.get_by_role("button", name="Settings").click()
+    expect(page.get_by_label("Liveliness")).to_have_value("1.5")
+    page.get_by_role("button", name="own values").click()
+    expect(page.get_by_label("Liveliness")).to_have_value("0")
+    expect(page.get_by_label("Seed")).to_have_value("")
+
+
+def test_contacts_are_offered_where_the_model_knows_any(browser: Browser, page: Page, player: PagePlayer) -> None:
+    expect(page.get_by_label("Who you are")).to_be_hidden()
+    with serving(player, contacts={"Ana": "You are talking to Ana.", "<b>Bo</b>": "You are talking to Bo."}) as address:
+        other = browser.new_page()
+        other.goto(address)
+        other.get_by_label("Who you are").select_option("As Ana")
+        system = {"role": "system", "content": "You are talking to Ana."}
+        assert sent(other, "hey")["messages"] == [system, {"role": "user", "content": "hey"}]
+        other.reload()
+        expect(other.get_by_label("Who you are")).to_have_value("You are talking to Ana.")
+        other.close()
+
+
+def test_a_token_is_asked_for(browser: Browser, player: PagePlayer) -> None:
+    player.says = "welcome"
+    with serving(player, token="correct-horse-battery") as address:
+        page = browser.new_page()
+        page.goto(address)
+        for token in ("wrong", "correct-horse-battery"):
+            page.locator("#token").fill(token)
+            page.keyboard.press("Enter")
+        say(page, "hey")
+        assert answered(page) == "welcome"
+        page.reload()
+        expect(page.locator(".bubble")).to_have_text(["hey", "welcome"])
+        page.close()
+
+
+def test_a_server_that_is_gone_is_said_and_can_be_asked_again(browser: Browser, player: PagePlayer) -> None:
+    player.says = "back again"
+    page = browser.new_page()
+    with serving(player) as address:
+        page.goto(address)
+        expect(page.get_by_role("heading", name="Zoë").first).to_be_visible()
+    say(page, "still there?")
+    expect(page.get_by_role("alert")).to_contain_text("can't be reached")
+    page.get_by_role("button", name="Get a reply").click()
+    expect(page.get_by_role("alert")).to_contain_text("can't be reached")
+    with serving(player, port=int(address.rpartition(":")[2])):
+        page.get_by_role("button", name="Get a reply").click()
+        assert answered(page) == "back again"
+    # What was said is not given up for a reply that does not come.
+    page.get_by_role("button", name="Retry").click()
+    expect(page.get_by_role("alert")).to_contain_text("can't be reached")
+    assert answered(page) == "back again"
+    page.close()
