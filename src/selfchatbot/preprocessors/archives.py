@@ -25,6 +25,8 @@ MAX_TOTAL = 16 * 2**30
 HARMLESS = 64 * 2**20
 """Bytes up to which the ratio doesn't matter."""
 UNSAFE_NAME = re.compile(r"[/\\]|[A-Za-z]:|.*//|(?:.*[/\\])?\.\.(?:[/\\]|$)", re.DOTALL)
+CONTROL = re.compile(r"[\0-\x1f\x7f]")
+"""In the name of a file, these would break a message into lines or colour it."""
 ENCRYPTED = 1
 COMPRESSIONS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 """What phones and their apps write. zipfile unpacks a block of the others at once, however large it becomes."""
@@ -89,6 +91,8 @@ def files_below(folder: Path, wanted: Callable[[PurePath], bool]) -> list[Export
     """
     found: list[ExportPath] = []
     for path in walk(folder):
+        if CONTROL.search(str(path)):
+            raise ExportError(f"{shown(str(path))} has a control character in its name: rename the file")
         if wanted(path):
             found.append(path)
         elif path.suffix.lower() == ".zip":
@@ -133,6 +137,8 @@ def members(archive: Path, wanted: Callable[[PurePath], bool]) -> list[ZipMember
     _refuse_bombs(archive, taken)
     for info in taken:
         place = f"{archive}/{shown(info.filename)}"
+        if CONTROL.search(info.filename):
+            raise ExportError(f"{place} has a control character in its name: unpack the archive and rename the file")
         if stat.S_ISLNK(info.external_attr >> 16):
             raise ExportError(f"{place} is a link, no file: unpack the archive and remove it")
         if info.flag_bits & ENCRYPTED:
