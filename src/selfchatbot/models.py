@@ -3,6 +3,7 @@
 import hashlib
 import importlib.metadata
 import io
+import json
 import logging
 import os
 import warnings
@@ -74,9 +75,23 @@ def resolve(name: str) -> str:
 
 def load_tokenizer(name: str) -> "PreTrainedTokenizerBase":
     """The tokenizer of a model. Raises SelfChatBotError when it can't be reached."""
+    if _is_plain_tokenizer(Path(resolve(name))):
+        from transformers import PreTrainedTokenizerFast
+
+        return _load(name, PreTrainedTokenizerFast.from_pretrained)
     from transformers import AutoTokenizer
 
     return _load(name, AutoTokenizer.from_pretrained)
+
+
+def _is_plain_tokenizer(folder: Path) -> bool:
+    """Whether tokenizer.json is all there is to a tokenizer: `AutoTokenizer` would load torch to find that out."""
+    try:
+        config = json.loads((folder / "tokenizer_config.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    plain = ("TokenizersBackend", "PreTrainedTokenizerFast")
+    return isinstance(config, dict) and config.get("tokenizer_class") in plain and (folder / "tokenizer.json").is_file()
 
 
 def load_model(name: str, dtype: "torch.dtype", **options: Any) -> "PreTrainedModel":

@@ -25,6 +25,12 @@ def main() -> None:
     arguments.add_argument(
         "-mt", "--model-type", choices=("best", "final"), default="best", help="which checkpoint (default: best)"
     )
+    arguments.add_argument(
+        "--engine",
+        choices=("auto", "transformers", "llama.cpp"),
+        default="auto",
+        help="what computes (default: auto, which is llama.cpp where the extra `fast` is installed)",
+    )
     talk = arguments.add_argument_group("with -t session")
     talk.add_argument("--pace", action="store_true", help="replies take as long as you would need to type them")
     talk.add_argument(
@@ -63,11 +69,12 @@ def _stage(chosen: argparse.Namespace) -> None:
     with Console(stderr=True).status("loading the model"):
         from selfchatbot.models import quiet
 
+        _show_log()
         quiet()
         from selfchatbot.acquaintances import speakers
         from selfchatbot.player import Player
 
-        player = Player(checkpoint, parameters)
+        player = Player(checkpoint, parameters, engine=chosen.engine)
         player.speakers = speakers(dataset.preprocessed)
     if chosen.type == "prompt":
         messages = [{"role": "user", "content": chosen.prompt}]
@@ -85,6 +92,15 @@ def _stage(chosen: argparse.Namespace) -> None:
 
         pace = learned_pace(dataset) if chosen.pace else None
         session(player, dataset, checkpoint, pace, keep=not chosen.no_history)
+
+
+def _show_log() -> None:
+    """What takes long the first time is said on stderr."""
+    import logging
+
+    logger = logging.getLogger("selfchatbot")
+    logger.addHandler(logging.StreamHandler())
+    logger.setLevel(logging.INFO)
 
 
 if __name__ == "__main__":

@@ -9,14 +9,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from selfchatbot.chat_format import ChatFormat
 from selfchatbot.messages import ChatMessages
 from selfchatbot.models import Machine, quiet
 from selfchatbot.parameters import GenerationParameters
-from selfchatbot.player.checkpoint import load_checkpoint
-from selfchatbot.player.engine import Engine, Sampling
+from selfchatbot.player.engine import Sampling
+from selfchatbot.player.loading import EngineName, load_engine
 from selfchatbot.player.own_words import OwnWords
-from selfchatbot.player.transformers_engine import TransformersEngine
 
 RETRIES = 3
 LOOP_REPEATS = 5
@@ -49,17 +47,22 @@ class Player:
     """Loads a checkpoint folder (adapters or a whole model) and says what I would say next.
 
     ``parameters`` may be replaced at any time, and so may ``speakers``: names of others, for whom no reply may speak.
-    Raises SelfChatBotError when the checkpoint is not there or broken.
+    ``engine``: what computes; "llama.cpp" needs the optional package `xllamacpp` and writes a GGUF file beside the
+    checkpoint, "auto" takes it where it can. Raises SelfChatBotError when the checkpoint is not there or broken.
     """
 
     def __init__(
-        self, checkpoint: Path, parameters: GenerationParameters | None = None, machine: Machine | None = None
+        self,
+        checkpoint: Path,
+        parameters: GenerationParameters | None = None,
+        machine: Machine | None = None,
+        engine: EngineName = "transformers",
     ) -> None:
         quiet()
-        loaded = load_checkpoint(checkpoint, parameters, machine)
-        self.parameters = parameters or GenerationParameters(model=loaded.base)
-        self.chat_format = ChatFormat(loaded.tokenizer)
-        self._engine: Engine = TransformersEngine(loaded.model, min(loaded.window, self.parameters.max_length))
+        loaded = load_engine(checkpoint, parameters, machine, engine)
+        self.parameters = loaded.parameters
+        self.chat_format = loaded.chat_format
+        self._engine = loaded.engine
         self.speakers: frozenset[str] = frozenset()
         self._calls = 0
 

@@ -34,9 +34,9 @@ def load_checkpoint(
 ) -> Checkpoint:
     """Load best/, final/ or any folder like them. Raises SelfChatBotError when it is not there or damaged."""
     machine = machine or this_machine()
-    adapter = _adapter_config(folder)
+    adapter = check_checkpoint(folder)
     base = str(folder) if adapter is None else _base_model(adapter, parameters)
-    tokenizer = _loaded(folder, lambda: load_tokenizer(str(folder)))
+    tokenizer = load_checkpoint_tokenizer(folder)
     if adapter is None:
         model = _loaded(folder, lambda: load_model(base, machine.dtype))
     else:
@@ -44,7 +44,14 @@ def load_checkpoint(
     return Checkpoint(model.to(machine.device).eval(), tokenizer, base, window(model, UNLIMITED))
 
 
-def _adapter_config(folder: Path) -> dict[str, Any] | None:
+def load_checkpoint_tokenizer(folder: Path) -> "PreTrainedTokenizerBase":
+    """The tokenizer alone. Raises SelfChatBotError when it is damaged."""
+    tokenizer: PreTrainedTokenizerBase = _loaded(folder, lambda: load_tokenizer(str(folder)))
+    return tokenizer
+
+
+def check_checkpoint(folder: Path) -> dict[str, Any] | None:
+    """The adapters' adapter_config.json; None: a whole model. Raises SelfChatBotError for a folder that is neither."""
     if not (folder / "config.json").exists() and not (folder / "adapter_config.json").exists():
         raise SelfChatBotError(f"{folder} holds no checkpoint: train again")
     if not (folder / "adapter_config.json").exists():

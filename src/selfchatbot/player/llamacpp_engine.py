@@ -1,0 +1,182 @@
+"""The quick engine, with the optional package `xllamacpp`: llama.cpp's server, in this process, on a GGUF file.
+
+Every new token is one request that holds the whole sequence so far. llama.cpp keeps what it has read, so a request
+costs what the next step of its own loop costs (benchmarks/play.py), and each can say for itself which tokens may not
+follow and of how many last tokens repetition counts: those of the reply, not those of the prompt. A reply that isn't
+wanted any more ends between two requests.
+
+The requests go over HTTP and not through `Server.handle_completions`, because only the former tells the ids of tokens
+that are a part of a character, as those of most emoji are. The port is of 127.0.0.1 and asks for a random key.
+"""
+
+import http.client
+import json
+import os
+import random
+import secrets
+import sys
+import threading
+from collections.abc import Generator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from selfchatbot.errors import SelfChatBotError
+from selfchatbot.player.engine import Sampling, Token
+
+SLOTS = 4
+"""Sequences that are kept, and so candidates at once; more come in groups."""
+CERTAIN = 1_000.0
+"""Added to a logit, it leaves no choice."""
+LIKELIEST = 1_024
+"""Among so many tokens the probability of a part of a character is looked for."""
+
+
+class LlamaCppEngine:
+    """A loaded GGUF file. Raises SelfChatBotError when llama.cpp can't load it.
+
+    ``window`` is cut to the positions that the model has.
+    """
+
+    def __init__(self, gguf: Path, window: int, threads: int | None = None) -> None:
+        # Without it, a thread that waits for another keeps its core busy: beside any other program, a browser say, two
+        # threads were ten times slower than one. It is read when the library is loaded.
+        os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+        import xllamacpp
+
+        self._key = secrets.token_urlsafe(32)
+        parameters = xllamacpp.CommonParams()
+        parameters.model.path = str(gguf)
+        parameters.n_ctx = SLOTS * window
+        parameters.n_parallel = SLOTS
+        parameters.cache_ram_mib = 0
+        parameters.warmup = False
+        parameters.verbosity = 0
+        parameters.hostnames = ["127.0.0.1"]
+        parameters.port = 0
+        parameters.api_keys = [self._key]
+        parameters.cors_origins = ""
+        parameters.endpoint_slots = False
+        parameters.ui = False
+        threads = threads or cores()
+        parameters.cpuparams.n_threads = threads
+        parameters.cpuparams_batch.n_threads = threads
+        try:
+            self._server = xllamacpp.Server(parameters)
+        except Exception as error:
+            raise SelfChatBotError(f"llama.cpp can't load {gguf} ({type(error).__name__})") from error
+        self._address = self._server.listening_address.removeprefix("http://")
+        self._connections = threading.local()
+        self._workers = ThreadPoolExecutor(SLOTS, "llama.cpp")
+        positions = self._ask("/v1/models", None)["data"][0]["meta"]["n_ctx_train"]
+        self.window = min(window, positions)
+
+    def generate(self, prompt: list[int], sampling: Sampling, count: int = 1) -> Generator[Token, None, None]:
+        seeds = random.Random(sampling.seed)  # None: another one in every call
+        for first in range(0, count, SLOTS):
+            group = range(first, min(first + SLOTS, count))
+            yield from self._together(prompt, sampling, group, seeds)
+
+    def _together(
+        self, prompt: list[int], sampling: Sampling, group: range, seeds: random.Random
+    ) -> Generator[Token, None, None]:
+        """Tokens of some candidates, all that haven't ended one further in each round.
+
+        The first tokens come from one request: llama.cpp reads the prompt once and copies what it has read.
+        """
+        own = [random.Random(seeds.getrandbits(64)) for _ in group]
+        replies: list[list[int]] = [[] for _ in group]
+        answers = self._steps(prompt, [], sampling, seeds.getrandbits(31), len(group))
+        running = list(range(len(group)))
+        for length in range(1, sampling.max_new_tokens + 1):
+            for candidate, (token, log_probability) in zip(running, answers, strict=True):
+                replies[candidate].append(token)
+                yield Token(group[candidate], token, log_probability)
+            running = [candidate for candidate in running if replies[candidate][-1] != sampling.end]
+            if not running or length == sampling.max_new_tokens:
+                return
+            work = [(prompt, replies[candidate], sampling, own[candidate].getrandbits(31)) for candidate in running]
+            if len(work) == 1:
+                answers = self._steps(*work[0])
+            else:
+                answers = [
+                    answer for found in self._workers.map(lambda step: self._steps(*step), work) for answer in found
+                ]
+
+    def _steps(
+        self, prompt: list[int], reply: list[int], sampling: Sampling, seed: int, count: int = 1
+    ) -> list[tuple[int, float]]:
+        """The next token after ``prompt`` and ``reply``, chosen ``count`` times, and its log-probability."""
+        never = sampling.never if reply or sampling.may_be_empty else sampling.never | {sampling.end}
+        request = {
+            "prompt": prompt + reply,
+            "n_predict": 1,
+            "n": count,
+            "samplers": ["penalties", "temperature", "top_k", "top_p"],
+            "temperature": sampling.temperature,
+            "top_k": sampling.top_k,
+            "top_p": sampling.top_p,
+            "repeat_penalty": sampling.repetition_penalty,
+            "repeat_last_n": len(reply),
+            "logit_bias": [[token, False] for token in never],
+            "seed": seed,
+            "n_probs": 1,
+            "return_tokens": True,
+            "response_fields": ["tokens", "completion_probabilities"],
+        }
+        answers = self._ask("/completion", request)
+        found = []
+        for answer in answers if isinstance(answers, list) else [answers]:
+            (token,) = answer["tokens"]
+            told = answer.get("completion_probabilities")
+            found.append(
+                (token, told[0]["logprob"] if told else self._log_probability(prompt + reply, token, sampling))
+            )
+        return found
+
+    def _log_probability(self, sequence: list[int], token: int, sampling: Sampling) -> float:
+        """Of a token whose bytes are no whole character: llama.cpp tells it only beside one that is.
+
+        For a token that isn't among the likeliest, that of the least likely of them.
+        """
+        request = {
+            "prompt": sequence,
+            "n_predict": 1,
+            "temperature": 0,
+            "logit_bias": [[sampling.end, CERTAIN]],
+            "n_probs": LIKELIEST,
+            "response_fields": ["completion_probabilities"],
+        }
+        likeliest = self._ask("/completion", request)["completion_probabilities"][0]["top_logprobs"]
+        known = {one["id"]: float(one["logprob"]) for one in likeliest}
+        return known.get(token, min(known.values()))
+
+    def _ask(self, path: str, request: dict[str, Any] | None) -> Any:
+        """An answer of the server, over a connection that each thread keeps. Raises SelfChatBotError for a refusal."""
+        connection = getattr(self._connections, "one", None)
+        if connection is None:
+            connection = self._connections.one = http.client.HTTPConnection(self._address)
+        try:
+            connection.request(
+                "GET" if request is None else "POST",
+                path,
+                None if request is None else json.dumps(request),
+                {"Authorization": f"Bearer {self._key}", "Content-Type": "application/json"},
+            )
+            response = connection.getresponse()
+            answer = json.loads(response.read())
+        except BaseException:  # Ctrl-C too: what is left in the pipe belongs to nobody
+            connection.close()
+            self._connections.one = None
+            raise
+        if response.status != 200:
+            raise SelfChatBotError(f"llama.cpp refused a request ({response.status})")
+        return answer
+
+
+def cores() -> int:
+    """Real cores that this process may use: a second thread on one of them gains nothing."""
+    import psutil
+
+    allowed = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
+    return max(1, min(psutil.cpu_count(logical=False) or allowed, allowed))
