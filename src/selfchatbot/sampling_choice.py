@@ -84,7 +84,9 @@ def choose_sampling(
 
     What the user edited there stays. ``on_progress`` gets the number of samplings tried and of all. None, and nothing
     changes, where validation.jsonl has fewer than ``FEWEST`` replies of mine to something. After ``seconds`` no
-    further sampling is begun; None as well where the first took as long. Raises SelfChatBotError when the checkpoint can't be loaded.
+    further sampling is begun; None as well where the first took as long.
+
+    Raises SelfChatBotError when the checkpoint can't be loaded.
     """
     from selfchatbot.player.checkpoint import load_checkpoint
 
