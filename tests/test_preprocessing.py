@@ -322,6 +322,7 @@ def test_groups_left_out(dataset: Dataset) -> None:
     assert summary.formats[0].groups_left_out == 1
     assert {line["contact"] for line in lines_of(dataset)} == {"moss"}
     assert "fern" not in summary.formats[0].senders
+    assert not any("no message of yours" in warning for warning in summary.warnings)
 
 
 def test_reply_is_put_into_its_context(dataset: Dataset) -> None:

@@ -25,7 +25,7 @@ from selfchatbot.parameters import (
 )
 from selfchatbot.people import Contacts, Exclusion
 from selfchatbot.preprocessors import Preprocessor, Preprocessors
-from selfchatbot.reading import FormatReader, FormatSummary
+from selfchatbot.reading import FormatReader, FormatSummary, Shared
 from selfchatbot.redaction import Redactor
 from selfchatbot.spool import Spool
 
@@ -105,10 +105,8 @@ def preprocess(dataset: Dataset, progress: Callable[[str], None] = lambda _: Non
     redactor = Redactor(raw.redact, exclusion.names)
     scratch = dataset.environment.preprocessed
     with Spool(scratch) as spool:
-        formats = [
-            FormatReader(folder, preprocessor, raw, contacts, exclusion, redactor, spool, scratch, progress).read()
-            for folder, preprocessor in preprocessors.items()
-        ]
+        shared = Shared(raw, contacts, exclusion, redactor, spool, scratch, progress)
+        formats = [FormatReader(folder, preprocessor, shared).read() for folder, preprocessor in preprocessors.items()]
         replies = sum(spool.replies)
         if replies < MINIMUM_REPLIES:
             raise SelfChatBotError(

@@ -3,9 +3,8 @@
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import timedelta
 from itertools import groupby
 from operator import attrgetter
 from pathlib import Path
@@ -13,8 +12,8 @@ from typing import Any
 
 from selfchatbot.conversations import build_conversations
 from selfchatbot.errors import ExportError, ParametersError
+from selfchatbot.intake import Intake, NextFile, OverlapError
 from selfchatbot.messages import Message
-from selfchatbot.overlaps import Overlaps
 from selfchatbot.parameters import FILE_NAME, RawParameters
 from selfchatbot.people import Contacts, Exclusion
 from selfchatbot.preprocessors import ExportFile, Preprocessor
@@ -86,10 +85,6 @@ class _UnsaidError(Exception):
     """There is a file that doesn't say who made it."""
 
 
-class _OverlapError(Exception):
-    """Two files hold the same time of one chat."""
-
-
 class _Speakers(dict[str, str | None]):
     """Authors to the names of their contacts, and me to None."""
 
@@ -102,41 +97,34 @@ class _Speakers(dict[str, str | None]):
         return self[author]
 
 
+@dataclass(slots=True)
+class Shared:
+    """What the formats of one dataset have in common."""
+
+    raw: RawParameters
+    contacts: Contacts
+    exclusion: Exclusion
+    redactor: Redactor
+    spool: Spool
+    scratch: Path
+    """A directory for nameless temporary files."""
+    progress: Callable[[str], None]
+
+
 class FormatReader:
     """Reads one format's folder into the spool."""
 
-    def __init__(
-        self,
-        folder: Path,
-        preprocessor: Preprocessor,
-        raw: RawParameters,
-        contacts: Contacts,
-        exclusion: Exclusion,
-        redactor: Redactor,
-        spool: Spool,
-        scratch: Path,
-        progress: Callable[[str], None],
-    ) -> None:
+    def __init__(self, folder: Path, preprocessor: Preprocessor, shared: Shared) -> None:
         self._folder = folder
         self._preprocessor = preprocessor
         self._name = preprocessor.name
-        self._raw = raw
-        self._gap = timedelta(minutes=raw.conversation_gap_minutes)
-        self._contacts = contacts
-        self._exclusion = exclusion
-        self._redactor = redactor
-        self._spool = spool
-        self._scratch = scratch
-        self._progress = progress
+        self._shared = shared
+        self._gap = timedelta(minutes=shared.raw.conversation_gap_minutes)
         self._told = 0.0
-        self._spoken: set[str] = set()
-        """Chats in which somebody who is to be left out has written."""
-        self._files_left_out: set[int] = set()
-        """Numbers of files of which something was left out."""
         self._place = folder.parent / FILE_NAME
         self._exports = preprocessor.export_files(folder)
-        self._overlapping = False
-        """Whether equal messages of two files are looked for, which costs time and is seldom of use."""
+        self._compare: Path | None = None
+        """Set when files overlap."""
 
     def read(self) -> FormatSummary:
         """The conversations go to the spool, everything else is in the summary.
@@ -151,12 +139,12 @@ class FormatReader:
             hint = hint_for_folder(kind, self._folder)
             suffixes = " or ".join(self._preprocessor.suffixes)
             raise ExportError(hint or f"{self._folder} holds no export ({suffixes}): put your exports there")
-        self._progress(f"reading {len(self._exports)} file(s) of {self._name}")
+        self._shared.progress(f"reading {len(self._exports)} file(s) of {self._name}")
         try:
             try:
                 summary = self._read()
-            except _OverlapError:
-                self._overlapping = True
+            except OverlapError:
+                self._compare = self._shared.scratch
                 summary = self._read()
             if not summary.senders:
                 raise ExportError(f"{self._folder}: there is no message with text in any file that may be used")
@@ -215,12 +203,13 @@ class FormatReader:
 
     def _census(self) -> tuple[set[str], str, FormatSummary]:
         """Who writes in every chat. One more pass: only its end shows who that is."""
-        summary = FormatSummary(self._name)
+        self._shared.progress(f"reading {self._name}: looking for you")
+        intake = self._intake(_Speakers(lambda _: False, self._shared.contacts))
+        summary = FormatSummary(self._name, files=intake.files)
         common: set[str] | None = None
         chats: set[str] = set()
-        self._progress(f"reading {self._name}: looking for you")
-        nobody = _Speakers(lambda _: False, self._contacts)
-        for chat, messages in groupby(self._messages(summary, nobody), key=attrgetter("chat")):
+        stream = intake.messages(lambda _: None, len(self._exports) > 1, self._compare)
+        for chat, messages in groupby(stream, key=attrgetter("chat")):
             authors = Counter(message.author for message in messages)
             summary.senders.update(authors)
             common = set(authors) if common is None else common & authors.keys()
@@ -248,36 +237,35 @@ class FormatReader:
                 '"aliases"'
             )
 
-    def _pass(
-        self, is_me: Callable[[str], bool], how: str, take: Callable[[ExportFile | None], None] = lambda _: None
-    ) -> FormatSummary:
-        """Read everything once and keep the conversations; nothing of it stays if that fails."""
-        length, counts = len(self._spool), self._redactor.counts.copy()
+    def _pass(self, is_me: Callable[[str], bool], how: str, take: NextFile = lambda _: None) -> FormatSummary:
+        """Read everything once and keep the conversations; nothing of it stays if that fails or nobody is me."""
+        spool, redactor = self._shared.spool, self._shared.redactor
+        length, counts = len(spool), redactor.counts.copy()
+        found = False
         try:
             summary = self._conversations(is_me, how, take)
-        except BaseException:
-            self._spool.shrink(length)
-            self._redactor.counts = counts
-            raise
-        if not summary.me:
-            self._spool.shrink(length)
-            self._redactor.counts = counts
+            found = bool(summary.me)
+        finally:
+            if not found:
+                spool.shrink(length)
+                redactor.counts = counts
         return summary
 
-    def _conversations(
-        self, is_me: Callable[[str], bool], how: str, take: Callable[[ExportFile | None], None]
-    ) -> FormatSummary:
-        summary = FormatSummary(self._name, how=how)
-        speakers = _Speakers(is_me, self._contacts)
+    def _conversations(self, is_me: Callable[[str], bool], how: str, take: NextFile) -> FormatSummary:
+        shared, exclusion = self._shared, self._shared.exclusion
+        speakers = _Speakers(is_me, shared.contacts)
+        intake = self._intake(speakers)
+        summary = FormatSummary(self._name, files=intake.files, how=how)
 
         def next_file(file: ExportFile | None) -> None:
             take(file)
-            speakers.clear()
+            speakers.clear()  # who I am may be another name there
 
-        mine_in_files: set[int] = set()
-        mine_in_chats: set[str] = set()
-        stream = self._messages(summary, speakers, next_file)
-        spoken: set[str] = set()
+        # Files of which it is known that I write in them, or that it doesn't matter.
+        settled_files: set[int] = intake.files_left_out
+        settled_chats: set[str] = set()
+        stays: set[str] = set()
+        stream = intake.messages(next_file, len(self._exports) > 1, self._compare)
         for chat, messages in groupby(stream, key=attrgetter("chat")):
             self._tell(f"reading {self._name}: chat {summary.chats + 1:,}")
             number = len(summary.files)
@@ -285,131 +273,58 @@ class FormatReader:
             group = file.group if file is not None and file.chat == chat else None
             authors: Counter[str] = Counter()
             replies: Counter[str] = Counter()
-            length, counts = len(self._spool), self._redactor.counts.copy()
+            length, counts = len(shared.spool), shared.redactor.counts.copy()
             for conversation in build_conversations(
                 _counted(messages, authors),
                 speakers.__getitem__,
                 self._gap,
-                self._raw.context_turns,
+                shared.raw.context_turns,
                 group,
                 self._name,
             ):
-                redacted = self._redactor.conversation(conversation)
-                self._spool.add(redacted)
+                redacted = shared.redactor.conversation(conversation)
+                shared.spool.add(redacted)
                 replies[redacted.contact] += redacted.replies
             others = {speakers[author] for author in authors} - {None}
-            if self._leave_out(summary, chat, group, len(others)):
-                self._spool.shrink(length)
-                self._redactor.counts = counts
+            is_group = group or (group is None and len(others) > 1)
+            excluded_group = self._preprocessor.group_chats == "exclude" and is_group
+            # Where nobody else has written than people who are excluded, my words were for them.
+            excluded = chat in intake.spoken and not others
+            if excluded_group or excluded or any(speakers[author] is None for author in authors):
+                settled_files.add(number)
+                if file is not None and file.chat == chat:
+                    settled_chats.add(chat)
+            if excluded_group or excluded:
+                summary.groups_left_out += excluded_group
+                shared.spool.shrink(length)
+                shared.redactor.counts = counts
                 continue
             summary.chats += 1
             summary.senders.update(authors)
             summary.contacts.update(replies)
-            if chat in self._spoken:
-                spoken.add(chat)
-            if any(speakers[author] is None for author in authors):
-                mine_in_files.add(number)
-                if file is not None and file.chat == chat:
-                    mine_in_chats.add(chat)
+            if chat in intake.spoken:
+                stays.add(chat)
+        for chat in intake.spoken - stays:
+            exclusion.leave_out(chat)
+        summary.repeated, summary.left_out = intake.repeated, intake.left_out
         summary.me = [author for author in summary.senders if speakers[author] is None]
         summary.without_me = [
             file.path.name
             for number, file in enumerate(summary.files, 1)
             if file.messages
-            and not (number in mine_in_files or file.chat in mine_in_chats)
-            and not (number in self._files_left_out or self._exclusion.is_hidden(file.chat))
+            and not (number in settled_files or file.chat in settled_chats or exclusion.is_hidden(file.chat))
         ]
-        for chat in self._spoken - spoken:
-            self._exclusion.leave_out(chat)
-        summary.files = [file for file in summary.files if not self._exclusion.is_hidden(file.chat)]
+        summary.files = [file for file in summary.files if not exclusion.is_hidden(file.chat)]
         return summary
 
-    def _leave_out(self, summary: FormatSummary, chat: str, group: bool | None, others: int) -> bool:
-        """Whether a chat, read to its end, is one to be left out."""
-        if self._preprocessor.group_chats == "exclude" and (group or (group is None and others > 1)):
-            summary.groups_left_out += 1
-            return True
-        return chat in self._spoken and not others
-
-    def _messages(
-        self,
-        summary: FormatSummary,
-        speakers: _Speakers,
-        next_file: Callable[[ExportFile | None], None] = lambda _: None,
-    ) -> Iterator[Message]:
-        """What may enter, once; ``next_file`` is told of each file before its first message is given."""
-        self._spoken.clear()
-        self._files_left_out.clear()
-        files = summary.files
-        number = -1
-        chat: str | None = None
-        time: datetime | None = None
-        compared = self._preprocessor.exports_overlap and len(self._exports) > 1 and not self._overlapping
-        ends: dict[str, datetime] = {}  # of the chats, as far as they have been read
-        repeated: Counter[int] = Counter()
-        kept = _Kept(self._exclusion, speakers, self._gap, self._spoken) if self._exclusion.active else None
-        with ExitStack() as stack:
-            overlaps = stack.enter_context(Overlaps(self._scratch)) if self._overlapping else None
-            for message in self._preprocessor.read(self._folder, files):
-                if message.chat != chat or len(files) != number:
-                    if compared and chat is not None and time is not None:
-                        ends[chat] = max(ends.get(chat, time), time)
-                        if message.timestamp <= ends.get(message.chat, datetime.min):
-                            raise _OverlapError
-                    chat = message.chat
-                    if len(files) != number:
-                        number = len(files)
-                        next_file(files[-1] if files else None)
-                time = message.timestamp
-                if kept is not None and not kept.takes(message):
-                    summary.left_out += 1
-                    self._files_left_out.add(number)
-                elif overlaps is not None and overlaps.repeated(message, number):
-                    repeated[number] += 1
-                else:
-                    yield message
-        summary.repeated = repeated.total()
-        for number, count in repeated.items():
-            if number > 0:
-                files[number - 1].notes.append(
-                    f"{count:,} messages are in another export of the chat too: they count once"
-                )
+    def _intake(self, speakers: _Speakers) -> Intake:
+        return Intake(self._folder, self._preprocessor, speakers, self._shared.exclusion, self._gap)
 
     def _tell(self, text: str) -> None:
         now = time.monotonic()
         if now - self._told > PROGRESS_SECONDS:
             self._told = now
-            self._progress(text)
-
-
-class _Kept:
-    """Which messages of a format may enter."""
-
-    def __init__(self, exclusion: Exclusion, speakers: _Speakers, gap: timedelta, spoken: set[str]) -> None:
-        self._exclusion = exclusion
-        self._speakers = speakers
-        self._gap = gap
-        self._spoken = spoken
-        self._chat: str | None = None
-        self._chat_left_out = False
-        self._last_left_out: datetime | None = None
-
-    def takes(self, message: Message) -> bool:
-        """Whether a message may enter. What I answer to somebody who is left out may not, either."""
-        if message.chat != self._chat:
-            self._chat = message.chat
-            self._chat_left_out = self._exclusion.chat(message.chat)
-            self._last_left_out = None
-        if self._chat_left_out or self._exclusion.time(message.timestamp):
-            return False
-        if self._exclusion.person(message.author):
-            self._spoken.add(message.chat)
-            self._last_left_out = message.timestamp
-            return False
-        if self._last_left_out is not None and self._speakers[message.author] is None:
-            return message.timestamp - self._last_left_out > self._gap
-        self._last_left_out = None
-        return True
+            self._shared.progress(text)
 
 
 def _counted(messages: Iterable[Message], authors: Counter[str]) -> Iterator[Message]:
