@@ -191,6 +191,12 @@ def test_a_reload_keeps_conversation_and_draft(page: Page, player: PagePlayer) -
     expect(page.locator(".bubble")).to_have_count(0)
     page.reload()
     expect(page.get_by_text("Say something to begin")).to_be_visible()
+    page.get_by_role("button", name="Back to the last conversation").click()
+    expect(page.locator(".bubble")).to_have_text(["will it stay?", "it stays"])
+    page.get_by_role("button", name="New conversation").click()
+    page.get_by_role("button", name="New conversation").click()
+    expect(page.get_by_role("button", name="Back to the last conversation")).to_be_hidden()
+    assert "will it stay" not in page.evaluate("JSON.stringify(localStorage)")
 
 
 def test_a_reload_in_the_middle_of_a_reply_loses_nothing(page: Page, player: PagePlayer) -> None:

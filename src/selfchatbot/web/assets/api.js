@@ -1,6 +1,8 @@
 /** What the server of this page says: who it is, and replies piece by piece. */
 
-let token = sessionStorage.getItem("token") ?? "";
+import { load, save } from "./store.js";
+
+let token = load("token", "", "sessionStorage");
 
 export class ServerError extends Error {
   /** @param {number} status 0: nobody answers */
@@ -13,7 +15,7 @@ export class ServerError extends Error {
 /** Remembered until this tab is closed. */
 export function useToken(value) {
   token = value;
-  sessionStorage.setItem("token", value);
+  save("token", value, "sessionStorage");
 }
 
 /** @returns {Promise<{name: string, parameters: object, contacts: {name: string, system: string}[]}>} */

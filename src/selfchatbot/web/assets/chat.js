@@ -53,6 +53,7 @@ function setStatus(text) {
 
 function render() {
   part("welcome").hidden = turns.length > 0;
+  part("bring-back").hidden = load("former", []).length === 0;
   show(turns, { name, retry, edit });
   markEdited(editing);
   showButtons();
@@ -135,6 +136,16 @@ function edit(index) {
   fit();
 }
 
+/** Go to another conversation; the one that was here can be brought back, once. */
+function change(others) {
+  save("former", turns);
+  turns = others;
+  stopEditing();
+  keep();
+  render();
+  message.focus();
+}
+
 function stopEditing() {
   editing = -1;
   part("editing").hidden = true;
@@ -164,7 +175,6 @@ message.addEventListener("input", () => {
 });
 message.addEventListener("keydown", (event) => {
   if (event.isComposing) return;
-  // On a phone Enter makes a new line only where there is no Shift key: its keyboard has a key to send.
   if (event.key === "Enter" && !event.shiftKey) {
     event.preventDefault();
     part("composer").requestSubmit();
@@ -191,12 +201,9 @@ part("cancel-edit").addEventListener("click", () => {
 });
 part("new-chat").addEventListener("click", () => {
   stop();
-  turns = [];
-  stopEditing();
-  keep();
-  render();
-  message.focus();
+  change([]);
 });
+part("bring-back").addEventListener("click", () => change(load("former", [])));
 contact.addEventListener("change", () => save("contact", contact.value));
 part("token-form").addEventListener("submit", (event) => {
   event.preventDefault();

@@ -2,18 +2,19 @@
 
 const PREFIX = "selfchatbot.";
 
-export function load(key, otherwise) {
+/** @param {"localStorage" | "sessionStorage"} where the latter lasts until the tab is closed */
+export function load(key, otherwise, where = "localStorage") {
   try {
-    return JSON.parse(localStorage.getItem(PREFIX + key)) ?? otherwise;
+    return JSON.parse(window[where].getItem(PREFIX + key)) ?? otherwise;
   } catch {
     return otherwise;
   }
 }
 
 /** Where the browser keeps nothing (private windows, full storage) the page works without. */
-export function save(key, value) {
+export function save(key, value, where = "localStorage") {
   try {
-    localStorage.setItem(PREFIX + key, JSON.stringify(value));
+    window[where].setItem(PREFIX + key, JSON.stringify(value));
   } catch {
     // Then it lasts until the page is closed.
   }
