@@ -48,6 +48,7 @@ class _Member(io.RawIOBase):
     def __init__(self, path: ZipMember) -> None:
         super().__init__()
         self._path = path
+        self._file: IO[bytes] = io.BytesIO()  # something to close when the next line fails
         self._file = self._guarded(lambda: path.root.open(path.at))
 
     def _guarded(self, action: Callable[[], Any]) -> Any:
