@@ -120,6 +120,7 @@ def test_by_default(text: str, expected: str) -> None:
         "that's the key to success",
         "the monkey is here",
         "what's the password?\nlol idk",
+        'keep my password a secret\n"what was it then?"',
         "the password is https://example.org/reset",
         "zip code 12345",
         "Postleitzahl: 12345",
@@ -146,12 +147,15 @@ def test_left_as_it_is(text: str) -> None:
         ("see https://example.org/a?b=c#d, www.example.org and discord.gg/abc!", "see [link], [link] and [link]!"),
         ("I live at 221B Baker Street, come", "I live at [address], come"),
         ("12 rue de la Paix, Hauptstraße 12a und calle Mayor, 5", "[address], [address] und [address]"),
+        ("123 main st, apt 4b or ul. Długa 7", "[address] or [address]"),
+        ("it was a 5 hour drive, 16 years down the road, 70 in the left lane", None),
+        ("the class called cs 142, Katie 1, a decade 2, in 1000 place it right", None),
         ("johanna's, Johannas, JOHANNA and johannaxyz", "[private]'s, [private], [private] and johannaxyz"),
         ("高橋さん x  9 and x9", "[private]さん [private] and x9"),
     ],
 )
-def test_when_asked_for(text: str, expected: str) -> None:
-    assert redacted(text, ALL) == expected
+def test_when_asked_for(text: str, expected: str | None) -> None:
+    assert redacted(text, ALL) == (text if expected is None else expected)
 
 
 def test_phone_numbers_without_a_region_need_a_plus() -> None:

@@ -13,24 +13,31 @@ EMAIL = r"(?<![\w.+%-])[\w.+%-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,8}(?<![_-])
 STREETS = (
     "street|st|avenue|ave|road|rd|lane|ln|drive|dr|boulevard|blvd|court|ct|place|square|terrace|highway|hwy|parkway"
 )
-FRENCH = r"rue|avenue|av\.|boulevard|bd|place|chemin|allée|impasse|quai|route"
-GERMANIC = (
-    "straße|strasse|str\\.|weg|platz|allee|gasse|damm|ufer|chaussee|straat|laan|plein|gracht|kade|vej|gade|gatan|gata|"
-    "vägen|katu|tie"
+NO_NAME = (
+    "in|the|a|an|and|then|down|up|to|from|of|off|on|or|at|with|is|was|my|our|your|his|her|their|this|that|more|hours?|"
+    "minutes?|mins?|seconds?|miles?|mph|km|kilometers?|years?|days?|weeks?|months?|people|cars?|lane"
 )
-SOUTHERN = r"calle|c/|avenida|avda\.?|plaza|paseo|via|viale|piazza|corso|rua|travessa|praça|ul\.|ulica|ул\.|улица"
-NUMBER = re.compile(r"\d+")
+"""Words that make of a number and a street something else: "a 5 hour drive"."""
+FRENCH = r"(?:rue|(?:avenue|av\.|boulevard|bd|place|chemin|allée|impasse|quai|route)[ ](?:de|du|des|d'|d’|la|le|les))"
+GERMANIC = (
+    "straße|strasse|str\\.|weg|platz|allee|gasse|damm|ufer|chaussee|straat|laan|plein|gracht|vej|gatan|vägen|katu"
+)
+SOUTHERN = (
+    r"(?:(?:calle|avenida|plaza|paseo|viale?|piazza|corso|rua|travessa|praça|ulica|улица)[ ]|"
+    r"(?:c/|avda\.|ul\.|ул\.)[ ]?)"
+)
 ADDRESS = (
-    rf"(?<![\w.,:/-])\d{{1,5}}[a-z]?[ ](?:[^\W\d_][\w.'’-]{{0,20}}[ ]){{1,4}}(?:{STREETS})(?![\w'’])\.?"
-    r"(?:,?[ ](?:apt|apartment|unit|suite|flat|#)\.?[ ]?\w{1,6})?"
-    rf"|(?<![\w.,:/-])\d{{1,4}}(?:[ ]?(?:bis|ter))?,?[ ](?:{FRENCH})[ ][^\n\x1e,.!?\d]{{3,40}}"
-    rf"|(?<!\w)(?:[^\W\d_]{{1,20}}-){{0,3}}[^\W\d_]{{0,30}}(?:{GERMANIC})[ ]\d{{1,4}}[ ]?[a-z]?(?!\w)"
-    rf"|(?<!\w)(?:{SOUTHERN})[ ]?[^\n\x1e,.!?\d]{{3,40}}?,?[ ](?:n[º°.]?[ ]?|д\.?[ ]?)?\d{{1,5}}(?!\w)"
+    rf"(?<![\w.,:/-])\d{{1,5}}[a-z]?[ ](?:(?!(?:{NO_NAME})[ ])[^\W\d_][\w.'’-]{{0,20}}[ ]){{1,3}}"
+    rf"(?:{STREETS})(?![\w'’])\.?(?:,?[ ](?:apt|apartment|unit|suite|flat|#)\.?[ ]?\w{1, 6})?"
+    rf"|(?<![\w.,:/-])\d{{1,4}}(?:[ ]?(?:bis|ter))?,?[ ]{FRENCH}[ ][^\n\x1e,.!?\d]{{3,40}}"
+    rf"|(?<!\w)(?:[^\W\d_]{{1,20}}-){{0,3}}[^\W\d_]{{1,30}}(?:{GERMANIC})[ ]\d{{1,4}}[ ]?[a-z]?(?!\w)"
+    rf"|(?<!\w){SOUTHERN}[^\n\x1e,.!?\d]{{3,40}}?,?[ ](?:n[º°.]?[ ]?|д\.?[ ]?)?\d{{1,5}}(?!\w)"
 )
 """Number and street, or street and number, by the words for streets."""
 
 AROUND = 100
 """Characters before and after a number in which a whole address has room."""
+NUMBER = re.compile(r"\d+")
 STREET = re.compile(ADDRESS)
 
 

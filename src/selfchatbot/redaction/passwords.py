@@ -71,7 +71,7 @@ def _is_secret(value: str, match: re.Match[str], alone: bool) -> bool:
         return False
     strong = _looks_random(value)
     if match["next"] is not None:  # only its place announces it
-        return alone and strong and len(value) >= 6
+        return alone and strong and len(value) >= 6 and len(value.split()) == 1
     if match["sign"] is not None and alone and match["sure"] is not None:
         return True
     if match["quoted"] is not None:
