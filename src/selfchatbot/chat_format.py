@@ -141,6 +141,28 @@ class ChatFormat:
         """Ids of the special tokens, which never stand inside a reply."""
         return self._special
 
+    def texts(self) -> dict[str, str | None]:
+        """What stands around contents, as text, for the templates of other runners; None where a template has nothing.
+
+        Keys: ``head`` before a first turn of the others, ``opening`` before a first one of mine, ``user_to_me``,
+        ``me_to_user`` (my end token included), ``system``, ``system_to_user``, ``system_to_me``, ``end``.
+        """
+        pieces = self._pieces
+        ids = {
+            "head": pieces.head,
+            "opening": pieces.opening,
+            "user_to_me": pieces.user_to_me,
+            "me_to_user": [self.end, *pieces.me_to_user],
+            "system": pieces.system,
+            "system_to_user": pieces.system_to_user,
+            "system_to_me": pieces.system_to_me,
+            "end": [self.end],
+        }
+        return {
+            name: None if tokens is None else str(self.tokenizer.decode(tokens, clean_up_tokenization_spaces=False))
+            for name, tokens in ids.items()
+        }
+
     @property
     def marks(self) -> frozenset[str]:
         """Texts that the template puts around turns: special tokens and what is written there, but for plain words."""

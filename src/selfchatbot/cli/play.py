@@ -9,6 +9,10 @@ from selfchatbot.cli.shell import parser, run
 
 if TYPE_CHECKING:
     import argparse
+    from pathlib import Path
+
+    from selfchatbot.environment import Dataset
+    from selfchatbot.parameters import GenerationParameters
 
 
 def main() -> None:
@@ -17,9 +21,9 @@ def main() -> None:
     arguments.add_argument(
         "-t",
         "--type",
-        choices=("session", "prompt", "game", "web"),
+        choices=("session", "prompt", "game", "web", "export"),
         default="session",
-        help="a conversation (default), one prompt, a guessing game, or a page in the browser",
+        help="a conversation (default), one prompt, a guessing game, a page in the browser, or a folder to take along",
     )
     arguments.add_argument("-p", "--prompt", help="what is said to the model, with -t prompt")
     arguments.add_argument(
@@ -42,6 +46,10 @@ def main() -> None:
     page.add_argument("--port", type=int, default=8642, metavar="N", help="default: 8642; 0: any free one")
     page.add_argument("--host", default="127.0.0.1", help="default: 127.0.0.1, which only this machine can reach")
     page.add_argument("--token", help="a secret that clients must know; needed with any other --host")
+    carry = arguments.add_argument_group("with -t export")
+    carry.add_argument(
+        "--quantize", choices=("f16", "q8_0"), default="q8_0", help="number format of the GGUF file (default: q8_0)"
+    )
     chosen = arguments.parse_args()
     if chosen.type == "prompt" and not (chosen.prompt or "").strip():
         arguments.error('-t prompt needs -p "what you say"')
@@ -62,6 +70,9 @@ def _stage(chosen: argparse.Namespace) -> None:
     if not checkpoint.is_dir():
         raise SelfChatBotError(f"{checkpoint} is not there: run selfChatBot_train -d {dataset.id}")
     parameters = read_parameters(dataset.results / FILE_NAME, GenerationParameters)
+    if chosen.type == "export":
+        _export(chosen, dataset, checkpoint, parameters)
+        return
     if chosen.type == "web":
         from selfchatbot.cli.web import open_port, web
 
@@ -92,6 +103,20 @@ def _stage(chosen: argparse.Namespace) -> None:
 
         pace = learned_pace(dataset) if chosen.pace else None
         session(player, dataset, checkpoint, pace, keep=not chosen.no_history)
+
+
+def _export(chosen: argparse.Namespace, dataset: Dataset, checkpoint: Path, parameters: GenerationParameters) -> None:
+    from rich.console import Console
+
+    with Console(stderr=True).status("loading and writing the model"):
+        from selfchatbot.models import quiet
+
+        _show_log()
+        quiet()
+        from selfchatbot.cli.export import export_dataset
+
+        folder = export_dataset(dataset, checkpoint, parameters, chosen.quantize)
+    print(f"{folder} is ready: README.md in it says how to use it, and whom to ask before you share it")
 
 
 def _show_log() -> None:

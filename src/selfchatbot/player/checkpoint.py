@@ -33,14 +33,20 @@ def load_checkpoint(
     folder: Path, parameters: GenerationParameters | None = None, machine: Machine | None = None
 ) -> Checkpoint:
     """Load best/, final/ or any folder like them. Raises SelfChatBotError when it is not there or damaged."""
+    import torch
+
     machine = machine or this_machine()
     adapter = check_checkpoint(folder)
     base = str(folder) if adapter is None else _base_model(adapter, parameters)
     tokenizer = load_checkpoint_tokenizer(folder)
+    # Where memory is not the card's, adapters are added in float32 and rounded once.
+    dtype = torch.float32 if machine.device == "cpu" else machine.dtype
     if adapter is None:
-        model = _loaded(folder, lambda: load_model(base, machine.dtype))
+        model = _loaded(folder, lambda: load_model(base, dtype))
     else:
-        model = _loaded(folder, lambda: _merged(load_model(base, machine.dtype), folder))
+        model = _loaded(folder, lambda: _merged(load_model(base, dtype), folder))
+    for parameter in model.parameters():  # not `model.to`: rotary frequencies stay float32
+        parameter.data = parameter.data.to(machine.dtype)
     return Checkpoint(model.to(machine.device).eval(), tokenizer, base, window(model, UNLIMITED))
 
 

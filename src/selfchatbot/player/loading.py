@@ -9,7 +9,7 @@ from typing import Literal
 
 from selfchatbot.chat_format import ChatFormat
 from selfchatbot.errors import SelfChatBotError, UsageError
-from selfchatbot.models import Machine
+from selfchatbot.models import Machine, playing_machine
 from selfchatbot.parameters import GenerationParameters
 from selfchatbot.player.checkpoint import check_checkpoint, load_checkpoint, load_checkpoint_tokenizer
 from selfchatbot.player.engine import Engine
@@ -44,7 +44,7 @@ def load_engine(
         raise UsageError('the engine llama.cpp is not installed: pip install "selfchatbot[fast]"')
     if name == "llama.cpp" or (name == "auto" and installed and parameters is not None and not _card_would_idle()):
         try:
-            return _llamacpp(checkpoint, parameters, machine)
+            return _llamacpp(checkpoint, parameters)
         except (SelfChatBotError, OSError, ImportError) as error:
             reason = str(error) if isinstance(error, SelfChatBotError) else f"{type(error).__name__}: {error}"
             if name == "llama.cpp":
@@ -53,12 +53,12 @@ def load_engine(
     return _transformers(checkpoint, parameters, machine)
 
 
-def _llamacpp(checkpoint: Path, parameters: GenerationParameters | None, machine: Machine | None) -> Loaded:
+def _llamacpp(checkpoint: Path, parameters: GenerationParameters | None) -> Loaded:
     from selfchatbot.player.llamacpp_engine import LlamaCppEngine
     from selfchatbot.player.quantized import checkpoint_gguf
 
     parameters = parameters or GenerationParameters(model=str(checkpoint))
-    gguf = checkpoint_gguf(checkpoint, parameters, machine=machine)
+    gguf = checkpoint_gguf(checkpoint, parameters)
     chat_format = ChatFormat(load_checkpoint_tokenizer(checkpoint))
     return Loaded(LlamaCppEngine(gguf, parameters.max_length), chat_format, parameters)
 
@@ -66,7 +66,7 @@ def _llamacpp(checkpoint: Path, parameters: GenerationParameters | None, machine
 def _transformers(checkpoint: Path, parameters: GenerationParameters | None, machine: Machine | None) -> Loaded:
     from selfchatbot.player.transformers_engine import TransformersEngine
 
-    loaded = load_checkpoint(checkpoint, parameters, machine)
+    loaded = load_checkpoint(checkpoint, parameters, machine or playing_machine())
     parameters = parameters or GenerationParameters(model=loaded.base)
     engine = TransformersEngine(loaded.model, min(loaded.window, parameters.max_length))
     return Loaded(engine, ChatFormat(loaded.tokenizer), parameters)
@@ -78,4 +78,4 @@ def _card_would_idle() -> bool:
         return False
     import xllamacpp
 
-    return not any("cuda" in str(device).lower() for device in xllamacpp.get_device_info())
+    return not any("gpu" in str(device["type"]).lower() for device in xllamacpp.get_device_info())

@@ -24,7 +24,6 @@ def checkpoint_gguf(
     checkpoint: Path,
     parameters: GenerationParameters | None = None,
     quantization: Quantization = "q8_0",
-    machine: Machine | None = None,
 ) -> Path:
     """``best-<digest>.q8_0.gguf`` beside the folder ``best``, made if it isn't there yet (seconds to minutes).
 
@@ -35,9 +34,11 @@ def checkpoint_gguf(
     path = checkpoint.with_name(f"{checkpoint.name}-{digest(checkpoint, model)}.{quantization}.gguf")
     if path.exists():
         return path
+    import torch
+
     logger.info("writing %s, once for this checkpoint", path.name)
     remove_leftovers(checkpoint.parent)
-    loaded = load_checkpoint(checkpoint, parameters, machine)
+    loaded = load_checkpoint(checkpoint, parameters, Machine("cpu", torch.float32))
     end = ChatFormat(loaded.tokenizer).end
     write_gguf(path, loaded.model, loaded.tokenizer, end, quantization)
     for former in checkpoint.parent.glob(f"{checkpoint.name}-*.{quantization}.gguf"):

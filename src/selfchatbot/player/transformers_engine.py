@@ -11,6 +11,9 @@ from selfchatbot.player.engine import Sampling, Token
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
+LIKELIEST = 1_024
+"""Tokens that are sorted first to find the likeliest of a total probability."""
+
 
 class TransformersEngine:
     """A loop over the model's forward pass, with one key-value cache that lives as long as the engine."""
@@ -100,15 +103,23 @@ def choose(logits: torch.Tensor, said: torch.Tensor, sampling: Sampling, generat
     if sampling.temperature == 0:
         return logits.argmax(-1)
     logits = logits / sampling.temperature
-    if sampling.top_k:
-        least = logits.topk(min(sampling.top_k, logits.shape[-1])).values[:, -1:]
-        logits = logits.masked_fill(logits < least, -torch.inf)
-    if sampling.top_p < 1:
-        ordered, tokens = logits.sort(descending=True)
-        probabilities = ordered.softmax(-1)
-        beyond = probabilities.cumsum(-1) - probabilities >= sampling.top_p
-        logits = logits.scatter(1, tokens, ordered.masked_fill(beyond, -torch.inf))
-    return torch.multinomial(logits.softmax(-1), 1, generator=generator)[:, 0]
+    tokens = None
+    if sampling.top_k or sampling.top_p < 1:
+        # To sort the whole vocabulary takes as long as a layer of a small model; the likeliest are mostly enough.
+        size = min(sampling.top_k or LIKELIEST, logits.shape[-1])
+        ordered, tokens = logits.topk(size)
+        if sampling.top_p < 1:
+            if not sampling.top_k:
+                within = (ordered.logsumexp(-1) - logits.logsumexp(-1)).exp()
+                if bool((within < sampling.top_p).any()):
+                    ordered, tokens = logits.sort(descending=True)
+            total = (ordered if sampling.top_k else logits).logsumexp(-1, keepdim=True)
+            probabilities = (ordered - total).exp()
+            beyond = probabilities.cumsum(-1) - probabilities >= sampling.top_p
+            ordered = ordered.masked_fill(beyond, -torch.inf)
+        logits = ordered
+    drawn = torch.multinomial(logits.softmax(-1), 1, generator=generator)
+    return (drawn if tokens is None else tokens.gather(-1, drawn))[:, 0]
 
 
 def _cropped(cache: Any, length: int, full: int) -> bool:

@@ -1,0 +1,275 @@
+"""How fast does the model speak, and what do smaller number formats cost?
+
+    python benchmarks/play.py RESULTS [--tokens 60] [--rounds 2]       speed, side by side in one run
+    python benchmarks/play.py RESULTS --quality VALIDATION.jsonl       nats per trained token, by number format
+    python benchmarks/play.py RESULTS --ready ID                       seconds from the command to the first prompt
+
+RESULTS is a Dataset_<ID>_<Name> folder of the results (it gets the GGUF file). Every speaker runs in a process of its
+own, one after the other, `rounds` times; the best of each is shown. All sample alike (temperature 0.8, top_p 0.95,
+repetition_penalty 1.1) and are not allowed to end. Time to first token is that of a new message of 20 tokens after so
+many tokens of a session that were read before; `transformers generate` reads everything again, as it does. `--ready`
+wants the folder of .env as working directory.
+"""
+
+import argparse
+import json
+import math
+import resource
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from selfchatbot.chat_format import IGNORED, ChatFormat
+from selfchatbot.messages import read_conversations
+from selfchatbot.models import Machine, playing_machine, quiet
+from selfchatbot.parameters import GenerationParameters, read_parameters
+from selfchatbot.player.checkpoint import load_checkpoint, load_checkpoint_tokenizer
+from selfchatbot.player.engine import Engine, Sampling
+from selfchatbot.player.quantized import checkpoint_gguf
+
+SPEAKERS = ("transformers generate", "our transformers", "llama.cpp's own loop", "our llama.cpp")
+HISTORIES = (0, 500, 1500)
+MESSAGE = 20
+WINDOW = 2048
+Speak = Callable[[list[int], int], Iterator[float]]
+"""From a prompt and a number of tokens to the moments when they came."""
+
+
+def main() -> None:
+    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    arguments.add_argument("results", type=Path)
+    arguments.add_argument("--tokens", type=int, default=60)
+    arguments.add_argument("--rounds", type=int, default=2)
+    arguments.add_argument("--quality", type=Path)
+    arguments.add_argument("--ready")
+    arguments.add_argument("--speaker", choices=SPEAKERS, help=argparse.SUPPRESS)
+    chosen = arguments.parse_args()
+    if chosen.speaker:
+        print(json.dumps(measure(chosen.results, chosen.speaker, chosen.tokens)))
+    elif chosen.quality:
+        quality(chosen.results, chosen.quality)
+    elif chosen.ready:
+        ready(chosen.ready)
+    else:
+        side_by_side(chosen.results, chosen.tokens, chosen.rounds)
+
+
+def side_by_side(results: Path, tokens: int, rounds: int) -> None:
+    """The table of all speakers."""
+    checkpoint_gguf(results / "best", parameters_of(results))
+    found: dict[str, list[dict[str, float]]] = {speaker: [] for speaker in SPEAKERS}
+    for _ in range(rounds):
+        for speaker in SPEAKERS:
+            command = [sys.executable, __file__, str(results), "--tokens", str(tokens), "--speaker", speaker]
+            output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+            found[speaker].append(json.loads(output.splitlines()[-1]))
+    print(
+        "| speaker | tokens/s |", *(f"first token after {size}, s |" for size in HISTORIES), "load, s | memory, MiB |"
+    )
+    print("| --- |" + " ---: |" * (len(HISTORIES) + 3))
+    for speaker, runs in found.items():
+        cells = [f"{max(run['speed'] for run in runs):.1f}"]
+        cells += [f"{min(run[f'first {size}'] for run in runs):.2f}" for size in HISTORIES]
+        cells += [f"{min(run['load'] for run in runs):.1f}", f"{min(run['memory'] for run in runs):.0f}"]
+        print(f"| {speaker} |", " | ".join(cells), "|")
+
+
+def measure(results: Path, speaker: str, tokens: int) -> dict[str, float]:
+    """Speed (tokens/s), time to first token (s), time to load (s) and peak memory (MiB) of one speaker."""
+    start = time.perf_counter()
+    quiet()
+    chat_format = ChatFormat(load_checkpoint_tokenizer(results / "best"))
+    speak = {
+        "transformers generate": generate,
+        "our transformers": ours,
+        "llama.cpp's own loop": own_loop,
+        "our llama.cpp": ours_quick,
+    }[speaker](results, chat_format)
+    found = {"load": time.perf_counter() - start}
+    text = "so what did you do today? i went to the lake with some friends, it was cold but nice. "
+    words = chat_format.prompt([{"role": "user", "content": text * 120}], WINDOW)
+    for size in HISTORIES:
+        history = words[:size] or words[:1]
+        for _ in speak(history, 1):
+            pass
+        start = time.perf_counter()
+        found[f"first {size}"] = next(speak([*history, *words[-MESSAGE:]], 1)) - start
+    speeds = []
+    for _ in range(2):
+        moments = list(speak(words[:40], tokens))
+        speeds.append((len(moments) - 1) / (moments[-1] - moments[0]))
+    found["speed"] = max(speeds)
+    found["memory"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return found
+
+
+def parameters_of(results: Path) -> GenerationParameters:
+    return read_parameters(results / "parameters.json", GenerationParameters)
+
+
+def sampling(chat_format: ChatFormat, tokens: int) -> Sampling:
+    never = frozenset(chat_format.special)
+    return Sampling(0.8, 0.95, 0, 1.1, tokens, chat_format.end, never, seed=1)
+
+
+def engine_speaks(engine: Engine, chat_format: ChatFormat) -> Speak:
+    def speak(prompt: list[int], tokens: int) -> Iterator[float]:
+        for _ in engine.generate(prompt, sampling(chat_format, tokens)):
+            yield time.perf_counter()
+
+    return speak
+
+
+def ours(results: Path, chat_format: ChatFormat) -> Speak:
+    from selfchatbot.player.transformers_engine import TransformersEngine
+
+    loaded = load_checkpoint(results / "best", parameters_of(results), playing_machine())
+    return engine_speaks(TransformersEngine(loaded.model, WINDOW), chat_format)
+
+
+def ours_quick(results: Path, chat_format: ChatFormat) -> Speak:
+    from selfchatbot.player.llamacpp_engine import LlamaCppEngine
+
+    return engine_speaks(LlamaCppEngine(checkpoint_gguf(results / "best", parameters_of(results)), WINDOW), chat_format)
+
+
+def generate(results: Path, chat_format: ChatFormat) -> Speak:
+    """As its documentation shows it: float32, the cache of one call."""
+    import torch
+
+    model: Any = load_checkpoint(results / "best", parameters_of(results), Machine("cpu", torch.float32)).model
+
+    class Moments:
+        """A streamer that notes when each token came."""
+
+        def __init__(self) -> None:
+            self.times: list[float] = []
+
+        def put(self, _: object) -> None:
+            self.times.append(time.perf_counter())
+
+        def end(self) -> None:
+            pass
+
+    def speak(prompt: list[int], tokens: int) -> Iterator[float]:
+        ids = torch.tensor([prompt])
+        moments = Moments()
+        model.generate(
+            ids,
+            attention_mask=torch.ones_like(ids),
+            streamer=moments,
+            do_sample=True,
+            temperature=0.8,
+            top_p=0.95,
+            top_k=0,
+            repetition_penalty=1.1,
+            min_new_tokens=tokens,
+            max_new_tokens=tokens,
+            pad_token_id=chat_format.end,
+        )
+        yield from moments.times[1:]  # the prompt comes first
+
+    return speak
+
+
+def own_loop(results: Path, chat_format: ChatFormat) -> Speak:
+    """llama.cpp generates by itself; it only tells what it has."""
+    import xllamacpp
+
+    from selfchatbot.player.llamacpp_engine import cores
+
+    parameters = xllamacpp.CommonParams()
+    parameters.model.path = str(checkpoint_gguf(results / "best", parameters_of(results)))
+    parameters.n_ctx = WINDOW
+    parameters.verbosity = 0
+    parameters.warmup = False
+    parameters.cpuparams.n_threads = parameters.cpuparams_batch.n_threads = cores()
+    server = xllamacpp.Server(parameters)
+
+    def speak(prompt: list[int], tokens: int) -> Iterator[float]:
+        times: list[float] = []
+        request = {
+            "prompt": prompt,
+            "n_predict": tokens,
+            "temperature": 0.8,
+            "top_p": 0.95,
+            "top_k": 0,
+            "min_p": 0,
+            "repeat_penalty": 1.1,
+            "samplers": ["penalties", "temperature", "top_k", "top_p"],
+            "logit_bias": [[token, False] for token in chat_format.special],
+            "stream": True,
+        }
+        server.handle_completions(request, lambda _: bool(times.append(time.perf_counter())))
+        yield from times[:tokens]
+
+    return speak
+
+
+def quality(results: Path, validation: Path, labels: int = 1_500) -> None:
+    """Mean negative log-likelihood of my words in the first windows of the validation set, for each number format."""
+    import torch
+
+    from selfchatbot.player.llamacpp_engine import LlamaCppEngine
+
+    quiet()
+    parameters = parameters_of(results)
+    loaded = load_checkpoint(results / "best", parameters, Machine("cpu", torch.float32))
+    chat_format = ChatFormat(loaded.tokenizer)
+    windows = []
+    for window in chat_format.windows(read_conversations(validation), parameters.max_length):
+        windows.append(window)
+        if sum(label != IGNORED for one in windows for label in one.labels) >= labels:
+            break
+    model: Any = loaded.model
+    print(f"float32: {_loss(model, windows):.4f} nats per trained token")
+    for parameter in model.parameters():
+        parameter.data = parameter.data.bfloat16()
+    print(f"bfloat16: {_loss(model, windows):.4f}")
+    del model, loaded
+    for quantization in ("f16", "q8_0"):
+        engine = LlamaCppEngine(checkpoint_gguf(results / "best", parameters, quantization), parameters.max_length)
+        total, count = 0.0, 0
+        for window in windows:
+            for place, label in enumerate(window.labels):
+                if label != IGNORED:
+                    total -= engine.log_probability(window.input_ids[:place], label, chat_format.end)
+                    count += 1
+        print(f"{quantization} GGUF: {total / count:.4f}")
+
+
+def _loss(model: Any, windows: list[Any]) -> float:
+    import torch
+
+    total, count = 0.0, 0
+    with torch.inference_mode():
+        for window in windows:
+            logits = model(input_ids=torch.tensor([window.input_ids])).logits[0, :-1].float()
+            labels = torch.tensor(window.labels[1:])
+            losses = torch.nn.functional.cross_entropy(logits, labels, ignore_index=IGNORED, reduction="sum")
+            total += float(losses)
+            count += int((labels != IGNORED).sum())
+    return total / count
+
+
+def ready(dataset: str) -> None:
+    """Seconds from the command to the first prompt."""
+    for engine in ("llama.cpp", "transformers"):
+        best = math.inf
+        for _ in range(3):
+            start = time.perf_counter()
+            command = [sys.executable, "-u", "-m", "selfchatbot.cli.play", "-d", dataset, "--engine", engine]
+            with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+                assert process.stdout and process.stdin
+                while (seen := process.stdout.read(1)) and seen != b">":
+                    pass
+                best = min(best, time.perf_counter() - start)
+                process.stdin.close()
+        print(f"{engine}: {best:.1f} s")
+
+
+if __name__ == "__main__":
+    main()

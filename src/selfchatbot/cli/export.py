@@ -1,0 +1,30 @@
+"""``selfChatBot_play -t export``: one folder with the model for other programs."""
+
+import json
+from contextlib import suppress
+from pathlib import Path
+
+from selfchatbot.environment import Dataset
+from selfchatbot.export import export
+from selfchatbot.gguf_file import Quantization
+from selfchatbot.parameters import GenerationParameters
+
+
+def export_dataset(
+    dataset: Dataset, checkpoint: Path, parameters: GenerationParameters, quantization: Quantization
+) -> Path:
+    """Write ``export/`` into the results of a dataset; its path."""
+    folder = dataset.results / "export"
+    name = dataset.folder.split("_", 2)[2]
+    export(checkpoint, folder, parameters, name, quantization, _losses(dataset.results / "metrics.jsonl"))
+    return folder
+
+
+def _losses(metrics: Path) -> tuple[float, float] | None:
+    """Validation losses of the base model and of the best checkpoint, if they were kept."""
+    losses = []
+    with suppress(OSError, ValueError):
+        for line in metrics.read_text(encoding="utf-8").splitlines():
+            loss = json.loads(line).get("validation_loss")
+            losses += [loss] if isinstance(loss, float) else []
+    return (losses[0], min(losses)) if losses else None

@@ -1,0 +1,208 @@
+"""The quick engine says what the other one says: same prompts, same tokens, same probabilities, and it stops."""
+
+import sys
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import pytest
+import torch
+from conftest import write_training_data
+
+from selfchatbot.errors import SelfChatBotError
+from selfchatbot.models import Machine
+from selfchatbot.parameters import GenerationParameters, TrainingParameters, read_parameters
+from selfchatbot.player import Player
+from selfchatbot.player.checkpoint import load_checkpoint
+from selfchatbot.player.engine import Sampling
+from selfchatbot.player.quantized import checkpoint_gguf
+from selfchatbot.player.transformers_engine import TransformersEngine
+from selfchatbot.trainer import Trainer
+
+pytest.importorskip("xllamacpp", reason="needs the extra `fast`")
+
+from selfchatbot.player.llamacpp_engine import LlamaCppEngine
+
+CPU = Machine("cpu", torch.float32)
+QUESTION = [{"role": "user", "content": "how are you doing today? 3 1"}]
+WORDS = "haha yeah\nit's raining again, don't forget 😀"
+
+
+@pytest.fixture(scope="module")
+def results(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny model that has learned one sentence by heart."""
+    folder = tmp_path_factory.mktemp("llamacpp")
+    options = {"epochs": 25, "lora_r": 32, "early_stopping_patience": 50, "choose_sampling": False}
+    data = write_training_data(folder / "data", tiny_model, **options)
+    parameters = read_parameters(data / "parameters.json", TrainingParameters)
+    Trainer(parameters, data, folder / "results", machine=CPU).train()
+    return folder / "results"
+
+
+@pytest.fixture(scope="module")
+def engines(results: Path) -> tuple[TransformersEngine, LlamaCppEngine]:
+    """Both, in float32."""
+    parameters = read_parameters(results / "parameters.json", GenerationParameters)
+    model = load_checkpoint(results / "best", parameters, CPU).model
+    gguf = checkpoint_gguf(results / "best", parameters, "f32")
+    return TransformersEngine(model, 128), LlamaCppEngine(gguf, 128, threads=1)
+
+
+def player(results: Path, engine: str, **changes: object) -> Player:
+    parameters = read_parameters(results / "parameters.json", GenerationParameters)
+    settings = {"temperature": 0.0, "repetition_penalty": 1.0, "max_new_tokens": 60, **changes}
+    return Player(results / "best", parameters.model_copy(update=settings), CPU, engine)  # type: ignore[arg-type]
+
+
+def sampling(**changes: object) -> Sampling:
+    settings = {"temperature": 0.0, "top_p": 1.0, "top_k": 0, "repetition_penalty": 1.0, "max_new_tokens": 30}
+    return Sampling(**{**settings, "end": 2, "never": frozenset({0, 1}), "seed": 1, **changes})  # type: ignore[arg-type]
+
+
+def prompts(results: Path) -> list[list[int]]:
+    chat_format = player(results, "transformers").chat_format
+    questions = [
+        "hey",
+        "how are you doing today?",
+        "what? 12",
+        "😀🎉",
+        "ok cool",
+        "7 or 8",
+        "umbrella",
+        "a b c",
+        "sure",
+        "\n",
+    ]
+    return [chat_format.prompt([{"role": "user", "content": question}], 64) for question in questions]
+
+
+def test_prompts_are_the_same_tokens(results: Path) -> None:
+    chat = [*QUESTION, {"role": "assistant", "content": "haha <|im_end|> 😀"}, *QUESTION]
+    one, other = (player(results, engine) for engine in ("transformers", "llama.cpp"))
+    for messages in (QUESTION, chat, [{"role": "system", "content": "x"}, *chat], chat * 10, []):
+        assert one.prompt(messages) == other.prompt(messages)
+
+
+def test_it_says_what_the_model_has_learned(results: Path) -> None:
+    speaker = player(results, "llama.cpp")
+    assert speaker.reply(QUESTION) == WORDS
+    assert "".join(speaker.stream(QUESTION)) == WORDS
+
+
+@pytest.mark.parametrize("penalty", [1.0, 1.1, 1.5])
+def test_greedy_tokens_and_probabilities_are_equal(
+    results: Path, engines: tuple[TransformersEngine, LlamaCppEngine], penalty: float
+) -> None:
+    """The penalty counts the reply's own tokens only; parts of emoji have ids and probabilities too."""
+    equal = 0
+    for prompt in prompts(results):
+        one, other = (list(engine.generate(prompt, sampling(repetition_penalty=penalty))) for engine in engines)
+        same = [token.id for token in one][:20] == [token.id for token in other][:20]
+        equal += same
+        if same:
+            for token, twin in zip(one[:20], other[:20], strict=True):
+                assert twin.log_probability == pytest.approx(token.log_probability, abs=0.01)
+    assert equal >= 9
+
+
+def test_samples_are_distributed_alike(results: Path, engines: tuple[TransformersEngine, LlamaCppEngine]) -> None:
+    prompt = prompts(results)[0]
+    for changes in ({"temperature": 1.5}, {"temperature": 2.0, "top_p": 0.7}, {"temperature": 3.0, "top_k": 5}):
+        counts = []
+        for engine in engines:
+            tokens = engine.generate(prompt, sampling(max_new_tokens=1, may_be_empty=False, **changes), 600)
+            seen = [token.id for token in tokens]
+            counts.append({token: seen.count(token) / 600 for token in set(seen)})
+        for token in {*counts[0], *counts[1]}:
+            assert counts[0].get(token, 0) == pytest.approx(counts[1].get(token, 0), abs=0.1), changes
+
+
+def test_forbidden_tokens_never_come(engines: tuple[TransformersEngine, LlamaCppEngine]) -> None:
+    allowed = {2, *range(300, 310)}
+    never = frozenset(range(400)) - allowed
+    tokens = engines[1].generate([5, 6, 7], sampling(temperature=2.0, never=never, may_be_empty=False), 8)
+    first: dict[int, int] = {}
+    for token in tokens:
+        assert token.id in allowed
+        first.setdefault(token.candidate, token.id)
+    assert len(first) == 8
+    assert 2 not in first.values()
+
+
+def test_a_seed_repeats_candidates_which_differ(results: Path) -> None:
+    first, again, other = (
+        player(results, "llama.cpp", temperature=2.5, seed=seed).replies(QUESTION, 3) for seed in (7, 7, 8)
+    )
+    assert first == again
+    assert first != other
+    assert len(set(first)) > 1
+
+
+def test_closing_stops_it_and_what_was_read_stays_read(engines: tuple[TransformersEngine, LlamaCppEngine]) -> None:
+    engine = engines[1]
+    prompt = [3 + index % 200 for index in range(100)]
+    stream = engine.generate(prompt, sampling(max_new_tokens=20))
+    next(stream)
+    stream.close()
+    request = {"prompt": [*prompt, 9, 9], "n_predict": 1, "temperature": 0}
+    assert engine._ask("/completion", request)["timings"]["cache_n"] >= 99
+
+
+def test_nobody_else_may_ask(engines: tuple[TransformersEngine, LlamaCppEngine]) -> None:
+    address = engines[1]._address
+    assert address.startswith("127.0.0.1:")
+    for path, body in (("/completion", b'{"prompt": "hi", "n_predict": 1}'), ("/slots", None), ("/props", None)):
+        request = urllib.request.Request(f"http://{address}{path}", data=body)
+        with pytest.raises(urllib.error.HTTPError) as refused:
+            urllib.request.urlopen(request)
+        assert refused.value.code in (401, 404)
+
+
+def test_the_file_is_made_once_and_again_for_another_checkpoint(results: Path) -> None:
+    parameters = read_parameters(results / "parameters.json", GenerationParameters)
+    first = checkpoint_gguf(results / "best", parameters)
+    made = first.stat().st_mtime_ns
+    assert checkpoint_gguf(results / "best", parameters) == first
+    assert first.stat().st_mtime_ns == made
+    template = results / "best" / "chat_template.jinja"
+    original = template.read_text(encoding="utf-8")
+    try:
+        template.write_text(original + " ", encoding="utf-8")
+        second = checkpoint_gguf(results / "best", parameters)
+        assert second != first
+        assert not first.exists()
+    finally:
+        template.write_text(original, encoding="utf-8")
+
+
+def test_what_it_cannot_play_transformers_plays(
+    results: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    from selfchatbot.gguf_file import families
+
+    monkeypatch.setattr(families, "FAMILIES", {})
+    for file in results.glob("*.gguf"):
+        file.unlink()
+    speaker = player(results, "auto")
+    assert isinstance(speaker._engine, TransformersEngine)
+    assert speaker.reply(QUESTION) == WORDS
+    lines = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert len(lines) == 1
+    assert "can't be written as GGUF" in lines[0]
+    with pytest.raises(SelfChatBotError, match="llama"):
+        player(results, "llama.cpp")
+
+
+def test_without_the_extra_it_is_said(results: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "xllamacpp", None)
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    assert isinstance(player(results, "auto")._engine, TransformersEngine)
+    with pytest.raises(SelfChatBotError, match=r"selfchatbot\[fast\]"):
+        player(results, "llama.cpp")
+
+
+def test_a_broken_file_is_one_line(tmp_path: Path) -> None:
+    broken = tmp_path / "broken.gguf"
+    broken.write_bytes(b"GGUF nothing")
+    with pytest.raises(SelfChatBotError, match="can't load"):
+        LlamaCppEngine(broken, 64)
