@@ -1,0 +1,136 @@
+"""How a parameters.json is read, checked, and handed over from one stage to the next."""
+
+import difflib
+import json
+import re
+from pathlib import Path
+from typing import Any, TypeVar, get_args
+
+from pydantic import BaseModel, ValidationError
+
+from selfchatbot.atomic import atomic_files
+from selfchatbot.errors import ParametersError
+
+FILE_NAME = "parameters.json"
+WRITTEN_NAME = ".parameters.written.json"
+BROKEN_JSON = re.compile(r"<string>:(\d+) (.*) at column (\d+)", re.DOTALL)
+
+P = TypeVar("P", bound=BaseModel)
+
+
+def read_parameters(path: Path, kind: type[P]) -> P:
+    """Read and validate one parameters.json. Raises ParametersError: file, line or key, found, allowed."""
+    return validate(kind, read_json(path), str(path))
+
+
+def validate(kind: type[P], values: object, place: str) -> P:
+    """``values`` as ``kind``; ``place`` (a file, or a file and a key) begins the error message."""
+    try:
+        return kind.model_validate(values)
+    except ValidationError as error:
+        raise ParametersError(f"{place}: {_explain(error, kind)}") from error
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """A JSON object that may hold comments, trailing commas and a byte order mark.
+
+    Raises ParametersError for a missing, undecodable or broken file, and for a duplicate key.
+    """
+    # json5 reads what people write into settings files; it is slow, so it never reads anything but these.
+    import json5
+
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except FileNotFoundError:
+        raise ParametersError(f"{path} is not there: write one, the README shows a sample to copy") from None
+    except UnicodeDecodeError as error:
+        raise ParametersError(f"{path} is not UTF-8 text (byte {error.start}): save it as UTF-8") from error
+    except OSError as error:
+        raise ParametersError(f"{path} can't be read: {error.strerror}") from error
+    try:
+        values = json5.loads(text, allow_duplicate_keys=False)
+    except (ValueError, RecursionError) as error:
+        reason = BROKEN_JSON.sub(r"line \1, column \3: \2", str(error)).replace("\n", "\\n")
+        raise ParametersError(f"{path} is not valid JSON: {reason}") from error
+    if not isinstance(values, dict):
+        raise ParametersError(f"{path}: expected an object {{...}}, found {_shown(values)}")
+    return values
+
+
+def hand_over(directory: Path, computed: dict[str, Any]) -> None:
+    """Write ``computed`` as the parameters.json of the next stage without losing what the user edited there."""
+    texts = handed_over(directory, computed)
+    with atomic_files(*texts) as partials:
+        for partial, text in zip(partials, texts.values(), strict=True):
+            partial.write_text(text, encoding="utf-8", newline="\n")
+
+
+def handed_over(directory: Path, computed: dict[str, Any]) -> dict[Path, str]:
+    """The files that `hand_over` writes, for those who write others together with them.
+
+    A hidden file beside parameters.json remembers what was written last: a value that differs from that was edited and
+    stays, any other follows its source. The file is left alone, comments and all, when nothing in it changes.
+
+    Raises ParametersError where the user broke the file.
+    """
+    path = directory / FILE_NAME
+    record = directory / WRITTEN_NAME
+    existing = read_json(path) if path.exists() else {}
+    written = _written(record)
+    edited = {key: value for key, value in existing.items() if key not in written or value != written[key]}
+    merged = {**computed, **edited}
+    texts = {}
+    if merged != existing:
+        texts[path] = _dump(merged)
+    if computed != written:
+        texts[record] = _dump(computed)
+    return texts
+
+
+def _written(record: Path) -> dict[str, Any]:
+    """What was written last. Where nobody knows, every value counts as edited: better that than to lose one."""
+    try:
+        values = json.loads(record.read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return values if isinstance(values, dict) else {}
+
+
+def _dump(values: dict[str, Any]) -> str:
+    return json.dumps(values, indent=2, ensure_ascii=False) + "\n"
+
+
+def _explain(error: ValidationError, kind: type[BaseModel]) -> str:
+    """The first thing that is wrong, for a reader who doesn't know pydantic."""
+    first = error.errors(include_url=False)[0]
+    key = ".".join(str(part) for part in first["loc"])
+    if first["type"] == "missing":
+        return f'key "{key}" is missing'
+    if first["type"] == "extra_forbidden":
+        known = _fields_at(kind, first["loc"][:-1])
+        name = str(first["loc"][-1])
+        near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+        hint = f'did you mean "{near[0]}"?' if near else f"known keys: {', '.join(known)}"
+        return f'unknown key "{key}": {hint}'
+    message = first["msg"].removeprefix("Input should be ").removeprefix("Value error, ")
+    message = message.replace("a valid tuple", "a list [...]")
+    return f'key "{key}": found {_shown(first["input"])}, expected {message}'
+
+
+def _shown(value: object) -> str:
+    text = json.dumps(value, ensure_ascii=False, default=str)
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def _fields_at(kind: type[BaseModel], location: tuple[int | str, ...]) -> list[str]:
+    for part in location:
+        if isinstance(part, int):  # an item of a list, whose kind is that of the list
+            continue
+        field = kind.model_fields.get(part)
+        annotation = field.annotation if field else None
+        kinds = [one for one in (annotation, *get_args(annotation)) if isinstance(one, type)]
+        models = [one for one in kinds if issubclass(one, BaseModel)]
+        if not models:
+            return []
+        kind = models[0]
+    return [field.alias or name for name, field in kind.model_fields.items()]
