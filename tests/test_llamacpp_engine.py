@@ -1,6 +1,7 @@
 """The quick engine says what the other one says: same prompts, same tokens, same probabilities, and it stops."""
 
 import sys
+import time
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -206,3 +207,10 @@ def test_a_broken_file_is_one_line(tmp_path: Path) -> None:
     broken.write_bytes(b"GGUF nothing")
     with pytest.raises(SelfChatBotError, match="can't load"):
         LlamaCppEngine(broken, 64)
+
+
+def test_a_pause_between_two_turns(engines: tuple[TransformersEngine, LlamaCppEngine]) -> None:
+    """llama.cpp closes connections on which nothing came for five seconds."""
+    first = [token.id for token in engines[1].generate([5, 6, 7], sampling())]
+    time.sleep(7)
+    assert [token.id for token in engines[1].generate([5, 6, 7], sampling())] == first

@@ -168,6 +168,20 @@ class LlamaCppEngine:
 
     def _ask(self, path: str, request: dict[str, Any] | None) -> Any:
         """An answer of the server, over a connection that each thread keeps. Raises SelfChatBotError for a refusal."""
+        kept = getattr(self._connections, "one", None)
+        try:
+            status, answer = self._exchange(path, request)
+        except ConnectionError:
+            # llama.cpp closes a connection on which nothing came for some seconds.
+            if kept is None:
+                raise
+            status, answer = self._exchange(path, request)
+        if status != 200:
+            raise SelfChatBotError(f"llama.cpp refused a request ({status})")
+        return answer
+
+    def _exchange(self, path: str, request: dict[str, Any] | None) -> tuple[int, Any]:
+        """Status and answer of one request, over the kept connection or a new one."""
         connection = getattr(self._connections, "one", None)
         if connection is None:
             connection = self._connections.one = http.client.HTTPConnection(self._address)
@@ -184,9 +198,7 @@ class LlamaCppEngine:
             connection.close()
             self._connections.one = None
             raise
-        if response.status != 200:
-            raise SelfChatBotError(f"llama.cpp refused a request ({response.status})")
-        return answer
+        return response.status, answer
 
 
 def cores() -> int:
