@@ -15,7 +15,8 @@ from conftest import Run, one_line_error
 
 from selfchatbot.environment import Dataset, Environment
 from selfchatbot.errors import SelfChatBotError
-from selfchatbot.preprocessing import Summary, preprocess
+from selfchatbot.preprocessing import preprocess
+from selfchatbot.summary import Summary
 
 START = datetime(2024, 3, 1, 12)
 RULE = "=" * 62

@@ -6,7 +6,6 @@ import difflib
 import json
 from array import array
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -25,68 +24,15 @@ from selfchatbot.parameters import (
 )
 from selfchatbot.people import Contacts, Exclusion
 from selfchatbot.preprocessors import Preprocessor, Preprocessors
-from selfchatbot.reading import FormatReader, FormatSummary, Shared
+from selfchatbot.reading import FormatReader, Shared
 from selfchatbot.redaction import Redactor
 from selfchatbot.spool import Spool
+from selfchatbot.summary import FormatSummary, SplitSummary, Summary
 
 SPLIT_NAMES = ("train", "validation", "test")
 SUMMARY_NAME = "summary.json"
 LITTLE = 0.05
 """Below this share of all messages, "me" is probably not me."""
-
-
-@dataclass(slots=True)
-class SplitSummary:
-    """How much there is in one of the splits."""
-
-    conversations: int
-    turns: int
-    replies: int
-    words: int
-
-    @classmethod
-    def of(cls, spool: Spool, numbers: array[int]) -> SplitSummary:
-        return cls(
-            conversations=len(numbers),
-            turns=sum(spool.turns[number] for number in numbers),
-            replies=sum(spool.replies[number] for number in numbers),
-            words=sum(spool.words[number] for number in numbers),
-        )
-
-
-@dataclass(slots=True)
-class Summary:
-    """What preprocess made, for the screen and for summary.json."""
-
-    formats: list[FormatSummary]
-    splits: dict[str, SplitSummary]
-    redacted: dict[str, int]
-    """How many of each kind were replaced."""
-    warnings: list[str]
-    example: ChatMessages
-    """One conversation of the training split, cut to a few turns; the assistant's turns are what is trained."""
-    hide: Callable[[str], str]
-    """Takes the names of people and chats that are left out from a text."""
-
-    def contacts(self) -> dict[str, dict[str, int]]:
-        """My replies by contact and format, the contact with most of them first."""
-        found: dict[str, dict[str, int]] = {}
-        for summary in self.formats:
-            for contact, replies in summary.contacts.items():
-                found.setdefault(contact, {})[summary.name] = replies
-        return dict(sorted(found.items(), key=lambda pair: -sum(pair[1].values())))
-
-    def to_json(self) -> str:
-        """Every figure of the summary, documented by its keys."""
-        values = {
-            "formats": [summary.to_dict(self.hide) for summary in self.formats],
-            "contacts": self.contacts(),
-            "splits": {name: asdict(part) for name, part in self.splits.items()},
-            "redacted": self.redacted,
-            "warnings": self.warnings,
-            "example": self.example,
-        }
-        return json.dumps(values, indent=2, ensure_ascii=False, default=_plain) + "\n"
 
 
 def preprocess(dataset: Dataset, progress: Callable[[str], None] = lambda _: None) -> Summary:
@@ -193,8 +139,3 @@ def _write(directory: Path, spool: Spool, splits: Splits, summary: str, training
         for path, text in zip(paths[len(SPLIT_NAMES) :], texts.values(), strict=True):
             # Half a character in a sender's name is no reason to fail at the very end.
             path.write_text(text, encoding="utf-8", errors="replace", newline="\n")
-
-
-def _plain(value: object) -> object:
-    """Paths and dates in summary.json are text."""
-    return value.isoformat() if hasattr(value, "isoformat") else str(value)

@@ -3,12 +3,11 @@
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import timedelta
 from itertools import groupby
 from operator import attrgetter
 from pathlib import Path
-from typing import Any
 
 from selfchatbot.conversations import build_conversations
 from selfchatbot.errors import ExportError, ParametersError
@@ -20,65 +19,9 @@ from selfchatbot.preprocessors import ExportFile, Preprocessor
 from selfchatbot.preprocessors.base import DISCRIMINATOR
 from selfchatbot.redaction import Redactor
 from selfchatbot.spool import Spool
+from selfchatbot.summary import FormatSummary
 
-HOW = {
-    "username": "by the name in parameters.json",
-    "export": "as the export says",
-    "common": "the only one who writes in every chat",
-}
-"""The ways in which I am found."""
 PROGRESS_SECONDS = 0.1
-
-
-@dataclass(slots=True)
-class FormatSummary:
-    """What was found in the folder of one format."""
-
-    name: str
-    files: list[ExportFile] = field(default_factory=list)
-    senders: Counter[str] = field(default_factory=Counter)
-    """Messages in which something was typed, by author."""
-    me: list[str] = field(default_factory=list)
-    """Those of the authors who are me."""
-    how: str = ""
-    """Why they are: a key of `HOW`."""
-    chats: int = 0
-    contacts: Counter[str] = field(default_factory=Counter)
-    """My replies, by contact."""
-    repeated: int = 0
-    """Messages that another export of the same chat has as well."""
-    left_out: int = 0
-    """Messages that `exclude` names."""
-    groups_left_out: int = 0
-    """Chats that ``group_chats`` leaves out."""
-    notes: list[str] = field(default_factory=list)
-    without_me: list[str] = field(default_factory=list)
-    """Names of files in which I didn't write."""
-
-    def to_dict(self, hide: Callable[[str], str]) -> dict[str, Any]:
-        """The figures; ``hide`` takes the names of excluded people and chats out of a text."""
-        return {
-            "name": self.name,
-            "me": self.me,
-            "me_found": HOW.get(self.how, ""),
-            "chats": self.chats,
-            "repeated_messages": self.repeated,
-            "excluded_messages": self.left_out,
-            "excluded_groups": self.groups_left_out,
-            "senders": dict(self.senders.most_common()),
-            "files": [
-                {
-                    "path": hide(str(file.path)),
-                    "chat": hide(file.chat),
-                    "messages": file.messages,
-                    "declared": file.declared,
-                    "first": file.first,
-                    "last": file.last,
-                    "notes": [hide(note) for note in file.notes],
-                }
-                for file in self.files
-            ],
-        }
 
 
 class _UnsaidError(Exception):
