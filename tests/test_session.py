@@ -448,10 +448,10 @@ def test_at_a_terminal(terminal: Callable[..., Terminal], installed: Path, tmp_p
     assert "+how are you" in history.read_text(encoding="utf-8")
     assert "thrown away" not in history.read_text(encoding="utf-8")
     assert history.stat().st_mode & 0o077 == 0
-    # The next session remembers what was typed: above the edited reply, /edit and /retry.
+    # The next session remembers what was typed: above the edited reply (two lines), /edit and /retry.
     screen = terminal()
     screen.wait_for(READY)
-    screen.type("\x1b[A\x1b[A\x1b[A\x1b[A" + "\r")
+    screen.type("\x1b[A" * 5 + "\r")
     screen.wait_for(LAST)
     screen.wait_for(READY)
     screen.type("exit\r")

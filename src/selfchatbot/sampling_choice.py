@@ -83,8 +83,8 @@ def choose_sampling(
     """Compare the samplings of ``GRID`` with best/ and make the nearest one the default in results/parameters.json.
 
     What the user edited there stays. ``on_progress`` gets the number of samplings tried and of all. None, and nothing
-    changes, where validation.jsonl has fewer than ``FEWEST`` replies of mine to something. After ``seconds`` no
-    further sampling is begun; None as well where the first took as long.
+    changes, where validation.jsonl has fewer than ``FEWEST`` replies of mine to something. No further sampling is
+    begun that would probably end after ``seconds``; None as well where that leaves only one.
 
     Raises SelfChatBotError when the checkpoint can't be loaded.
     """
@@ -123,10 +123,13 @@ def _choose(
     batch = Batch(checkpoint.model, [chat_format.prompt(context, length) for context in contexts])
     longest = min(REPLY_TOKENS, checkpoint.window - length)
     styles: dict[Point, Style] = {}
+    slowest = 0.0
     for point in GRID:
-        if styles and time.monotonic() > until:
+        begun = time.monotonic()
+        if styles and begun + slowest > until:
             break
         styles[point] = style_of(_replies(batch, chat_format, point, longest, seed))
+        slowest = max(slowest, time.monotonic() - begun)
         on_progress(len(styles), len(GRID))
     distances = {point: distance(style, mine).total for point, style in styles.items()}
     best = min(distances, key=distances.__getitem__)
