@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from selfchatbot.messages import Message
-from selfchatbot.overlaps import Overlaps
+from selfchatbot.preprocessing.overlaps import Overlaps
 
 START = datetime(2024, 3, 1, 12)
 

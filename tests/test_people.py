@@ -6,7 +6,7 @@ import pytest
 
 from selfchatbot.errors import ParametersError
 from selfchatbot.parameters import DateRange, ExcludeOptions
-from selfchatbot.people import Contacts, Exclusion
+from selfchatbot.preprocessing.people import Contacts, Exclusion
 
 
 def test_names_are_compared_as_user_names_are() -> None:

@@ -16,7 +16,7 @@ from conftest import Run, one_line_error
 from selfchatbot.environment import Dataset, Environment
 from selfchatbot.errors import SelfChatBotError
 from selfchatbot.preprocessing import preprocess
-from selfchatbot.summary import Summary
+from selfchatbot.preprocessing.summary import Summary
 
 START = datetime(2024, 3, 1, 12)
 RULE = "=" * 62

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from rich.console import Console, RenderableType
 
-    from selfchatbot.summary import FormatSummary, Summary
+    from selfchatbot.preprocessing.summary import FormatSummary, Summary
 
 SHOWN = 12
 """Rows of a table on the screen; summary.json has them all."""
@@ -42,7 +42,7 @@ def _stage(dataset_id: str) -> None:
 
 
 def _show(console: Console, summary: Summary) -> None:
-    from selfchatbot.summary import HOW
+    from selfchatbot.preprocessing.summary import HOW
 
     for found in summary.formats:
         console.print(_files(found, summary.hide))

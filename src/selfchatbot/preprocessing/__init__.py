@@ -22,12 +22,12 @@ from selfchatbot.parameters import (
     read_parameters,
     validate,
 )
-from selfchatbot.people import Contacts, Exclusion
+from selfchatbot.preprocessing.people import Contacts, Exclusion
+from selfchatbot.preprocessing.reading import FormatReader, Shared
+from selfchatbot.preprocessing.summary import FormatSummary, SplitSummary, Summary
 from selfchatbot.preprocessors import Preprocessor, Preprocessors
-from selfchatbot.reading import FormatReader, Shared
 from selfchatbot.redaction import Redactor
 from selfchatbot.spool import Spool
-from selfchatbot.summary import FormatSummary, SplitSummary, Summary
 
 SPLIT_NAMES = ("train", "validation", "test")
 SUMMARY_NAME = "summary.json"

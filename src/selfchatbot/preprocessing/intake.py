@@ -7,8 +7,8 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from selfchatbot.messages import Message
-from selfchatbot.overlaps import Overlaps
-from selfchatbot.people import Exclusion
+from selfchatbot.preprocessing.overlaps import Overlaps
+from selfchatbot.preprocessing.people import Exclusion
 from selfchatbot.preprocessors import ExportFile, Preprocessor
 
 NextFile = Callable[[ExportFile | None], None]

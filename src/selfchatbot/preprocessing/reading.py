@@ -11,15 +11,15 @@ from pathlib import Path
 
 from selfchatbot.conversations import build_conversations
 from selfchatbot.errors import ExportError, ParametersError
-from selfchatbot.intake import Intake, NextFile, OverlapError
 from selfchatbot.messages import Message
 from selfchatbot.parameters import FILE_NAME, RawParameters
-from selfchatbot.people import Contacts, Exclusion
+from selfchatbot.preprocessing.intake import Intake, NextFile, OverlapError
+from selfchatbot.preprocessing.people import Contacts, Exclusion
+from selfchatbot.preprocessing.summary import FormatSummary
 from selfchatbot.preprocessors import ExportFile, Preprocessor
 from selfchatbot.preprocessors.base import DISCRIMINATOR
 from selfchatbot.redaction import Redactor
 from selfchatbot.spool import Spool
-from selfchatbot.summary import FormatSummary
 
 PROGRESS_SECONDS = 0.1
 
