@@ -83,8 +83,8 @@ def choose_sampling(
     """Compare the samplings of ``GRID`` with best/ and make the nearest one the default in results/parameters.json.
 
     What the user edited there stays. ``on_progress`` gets the number of samplings tried and of all. None, and nothing
-    changes, where validation.jsonl has fewer than ``FEWEST`` replies of mine to something. No further sampling is
-    begun that would probably end after ``seconds``; None as well where that leaves only one.
+    changes, where validation.jsonl has fewer than ``FEWEST`` replies of mine to something. What is not done
+    after ``seconds`` doesn't count; None as well where that leaves only one sampling.
 
     Raises SelfChatBotError when the checkpoint can't be loaded.
     """
@@ -99,7 +99,7 @@ def choose_sampling(
     parameters = read_parameters(results / FILE_NAME, GenerationParameters)
     checkpoint = load_checkpoint(results / "best", parameters, machine)
     choice = _choose(checkpoint, contexts, style_of(mine), seed, until, on_progress)
-    if len(choice.distances) < 2:
+    if choice is None:
         logger.info("sampling: this machine is too slow to compare in %.0f seconds: the defaults stay", seconds)
         return None
     logger.info("%s", choice.reason())
@@ -115,7 +115,7 @@ def _choose(
     seed: int,
     until: float,
     on_progress: Callable[[int, int], None],
-) -> Choice:
+) -> Choice | None:
     from selfchatbot.player.batch import Batch
 
     chat_format = ChatFormat(checkpoint.tokenizer)
@@ -123,20 +123,20 @@ def _choose(
     batch = Batch(checkpoint.model, [chat_format.prompt(context, length) for context in contexts])
     longest = min(REPLY_TOKENS, checkpoint.window - length)
     styles: dict[Point, Style] = {}
-    slowest = 0.0
     for point in GRID:
-        begun = time.monotonic()
-        if styles and begun + slowest > until:
+        try:
+            styles[point] = style_of(_replies(batch, chat_format, point, longest, seed, until))
+        except TimeoutError:
             break
-        styles[point] = style_of(_replies(batch, chat_format, point, longest, seed))
-        slowest = max(slowest, time.monotonic() - begun)
         on_progress(len(styles), len(GRID))
+    if len(styles) < 2:
+        return None
     distances = {point: distance(style, mine).total for point, style in styles.items()}
     best = min(distances, key=distances.__getitem__)
     return Choice(best, distances, styles[best], mine)
 
 
-def _replies(batch: "Batch", chat_format: ChatFormat, point: Point, longest: int, seed: int) -> list[str]:
+def _replies(batch: "Batch", chat_format: ChatFormat, point: Point, longest: int, seed: int, until: float) -> list[str]:
     from selfchatbot.player.engine import Sampling
 
     defaults = GenerationParameters.model_fields
@@ -151,7 +151,7 @@ def _replies(batch: "Batch", chat_format: ChatFormat, point: Point, longest: int
         seed=seed,
         may_be_empty=False,
     )
-    return [chat_format.reply(ids) for ids in batch.replies(sampling)]
+    return [chat_format.reply(ids) for ids in batch.replies(sampling, until)]
 
 
 def _contexts(path: Path, seed: int) -> tuple[list[ChatMessages], list[str]]:

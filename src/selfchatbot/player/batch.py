@@ -1,6 +1,8 @@
 """One reply to each of many conversations at once: for measuring how the model talks, not for talking to it."""
 
 import inspect
+import math
+import time
 from copy import deepcopy
 from typing import TYPE_CHECKING, Any
 
@@ -33,8 +35,11 @@ class Batch:
         self._logits = self._forward(torch.tensor(padded, device=model.device), self._mask, self._cache)
 
     @torch.inference_mode()
-    def replies(self, sampling: Sampling) -> list[list[int]]:
-        """Token ids of one reply to each prompt, without the token that ends it."""
+    def replies(self, sampling: Sampling, until: float = math.inf) -> list[list[int]]:
+        """Token ids of one reply to each prompt, without the token that ends it.
+
+        Raises TimeoutError when they are not done at ``until``, as `time.monotonic` counts.
+        """
         cache, mask, logits = deepcopy(self._cache), self._mask, self._logits.clone()
         device = logits.device
         generator = torch.Generator(device=device)
@@ -44,6 +49,8 @@ class Batch:
         replies: list[list[int]] = [[] for _ in range(logits.shape[0])]
         rows = list(range(logits.shape[0]))
         for number in range(sampling.max_new_tokens):
+            if time.monotonic() > until:
+                raise TimeoutError
             logits[:, never] = -torch.inf
             if number == 0 and not sampling.may_be_empty:
                 logits[:, sampling.end] = -torch.inf
