@@ -36,6 +36,8 @@ def test_two_channels_to_a_reply(run: Run, environment: Path) -> None:
     losses = [record["validation_loss"] for record in records if "validation_loss" in record]
     assert min(losses[1:]) < losses[0] - 0.2
 
+    generation = json.loads("\n".join(_lines(results / "parameters.json")))
+    (results / "parameters.json").write_text(json.dumps({**generation, "num_return_sequences": 3}), encoding="utf-8")
     done = run("play", "-d", "1", "-t", "prompt", "-p", "hey, how was your day?")
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("Response 1: ")

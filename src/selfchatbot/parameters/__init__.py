@@ -217,7 +217,7 @@ class GenerationParameters(Parameters):
     top_k: int = Field(0, ge=0, description="Sample among so many likeliest tokens; 0: no limit.")
     repetition_penalty: float = Field(1.1, ge=0.5, le=10, description="Above 1: said tokens become less likely.")
     num_return_sequences: int = Field(
-        3,
+        1,
         ge=1,
         le=64,
         description="How many answers `-t prompt` prints; a session says the likeliest of so many, as a whole.",
