@@ -46,13 +46,17 @@ class Dialogue:
         self.others = []
 
     def answer(self) -> Generator[str, None, None]:
-        """The messages of the reply, each when it is finished; close the generator to stop: what was said stays."""
+        """The messages of the reply, each when it is finished.
+
+        Close the generator to stop: what was said stays, without the message that was given last.
+        """
         said: list[str] = []
         try:
             with closing(self._answer()) as messages:
                 for message in messages:
-                    said.append(message)
                     yield message
+                    # Who comes back for the next one has shown this one; who stopped while it was awaited has not.
+                    said.append(message)
         finally:
             if said:
                 self.messages.append({"role": "assistant", "content": "\n".join(said)})
