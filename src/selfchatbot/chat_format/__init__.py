@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from itertools import accumulate
 from typing import TYPE_CHECKING, NamedTuple
 
+from selfchatbot.chat_format.template import ensure_template, take_apart
 from selfchatbot.errors import SelfChatBotError
 from selfchatbot.messages import ChatMessages
 
@@ -20,18 +21,6 @@ if TYPE_CHECKING:
 IGNORED = -100
 """The label of tokens that are not trained."""
 
-PLAIN_TEMPLATE = (
-    "{% for message in messages %}"
-    "{% if message['role'] == 'system' %}{{ message['content'] + '\n\n' }}"
-    "{% elif message['role'] == 'user' %}{{ 'Them:\n' + message['content'] + '\n' }}"
-    "{% else %}{{ 'Me:\n' + message['content'] + eos_token + '\n' }}{% endif %}"
-    "{% endfor %}"
-    "{% if add_generation_prompt %}{{ 'Me:\n' }}{% endif %}"
-)
-"""The layout of base models, which have no chat template: plain text, my turns closed by the model's end token."""
-
-_PROBE = {"s": "xqSYSTEMqx", "u": "xqUSERqx", "a": "xqASSISTANTqx", "v": "xqOTHERqx", "b": "xqSECONDqx"}
-_ROLES = {"s": "system", "u": "user", "v": "user", "a": "assistant", "b": "assistant"}
 CHUNK = 4096
 CONTEXT_SHARE = 4
 """One part in so many of a window that continues a conversation repeats what came before."""
@@ -53,23 +42,6 @@ class _Turn:
     cut: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class _Pieces:
-    """Token ids of what stands around the contents of a conversation."""
-
-    head: list[int]
-    """Before a first turn of the others."""
-    opening: list[int] | None
-    """Before a first turn of mine; None: the template wants the others to begin."""
-    user_to_me: list[int]
-    me_to_user: list[int]
-    """After my end token, before the next turn of the others."""
-    system: list[int] | None
-    """Before a system message; None: the template takes none."""
-    system_to_user: list[int]
-    system_to_me: list[int] | None
-
-
 class ChatFormat:
     """How one model sees conversations.
 
@@ -79,11 +51,10 @@ class ChatFormat:
 
     def __init__(self, tokenizer: "PreTrainedTokenizerBase") -> None:
         self.tokenizer = tokenizer
-        if not tokenizer.chat_template:
-            begins = bool(tokenizer("x")["input_ids"][:1] == [tokenizer.bos_token_id] != [None])
-            tokenizer.chat_template = ("{{ bos_token }}" if begins else "") + PLAIN_TEMPLATE
         self._special = set(tokenizer.all_special_ids)
-        self.end, self._pieces = self._take_apart()
+        ensure_template(tokenizer)
+        self._pieces = take_apart(tokenizer)
+        self.end = self._pieces.end
 
     def windows(self, conversations: Iterable[ChatMessages], max_length: int) -> Iterator[Window]:
         """Training windows of at most ``max_length`` tokens, cut between turns.
@@ -282,52 +253,6 @@ class ChatFormat:
             ids += words + after
             labels += [IGNORED] * len(after)
         return Window(ids, labels)
-
-    def _take_apart(self) -> tuple[int, _Pieces]:
-        """Find the end token of my turns and the pieces around them."""
-        whole = self._render("uavb")
-        if whole is None:
-            raise SelfChatBotError("the chat template of this model can't be read: choose another model")
-        head, user_to_me, me_to_user, _, _ = whole
-        after = self._template_ids(me_to_user)
-        ends = [index for index, token in enumerate(after) if token in self._special]
-        if ends:
-            end, rest = after[ends[0]], after[ends[0] + 1 :]
-        elif self.tokenizer.eos_token_id is not None:
-            end, rest = self.tokenizer.eos_token_id, after
-        else:
-            raise SelfChatBotError("this model has no token that ends a turn: choose another model")
-        opening = self._render("avb")
-        system = self._render("suavb")
-        system_opening = self._render("savb")
-        return end, _Pieces(
-            head=self._template_ids(head),
-            opening=self._template_ids(opening[0]) if opening else None,
-            user_to_me=self._template_ids(user_to_me),
-            me_to_user=rest,
-            system=self._template_ids(system[0]) if system else None,
-            system_to_user=self._template_ids(system[1]) if system else [],
-            system_to_me=self._template_ids(system_opening[1]) if system and system_opening else None,
-        )
-
-    def _render(self, probe: str) -> list[str] | None:
-        """The texts before, between and after the contents of a probe conversation; None if the template refuses it."""
-        messages = [{"role": _ROLES[letter], "content": _PROBE[letter]} for letter in probe]
-        try:
-            text = str(self.tokenizer.apply_chat_template(messages, tokenize=False))
-        except Exception:  # a template raises whatever it likes
-            return None
-        parts = []
-        for letter in probe:
-            part, found, text = text.partition(_PROBE[letter])
-            if not found:
-                return None
-            parts.append(part)
-        return [*parts, text]
-
-    def _template_ids(self, text: str) -> list[int]:
-        """Token ids of template text, in which special tokens are special."""
-        return list(self.tokenizer(text, add_special_tokens=False)["input_ids"]) if text else []
 
 
 def _merged(messages: ChatMessages) -> ChatMessages:
