@@ -40,10 +40,10 @@ GRID = (
     Point(1.1, 1.0),
 )
 """The likeliest first: where time runs out, the rest is not tried."""
-CONTEXTS = 24
+CONTEXTS = 16
 CONTEXT_TURNS = 4
-CONTEXT_TOKENS = 128
-REPLY_TOKENS = 48
+CONTEXT_TOKENS = 96
+REPLY_TOKENS = 40
 FEWEST = 8
 """With fewer contexts, any choice would be chance."""
 MOST_SECONDS = 60.0
