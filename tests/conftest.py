@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -12,6 +13,10 @@ import pytest
 
 if TYPE_CHECKING:
     from selfchatbot.environment import Dataset
+
+# A test run in the background of a shell ignores Ctrl-C, and so would every script it starts.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 ROOT = Path(__file__).resolve().parent.parent
 SAMPLE = ROOT / "SampleEnvironment" / "selfChatBot_raw" / "Dataset_1_Rowan"

@@ -173,7 +173,10 @@ class Trainer:
         try:
             with on_signals(ask):
                 loop.train(resume_from_checkpoint=None if resumed is None else str(resumed))
-            if asked and loop.state.global_step < loop.state.max_steps:
+                unfinished = bool(asked) and loop.state.global_step < loop.state.max_steps
+                if unfinished:
+                    loop.save_checkpoint()
+            if unfinished:
                 raise Stopped(self._interrupted(loop.state.global_step, saved=True), asked[0])
             if self.result.steps != loop.state.global_step:
                 loop.evaluate()

@@ -130,6 +130,10 @@ class Loop(transformers.Trainer):  # type: ignore[misc]
 
     def _save_checkpoint(self, model: torch.nn.Module, trial: object = None) -> None:
         """Ours, where transformers would write pickles, and not at once."""
+        self.save_checkpoint()
+
+    def save_checkpoint(self) -> None:
+        """Save where the run is now, between two steps."""
         scaler = self.accelerator.scaler
         self._checkpoints.save(
             self.state.global_step,
@@ -224,11 +228,11 @@ class Watcher(transformers.TrainerCallback):  # type: ignore[misc]
         control: transformers.TrainerControl,
         **_: Any,
     ) -> None:
-        if self.asked_to_stop or time.monotonic() - self._saved_at >= self._checkpoint_seconds:
+        if self.asked_to_stop:
+            control.should_training_stop = True  # whoever asked saves what there is then
+        elif time.monotonic() - self._saved_at >= self._checkpoint_seconds:
             control.should_save = True
             self._saved_at = time.monotonic()
-        if self.asked_to_stop:
-            control.should_training_stop = True
 
     def on_log(
         self,
