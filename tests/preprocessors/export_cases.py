@@ -42,6 +42,22 @@ def check_case(preprocessor: Preprocessor, folder: Path, case: str) -> None:
         assert rows(read(preprocessor, Path(temporary))[0]) == expected["messages"]
 
 
+def typed(preprocessor: Preprocessor, path: Path) -> tuple[list[tuple[str, str, str, str]], list[ExportFile]]:
+    """Chat, time, author and content of each message, and what was seen of the files."""
+    messages, files = read(preprocessor, path)
+    return [(one.chat, one.timestamp.isoformat(), one.author, one.content) for one in messages], files
+
+
+def check_typed(preprocessor: Preprocessor, folder: Path, case: str) -> None:
+    """The same for expected messages without ids, written as objects."""
+    expected = json.loads((folder / f"{case}.json").read_text(encoding="utf-8"))
+    messages, files = typed(preprocessor, folder / case)
+    assert messages == [tuple(one.values()) for one in expected["messages"]]
+    assert [
+        {"name": one.path.name, "messages": one.messages, "me": one.me, "group": one.group} for one in files
+    ] == expected["files"]
+
+
 def error_of(preprocessor: Preprocessor, path: Path) -> str:
     """The one line that the user is told about a bad export."""
     with pytest.raises(SelfChatBotError) as caught:

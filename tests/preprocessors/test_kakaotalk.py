@@ -2,11 +2,11 @@
 
 import csv
 import io
-import json
 from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
+from export_cases import check_typed, typed
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -19,19 +19,12 @@ EXPORTS = Path(__file__).parent / "kakaotalk"
 
 
 def read(path: Path) -> tuple[list[tuple[str, str, str, str]], list[ExportFile]]:
-    files: list[ExportFile] = []
-    messages = KakaoTalk().read(path, files)
-    return [(one.chat, one.timestamp.isoformat(), one.author, one.content) for one in messages], files
+    return typed(KakaoTalk(), path)
 
 
 @pytest.mark.parametrize("case", sorted(path.stem for path in EXPORTS.glob("*.json")))
 def test_exports_give_what_was_typed(case: str) -> None:
-    expected = json.loads((EXPORTS / f"{case}.json").read_text(encoding="utf-8"))
-    messages, files = read(EXPORTS / case)
-    assert messages == [tuple(one.values()) for one in expected["messages"]]
-    assert [
-        {"name": one.path.name, "messages": one.messages, "me": one.me, "group": one.group} for one in files
-    ] == expected["files"]
+    check_typed(KakaoTalk(), EXPORTS, case)
 
 
 def test_it_is_registered_and_recognises_its_own(tmp_path: Path) -> None:

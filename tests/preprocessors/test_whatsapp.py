@@ -1,6 +1,5 @@
 """WhatsApp: every export in whatsapp/ gives the messages in the .json beside it, and so does what hypothesis writes."""
 
-import json
 import shutil
 import zipfile
 from dataclasses import dataclass
@@ -8,6 +7,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
+from export_cases import check_typed, typed
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -21,9 +21,7 @@ LRM = "\u200e"
 
 
 def read(path: Path, **options: object) -> tuple[list[tuple[str, str, str, str]], list[ExportFile]]:
-    files: list[ExportFile] = []
-    messages = WhatsApp(**options).read(path, files)
-    return [(one.chat, one.timestamp.isoformat(), one.author, one.content) for one in messages], files
+    return typed(WhatsApp(**options), path)
 
 
 def write(folder: Path, name: str, *lines: str, end: str = "\n") -> Path:
@@ -34,12 +32,7 @@ def write(folder: Path, name: str, *lines: str, end: str = "\n") -> Path:
 
 @pytest.mark.parametrize("case", sorted(path.stem for path in EXPORTS.glob("*.json")))
 def test_exports_give_what_was_typed(case: str) -> None:
-    expected = json.loads((EXPORTS / f"{case}.json").read_text(encoding="utf-8"))
-    messages, files = read(EXPORTS / case)
-    assert messages == [tuple(one.values()) for one in expected["messages"]]
-    assert [
-        {"name": one.path.name, "messages": one.messages, "me": one.me, "group": one.group} for one in files
-    ] == expected["files"]
+    check_typed(WhatsApp(), EXPORTS, case)
 
 
 def test_the_phones_zip_is_read_in_place_without_the_text_files_in_it(tmp_path: Path) -> None:

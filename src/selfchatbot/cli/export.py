@@ -15,16 +15,15 @@ def export_dataset(
 ) -> Path:
     """Write ``export/`` into the results of a dataset; its path."""
     folder = dataset.results / "export"
-    name = dataset.folder.split("_", 2)[2]
-    export(checkpoint, folder, parameters, name, quantization, _losses(dataset.results / "metrics.jsonl"))
+    export(checkpoint, folder, parameters, dataset.name, quantization, _losses(dataset.results / "metrics.jsonl"))
     return folder
 
 
 def _losses(metrics: Path) -> tuple[float, float] | None:
     """Validation losses of the base model and of the best checkpoint, if they were kept."""
     losses = []
-    with suppress(OSError, ValueError):
-        for line in metrics.read_text(encoding="utf-8").splitlines():
+    with suppress(OSError, ValueError), metrics.open(encoding="utf-8", newline="\n") as lines:
+        for line in lines:
             loss = json.loads(line).get("validation_loss")
             losses += [loss] if isinstance(loss, float) else []
     return (losses[0], min(losses)) if losses else None

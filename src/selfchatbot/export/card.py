@@ -66,7 +66,7 @@ def origin(base: str) -> tuple[str | None, str | None]:
 def _licence(card: Path) -> str | None:
     """What the front matter of a model card says."""
     if card.is_file():
-        for line in card.read_text(encoding="utf-8", errors="replace").splitlines()[:60]:
+        for line in card.read_text(encoding="utf-8", errors="replace").split("\n")[:60]:
             if line.startswith("license:"):
                 return line.partition(":")[2].strip() or None
     return None
