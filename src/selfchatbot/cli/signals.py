@@ -4,22 +4,26 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType
-from typing import NoReturn
 
 NAMES = ("SIGTERM", "SIGHUP", "SIGBREAK")
 
 
 @contextmanager
-def ended_by_signals() -> Iterator[None]:
-    """Within it, these signals raise SystemExit with the exit code that shells give them."""
+def ended_by_signals(leave: Callable[[SystemExit], bool] = lambda _: False) -> Iterator[None]:
+    """Within it, these signals raise SystemExit with the exit code that shells give them.
 
-    def end(number: int, _frame: FrameType | None) -> NoReturn:
+    Not where ``leave`` sees to that itself, and returns True: an event loop must not be left from in between.
+    """
+
+    def end(number: int, _frame: FrameType | None) -> None:
         if number == getattr(signal, "SIGHUP", None):
             _nobody_reads()
-        raise SystemExit(128 + number)
+        reason = SystemExit(128 + number)
+        if not leave(reason):
+            raise reason
 
     if threading.current_thread() is not threading.main_thread():
         yield

@@ -20,8 +20,9 @@ def session(player: Player, dataset: Dataset, checkpoint: Path, pace: Pace | Non
 
     ``pace`` makes the reply wait as I would type it. ``keep`` False: nothing is written but what a command asks for.
     """
-    with ended_by_signals():
-        _Session(player, dataset, checkpoint, pace, keep).run()
+    conversation = _Session(player, dataset, checkpoint, pace, keep)
+    with ended_by_signals(conversation.leave):
+        conversation.run()
 
 
 class _Session:
@@ -29,6 +30,7 @@ class _Session:
         self._screen = Screen(pace)
         self._dialogue = Dialogue(player, self._rated)
         self._asker = Asker(dataset, keep)
+        self.leave = self._asker.leave
         self._commands = Commands(self._dialogue, self._screen, self._asker, dataset, keep)
         self._asker.commands = self._commands
         self._preferences = dataset.results

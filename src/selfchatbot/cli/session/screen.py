@@ -77,6 +77,8 @@ class Asker:
     def __init__(self, dataset: Dataset, keep: bool) -> None:
         self.commands: Commands | None = None
         self._session: PromptSession[str] | None = None
+        self._editing = False
+        self._leaving: SystemExit | None = None
         for stream in (sys.stdin,):
             if hasattr(stream, "reconfigure"):
                 # What a pipe brings may be any bytes.
@@ -98,7 +100,27 @@ class Asker:
         """One message, which may have several lines at a terminal. Raises EOFError and KeyboardInterrupt."""
         if self._session is None:
             return input(PROMPT)
-        return self._session.prompt(PROMPT, default=default)
+        self._editing = True
+        try:
+            return self._session.prompt(PROMPT, default=default, pre_run=self._leave_editor)
+        finally:
+            self._editing = False
+            if self._leaving:
+                raise self._leaving
+
+    def leave(self, reason: SystemExit) -> bool:
+        """Raise ``reason`` where a message is awaited, not from within the editor's loop; False when none is."""
+        if self._session is None or not self._editing:
+            return False
+        self._leaving = reason
+        if (loop := self._session.app.loop) is not None:
+            with suppress(RuntimeError):  # the loop has just ended: ask() goes on, and raises it
+                loop.call_soon_threadsafe(self._leave_editor)
+        return True
+
+    def _leave_editor(self) -> None:
+        if self._leaving and self._session and not self._session.app.is_done:
+            self._session.app.exit(exception=EOFError())
 
     def _editor(self, history: History | None) -> PromptSession[str]:
         from prompt_toolkit import PromptSession
