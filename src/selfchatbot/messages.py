@@ -83,10 +83,28 @@ def read_conversations(path: Path) -> Iterator[ChatMessages]:
 
     Raises SelfChatBotError with file and line for anything that is not a conversation.
     """
+    for place, line in _lines(path):
+        yield _messages_of(line, place)
+
+
+def read_starts(path: Path) -> Iterator[datetime]:
+    """When each conversation of a JSONL file starts: wall-clock time, naive.
+
+    Raises SelfChatBotError with file and line where "start" is missing or no time.
+    """
+    for place, line in _lines(path):
+        try:
+            yield datetime.fromisoformat(json.loads(line)["start"]).replace(tzinfo=None)
+        except (ValueError, LookupError, TypeError):
+            raise SelfChatBotError(f'{place}: expected "start": a time such as "2024-01-31T18:00:00"') from None
+
+
+def _lines(path: Path) -> Iterator[tuple[str, str]]:
+    """Where each line stands, for messages, and the line; empty ones are left out."""
     with path.open(encoding="utf-8", newline="\n") as file:
         for number, line in enumerate(file, 1):
             if line.strip():
-                yield _messages_of(line, f"{path}, line {number}")
+                yield f"{path}, line {number}", line
 
 
 def _messages_of(line: str, place: str) -> ChatMessages:

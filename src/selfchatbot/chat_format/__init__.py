@@ -33,6 +33,8 @@ class Window(NamedTuple):
 
     input_ids: list[int]
     labels: list[int]
+    conversation: int = 0
+    """Its number among those that the windows were made of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,9 +65,10 @@ class ChatFormat:
         one, with a quarter of it for the turns before as context, more where there is room. A turn that does not
         fit is cut: the others' from its beginning, mine at its end (and then its end token is not trained).
         """
-        for messages, turns in self._tokenized(conversations):
+        for number, (messages, turns) in enumerate(self._tokenized(conversations)):
             head, opening = self._heads(messages)
-            yield from self._windows(head, opening, turns, max_length)
+            for window in self._windows(head, opening, turns, max_length):
+                yield window._replace(conversation=number)
 
     def prompt(self, messages: ChatMessages, max_length: int) -> list[int]:
         """Token ids after which my next turn begins, at most ``max_length`` of them: the oldest turns are left out.
@@ -170,6 +173,13 @@ class ChatFormat:
         """Token ids of contents; ``<|im_end|>`` and its like, typed by somebody, are ordinary characters."""
         if not texts:
             return []
+        if self.tokenizer.is_fast:
+            # The same as the call below, for less than half of its time: nothing but the ids is made.
+            backend = self.tokenizer.backend_tokenizer
+            backend.encode_special_tokens = True
+            backend.no_padding()
+            backend.no_truncation()
+            return [encoding.ids for encoding in backend.encode_batch_fast(texts, add_special_tokens=False)]
         encoded = self.tokenizer(
             texts, add_special_tokens=False, split_special_tokens=True, return_attention_mask=False, verbose=False
         )

@@ -46,6 +46,19 @@ class TrainingOptions(Parameters):
     lora_r: int = Field(16, ge=1, le=1024, description="Rank of the adapters (lora, qlora).")
     lora_alpha: int = Field(32, ge=1, le=4096, description="Scale of the adapters: their output counts alpha / r.")
     lora_dropout: float = Field(0.05, ge=0, lt=1, description="Dropout in front of the adapters.")
+    rslora: bool = Field(False, description="Adapters count alpha / sqrt(r): for high ranks (lora, qlora).")
+    dora: bool = Field(
+        False, description="Adapters with a magnitude of their own for each output: slower (lora, qlora)."
+    )
+    neftune_alpha: float | None = Field(
+        None, gt=0, le=100, description="Noise on what the model reads while it trains, 5 to 15; null: none."
+    )
+    loss_per: Literal["token", "reply"] = Field(
+        "token", description='What counts the same: every token of yours or, with `"reply"`, every reply, however long.'
+    )
+    recency_half_life: float | None = Field(
+        None, gt=0, description="In days: replies so much older than your newest ones count half; null: all the same."
+    )
     gradient_checkpointing: bool = Field(
         False, description="Less memory, about a third slower: keep no activations, compute them again."
     )
@@ -53,6 +66,12 @@ class TrainingOptions(Parameters):
     early_stopping_patience: int = Field(4, ge=1, description="Stop after so many validations without a better loss.")
     checkpoint_minutes: float = Field(
         5.0, gt=0, description="An unfinished run is saved so often; the same command then goes on where it stopped."
+    )
+    samples: int = Field(
+        3, ge=0, le=20, description="Replies shown at each validation, beside what you really answered; 0: none."
+    )
+    report_to: tuple[str, ...] = Field(
+        (), strict=False, description='Trackers that get the losses, if installed: `["tensorboard"]`, `["wandb"]`, ...'
     )
     choose_sampling: bool = Field(
         True,
@@ -181,7 +200,11 @@ class RawParameters(Parameters):
 class TrainingParameters(TrainingOptions):
     """``selfChatBot_preprocessed/.../parameters.json``: written by preprocess, yours to edit."""
 
-    LORA_ONLY: ClassVar[tuple[str, ...]] = ("lora_r", "lora_alpha", "lora_dropout")
+    LORA_ONLY: ClassVar[tuple[str, ...]] = ("lora_r", "lora_alpha", "lora_dropout", "rslora", "dora")
+    RARE: ClassVar[tuple[str, ...]] = (
+        *("rslora", "dora", "neftune_alpha", "loss_per", "recency_half_life", "report_to"),
+    )
+    """Written only where they differ from their defaults."""
 
     model: str = Field(min_length=1, description="From the raw folder's parameters.json.")
     type_fine_tune: TypeFineTune = Field("lora", description="From the raw folder's parameters.json.")
@@ -190,7 +213,10 @@ class TrainingParameters(TrainingOptions):
     @classmethod
     def start_values(cls, raw: RawParameters) -> dict[str, Any]:
         """What preprocess writes for ``raw``: its three fields, then the defaults of its method."""
-        options = raw.training.model_dump()
+        options = raw.training.model_dump(mode="json")
+        for name in cls.RARE:
+            if getattr(raw.training, name) == cls.model_fields[name].default:
+                del options[name]
         if options["learning_rate"] is None:
             options["learning_rate"] = default_learning_rate(raw.type_fine_tune)
         if raw.type_fine_tune == "fine_tune":

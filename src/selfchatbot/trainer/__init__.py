@@ -21,7 +21,7 @@ from filelock import FileLock, Timeout
 from selfchatbot.atomic import remove_leftovers, restore_directory
 from selfchatbot.chat_format import IGNORED, ChatFormat
 from selfchatbot.errors import SelfChatBotError
-from selfchatbot.messages import read_conversations
+from selfchatbot.messages import read_conversations, read_starts
 from selfchatbot.models import Machine, load_tokenizer, quiet, this_machine, window
 from selfchatbot.parameters import GenerationParameters, TrainingParameters, hand_over
 from selfchatbot.trainer.checkpoints import save_checkpoint
@@ -31,6 +31,7 @@ from selfchatbot.trainer.method import trainable_model
 from selfchatbot.trainer.report import LOG_NAME, METRICS_NAME, PLOT_NAME, Metrics, log_file, plot
 from selfchatbot.trainer.resume import FOLDER_NAME, Checkpoints, read_state
 from selfchatbot.trainer.stopping import Stopped, on_signals
+from selfchatbot.trainer.weights import recency, with_weights
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -127,6 +128,7 @@ class Trainer:
         train, validation = (
             self._windows(name, chat_format.windows(part, max_length)) for name, part in conversations.items()
         )
+        train = self._weighted(train)
         hand_over(self.output, GenerationParameters.start_values(parameters.model, max_length))
         step_tokens = parameters.batch_size * max_length
         watcher = Watcher(
@@ -243,6 +245,7 @@ class Trainer:
             lr_scheduler_type="cosine",
             weight_decay=parameters.weight_decay,
             max_grad_norm=parameters.max_grad_norm,
+            neftune_noise_alpha=parameters.neftune_alpha,
             optim="adamw_torch" if machine.device == "mps" else "adamw_torch_fused",
             bf16=machine.dtype == torch.bfloat16,
             fp16=machine.dtype == torch.float16,
@@ -273,6 +276,14 @@ class Trainer:
             raise SelfChatBotError(f"{self._file(name)}: no reply of yours in it: run selfChatBot_preprocess again")
         logger.info("%s: %d windows, %d tokens, %d of them trained", name, len(dataset), tokens, labels)
         return dataset
+
+    def _weighted(self, windows: "Dataset") -> "Dataset":
+        parameters = self.parameters
+        per_reply, half_life = parameters.loss_per == "reply", parameters.recency_half_life
+        if not per_reply and half_life is None:
+            return windows
+        newness = None if half_life is None else recency(list(read_starts(self._file("train"))), half_life)
+        return with_weights(windows, newness, per_reply)
 
     def _interrupted(self, step: int, saved: bool) -> str:
         if self.result.best_step:

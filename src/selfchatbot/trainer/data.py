@@ -12,7 +12,8 @@ if TYPE_CHECKING:
     from datasets import Dataset
 
 Batch = dict[str, torch.Tensor]
-"""``input_ids`` and ``labels``, both of shape (windows, longest window), int64, padded at the right."""
+"""``input_ids`` and ``labels``, both of shape (windows, longest window), int64, padded at the right; where labels don't
+count the same, also ``weights`` of that shape, float32."""
 
 
 def as_dataset(windows: Iterator[Window]) -> "Dataset":
@@ -20,9 +21,9 @@ def as_dataset(windows: Iterator[Window]) -> "Dataset":
     from datasets import Dataset, Features, List, Value
 
     rows = list(windows)
-    features = Features({"input_ids": List(Value("int32")), "labels": List(Value("int32"))})
-    columns = {"input_ids": [row.input_ids for row in rows], "labels": [row.labels for row in rows]}
-    return Dataset.from_dict(columns, features=features)
+    ids = List(Value("int32"))
+    features = Features({"input_ids": ids, "labels": ids, "conversation": Value("int32")})
+    return Dataset.from_list([row._asdict() for row in rows], features=features)
 
 
 class TokenBatches(BatchSampler):
@@ -75,13 +76,16 @@ def collate(rows: list[dict[str, Any]]) -> Batch:
     """Pad at the right, longest window first. Causal attention never looks there, so no mask is needed."""
     rows = sorted(rows, key=lambda row: -len(row["input_ids"]))
     width = len(rows[0]["input_ids"])
-    input_ids = torch.zeros(len(rows), width, dtype=torch.long)
-    labels = torch.full((len(rows), width), IGNORED)
+    batch = {
+        "input_ids": torch.zeros(len(rows), width, dtype=torch.long),
+        "labels": torch.full((len(rows), width), IGNORED),
+    }
+    if "weights" in rows[0]:
+        batch["weights"] = torch.zeros(len(rows), width)
     for number, row in enumerate(rows):
-        length = len(row["input_ids"])
-        input_ids[number, :length] = torch.as_tensor(row["input_ids"])
-        labels[number, :length] = torch.as_tensor(row["labels"])
-    return {"input_ids": input_ids, "labels": labels}
+        for name, padded in batch.items():
+            padded[number, : len(row[name])] = torch.as_tensor(row[name])
+    return batch
 
 
 def micro_batches(batch: Batch, tokens: int) -> Iterator[Batch]:
@@ -93,7 +97,7 @@ def micro_batches(batch: Batch, tokens: int) -> Iterator[Batch]:
         count = max(1, tokens // max(lengths[start], 1))
         rows = slice(start, start + count)
         width = max(lengths[rows])
-        yield {"input_ids": batch["input_ids"][rows, :width], "labels": batch["labels"][rows, :width]}
+        yield {name: values[rows, :width] for name, values in batch.items()}
         start += count
 
 

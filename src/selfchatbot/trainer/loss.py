@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class LabelledLoss:
-    """Sum of the cross entropy, in nats, over the labelled tokens of a batch.
+    """Sum of the cross entropy, in nats, over the labelled tokens of a batch, times their weights if it has any.
 
     A hook in front of the output layer keeps only the hidden states that predict a labelled token, so that logits of
     shape (labels, vocabulary) are computed instead of (windows, tokens, vocabulary); whatever a family does to its
@@ -31,7 +31,10 @@ class LabelledLoss:
             logits = model(input_ids=batch["input_ids"], use_cache=False).logits
         finally:
             mask, self._mask = self._mask, None
-        return torch.nn.functional.cross_entropy(logits.float(), targets[mask], reduction="sum")
+        if "weights" not in batch:
+            return torch.nn.functional.cross_entropy(logits.float(), targets[mask], reduction="sum")
+        losses = torch.nn.functional.cross_entropy(logits.float(), targets[mask], reduction="none")
+        return losses @ batch["weights"][:, 1:][mask]
 
     def _select(self, _: torch.nn.Module, arguments: tuple[Any, ...]) -> tuple[Any, ...] | None:
         if self._mask is None:

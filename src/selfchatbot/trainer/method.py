@@ -31,7 +31,11 @@ def trainable_model(parameters: TrainingParameters, machine: Machine) -> "PreTra
 
 
 def with_adapters(model: "PreTrainedModel", parameters: TrainingParameters) -> "PreTrainedModel":
-    """LoRA adapters on all linear layers but the output layer (Hu et al. 2021; Schulman et al. 2025)."""
+    """LoRA adapters on all linear layers but the output layer (Hu et al. 2021; Schulman et al. 2025).
+
+    If the parameters say so, scaled by the root of the rank (Kalajdzievski 2023, "rsLoRA"), or with weights taken apart
+    into magnitude and direction (Liu et al. 2024, "DoRA").
+    """
     from peft import LoraConfig, get_peft_model
 
     config = LoraConfig(
@@ -40,6 +44,8 @@ def with_adapters(model: "PreTrainedModel", parameters: TrainingParameters) -> "
         r=parameters.lora_r,
         lora_alpha=parameters.lora_alpha,
         lora_dropout=parameters.lora_dropout,
+        use_rslora=parameters.rslora,
+        use_dora=parameters.dora,
     )
     adapted: Any = get_peft_model(model, config)
     return adapted

@@ -23,7 +23,10 @@ FOLDER_NAME = "checkpoints"
 KEPT = 2
 WEIGHTS, OPTIMIZER, RANDOM, STATE = "weights.safetensors", "optimizer.safetensors", "random.safetensors", "state.json"
 
-FREE = ("checkpoint_minutes", "choose_sampling", "early_stopping_patience", "evaluations_per_epoch")
+FREE = (
+    *("checkpoint_minutes", "choose_sampling", "early_stopping_patience", "evaluations_per_epoch"),
+    *("report_to", "samples"),
+)
 """Parameters that may change in the middle of a run."""
 
 

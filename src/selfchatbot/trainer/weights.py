@@ -1,0 +1,42 @@
+"""How much each trained token counts, where they don't count the same."""
+
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+import torch
+
+from selfchatbot.chat_format import IGNORED
+
+if TYPE_CHECKING:
+    from datasets import Dataset
+
+
+def with_weights(windows: "Dataset", recency: list[float] | None, per_reply: bool) -> "Dataset":
+    """``windows`` with a column of ``weights``, one for each token.
+
+    ``recency`` says how much each conversation counts; with ``per_reply``, the tokens of a reply share the weight of
+    one token, so that long replies count no more than short ones. The mean over all trained tokens is 1: learning rate
+    and gradient norm mean what they mean without weights.
+    """
+    rows = []
+    for labels, conversation in zip(windows["labels"], windows["conversation"], strict=True):
+        trained = torch.tensor(labels).ne(IGNORED)
+        row = _shares(trained) if per_reply else trained.float()
+        rows.append(row if recency is None else row * recency[conversation])
+    trained_tokens = sum(label != IGNORED for labels in windows["labels"] for label in labels)
+    scale = trained_tokens / sum(row.sum().item() for row in rows)
+    return windows.add_column("weights", [(row * scale).tolist() for row in rows])
+
+
+def recency(starts: list[datetime], half_life: float) -> list[float]:
+    """2^(-age / half_life) for conversations with these starts, in days before the newest of them."""
+    newest = max(starts)
+    return [0.5 ** ((newest - start).total_seconds() / 86_400 / half_life) for start in starts]
+
+
+def _shares(trained: torch.Tensor) -> torch.Tensor:
+    """1 / length of its reply for each trained token of a window: a reply is what stands together."""
+    before = torch.cat([torch.zeros(1, dtype=torch.bool), trained[:-1]])
+    reply = (trained & ~before).cumsum(0)
+    lengths = torch.bincount(reply, trained.float())
+    return torch.where(trained, 1 / lengths[reply], 0.0)
