@@ -2,6 +2,7 @@
 
 import inspect
 import math
+import os
 import time
 from copy import deepcopy
 from typing import TYPE_CHECKING, Any
@@ -27,11 +28,17 @@ class Batch:
 
         self._model = model
         self._has_positions = "position_ids" in inspect.signature(model.forward).parameters
-        longest = max(map(len, prompts))
-        padded = [[0] * (longest - len(prompt)) + prompt for prompt in prompts]
-        mask = [[0] * (longest - len(prompt)) + [1] * len(prompt) for prompt in prompts]
-        self._mask = torch.tensor(mask, device=model.device)
         self._cache = DynamicCache(config=model.config)
+        # What all of them begin with, a system message for one, is read once; a last token is always each one's own.
+        shared = min(len(os.path.commonprefix(prompts)), *(len(prompt) - 1 for prompt in prompts))
+        if shared:
+            beginning = torch.tensor([prompts[0][:shared]], device=model.device)
+            self._forward(beginning, torch.ones_like(beginning), self._cache)
+            self._cache.batch_repeat_interleave(len(prompts))
+        longest = max(map(len, prompts))
+        padded = [[0] * (longest - len(prompt)) + prompt[shared:] for prompt in prompts]
+        mask = [[1] * shared + [0] * (longest - len(prompt)) + [1] * (len(prompt) - shared) for prompt in prompts]
+        self._mask = torch.tensor(mask, device=model.device)
         self._logits = self._forward(torch.tensor(padded, device=model.device), self._mask, self._cache)
 
     @torch.inference_mode()
