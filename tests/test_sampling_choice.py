@@ -59,10 +59,13 @@ def test_different_words_are_those_expected_in_a_sample() -> None:
 
 
 @pytest.mark.parametrize("fixture", ["tiny_model", "tiny_base_model"])
-def test_a_batch_says_what_each_prompt_alone_would(fixture: str, request: pytest.FixtureRequest) -> None:
-    """Greedy: padding, positions and rows that end earlier change nothing."""
+@pytest.mark.parametrize("beginning", [[], [3, 300, 4]])
+def test_a_batch_says_what_each_prompt_alone_would(
+    fixture: str, beginning: list[int], request: pytest.FixtureRequest
+) -> None:
+    """Greedy: padding, positions, a common beginning and rows that end earlier change nothing."""
     model = load_checkpoint(request.getfixturevalue(fixture), None, CPU).model
-    prompts = [[5, 9, 30], [7] * 11, list(range(40, 60)), [8]]
+    prompts = [beginning + prompt for prompt in ([5, 9, 30], [7] * 11, list(range(40, 60)), [8])]
     sampling = Sampling(0, 1, 0, 1.3, 20, 0, frozenset({1}), 3, may_be_empty=False)
     # The token that the second one says fifth ends a turn: rows end at different times.
     end = Batch(model, prompts).replies(sampling)[1][4]

@@ -2,9 +2,9 @@
 
 import inspect
 import math
-import os
 import time
 from copy import deepcopy
+from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -30,7 +30,8 @@ class Batch:
         self._has_positions = "position_ids" in inspect.signature(model.forward).parameters
         self._cache = DynamicCache(config=model.config)
         # What all of them begin with, a system message for one, is read once; a last token is always each one's own.
-        shared = min(len(os.path.commonprefix(prompts)), *(len(prompt) - 1 for prompt in prompts))
+        columns = zip(*(prompt[:-1] for prompt in prompts), strict=False)
+        shared = sum(1 for _ in takewhile(lambda column: len(set(column)) == 1, columns))
         if shared:
             beginning = torch.tensor([prompts[0][:shared]], device=model.device)
             self._forward(beginning, torch.ones_like(beginning), self._cache)
