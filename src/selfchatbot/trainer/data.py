@@ -88,21 +88,33 @@ def collate(rows: list[dict[str, Any]]) -> Batch:
     return batch
 
 
-def micro_batches(batch: Batch, tokens: int) -> Iterator[Batch]:
-    """Split a batch into pieces of at most ``tokens`` padded tokens, but at least one window each, without padding
-    columns that no window of the piece needs."""
+def micro_batches(batch: Batch, tokens: int, ranks: int = 1) -> Iterator[Batch]:
+    """Split a batch into pieces of at most ``tokens`` padded tokens for each of ``ranks`` processes, but at least one
+    window each, without padding columns that no window of the piece needs."""
     lengths = real_lengths(batch)
     start = 0
     while start < len(lengths):
-        count = max(1, tokens // max(lengths[start], 1))
+        count = ranks * max(1, tokens // max(lengths[start], 1))
         rows = slice(start, start + count)
         width = max(lengths[rows])
         yield {name: values[rows, :width] for name, values in batch.items()}
         start += count
 
 
+def share(batch: Batch, rank: int, ranks: int) -> Batch:
+    """The windows of one process; where there are too few for all, one that teaches nothing.
+
+    A window goes to the same process whatever pieces its batch is split into.
+    """
+    if rank < len(batch["labels"]):
+        return {name: values[rank::ranks] for name, values in batch.items()}
+    few = {name: values[:1, :2] for name, values in batch.items()}
+    return few | {"labels": torch.full_like(few["labels"], IGNORED)}
+
+
 def real_lengths(batch: Batch) -> list[int]:
     """Tokens of each window up to its last trained one: what stands behind it is padding, or teaches nothing."""
     trained = batch["labels"].ne(IGNORED)
     positions = torch.arange(1, trained.shape[1] + 1, device=trained.device)
-    return [int(length) for length in (trained * positions).amax(dim=1)]
+    lengths: list[int] = (trained * positions).amax(dim=1).tolist()
+    return lengths

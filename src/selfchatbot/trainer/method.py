@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from selfchatbot import ranks
 from selfchatbot.errors import UsageError
 from selfchatbot.models import Machine, load_model
 from selfchatbot.parameters import TrainingParameters
@@ -19,10 +20,12 @@ def trainable_model(parameters: TrainingParameters, machine: Machine) -> "PreTra
     adapters train in float32 above a frozen base model in the machine's format, or in 4-bit NormalFloat with double
     quantisation (Dettmers et al. 2023, "QLoRA").
     """
+    # What is spread over several devices must not have to fit into one before.
+    device = "cpu" if ranks.sharded() else machine.device
     if parameters.type_fine_tune == "fine_tune":
-        model = load_model(parameters.model, torch.float32).to(machine.device)
+        model = load_model(parameters.model, torch.float32).to(device)
     elif parameters.type_fine_tune == "lora":
-        model = with_adapters(load_model(parameters.model, machine.dtype).to(machine.device), parameters)
+        model = with_adapters(load_model(parameters.model, machine.dtype).to(device), parameters)
     else:
         model = with_adapters(_load_in_4_bit(parameters.model, machine), parameters)
     if parameters.gradient_checkpointing:
@@ -73,7 +76,8 @@ def _load_in_4_bit(name: str, machine: Machine) -> "PreTrainedModel":
         # On a CPU without bfloat16 instructions, computing in bfloat16 was measured 16 times slower than in float32.
         bnb_4bit_compute_dtype=machine.dtype,
     )
-    model = load_model(name, machine.dtype, quantization_config=quantization, device_map={"": machine.device})
+    device = torch.cuda.current_device() if machine.device == "cuda" else machine.device  # each process has its own
+    model = load_model(name, machine.dtype, quantization_config=quantization, device_map={"": device})
     for module in model.modules():
         # On CPUs with bfloat16 instructions, bitsandbytes would repack the weights in the first validation, for
         # inference only: rounded, and not for every shape.

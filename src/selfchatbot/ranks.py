@@ -1,0 +1,108 @@
+"""The processes of one run where `torchrun` or `accelerate launch` began several: the first writes and speaks for all.
+
+How they share the work (DDP, FSDP, DeepSpeed) is accelerate's to know. Nothing here does anything in a single process.
+"""
+
+import os
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import torch
+
+
+def rank() -> int:
+    """The number of this process, from 0."""
+    return int(os.environ.get("RANK", "0"))
+
+
+def count() -> int:
+    """How many there are, on all machines."""
+    return int(os.environ.get("WORLD_SIZE", "1"))
+
+
+def sharded() -> bool:
+    """Whether accelerate was told to spread the weights over the processes: none has to hold them all."""
+    return any(os.environ.get(f"ACCELERATE_USE_{name}", "").lower() == "true" for name in ("FSDP", "DEEPSPEED"))
+
+
+def join(cpu: bool) -> None:
+    """Meet the others; from then on ``cuda`` means the GPU of this process."""
+    if count() > 1:
+        from accelerate import PartialState
+
+        PartialState(cpu=cpu)
+
+
+def leave() -> None:
+    """Nothing is shared any more: whoever has nothing left to do may end."""
+    if count() > 1:
+        import torch
+
+        torch.distributed.destroy_process_group()
+
+
+def wait() -> None:
+    """Until all have come here."""
+    if count() > 1:
+        import torch
+
+        torch.distributed.barrier()
+
+
+def any_of(*flags: bool) -> list[bool]:
+    """Each flag as it is in at least one process."""
+    return [bool(value) for value in _total([float(flag) for flag in flags])]
+
+
+def total(value: float) -> float:
+    """The sum over all processes."""
+    return _total([value])[0]
+
+
+def _total(values: list[float]) -> list[float]:
+    if count() == 1:
+        return values
+    import torch
+    from accelerate import PartialState
+
+    tensor = torch.tensor(values, dtype=torch.float64, device=PartialState().device)
+    torch.distributed.all_reduce(tensor)
+    summed: list[float] = tensor.tolist()
+    return summed
+
+
+def gather(tensor: "torch.Tensor") -> "torch.Tensor":
+    """This tensor of every process, one row for each."""
+    if count() == 1:
+        return tensor[None]
+    from accelerate import PartialState
+    from accelerate.utils import gather
+
+    rows: torch.Tensor = gather(tensor[None].to(PartialState().device)).cpu()
+    return rows
+
+
+def lost(error: RuntimeError) -> bool:
+    """Whether an error says that another process is not there any more."""
+    if count() == 1:
+        return False
+    import torch
+
+    return isinstance(error, torch.distributed.DistError) or "gloo" in str(error)  # gloo's are plain RuntimeErrors
+
+
+def speaks() -> bool:
+    """Whether this process is the first to ask that: when one fails all do, and only the first knows why."""
+    if count() == 1:
+        return True
+    import torch
+
+    try:
+        address, port = os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"])
+        store = torch.distributed.TCPStore(  # type: ignore[attr-defined]
+            address, port, is_master=False, timeout=timedelta(seconds=5)
+        )
+        return bool(store.add(f"selfchatbot/failed/{os.environ.get('TORCHELASTIC_RESTART_COUNT')}", 1) == 1)
+    except (LookupError, ValueError, RuntimeError):
+        return True  # twice is better than never
