@@ -10,7 +10,8 @@ from selfchatbot.errors import SelfChatBotError
 def contact_messages(data: Path) -> dict[str, str]:
     """The system message of each contact, as the training data in ``data`` has it; none where it has no such messages.
 
-    Lines say in "contact" whom they are with; without that key, the message itself is the name.
+    Lines say in "contact" whom they are with; without that key, the message itself is the name. Of a contact's several
+    messages (one for each app), it is the newest: lines are in the order of time.
     """
     path = data / "train.jsonl"
     found: dict[str, str] = {}
@@ -24,7 +25,7 @@ def contact_messages(data: Path) -> dict[str, str]:
                 values: Any = json.loads(line)
                 first = values["messages"][0]
                 if first["role"] == "system":
-                    found.setdefault(str(values.get("contact") or first["content"]), str(first["content"]))
+                    found[str(values.get("contact") or first["content"])] = str(first["content"])
     except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
         raise SelfChatBotError(f"{path} can't be read as conversations: run selfChatBot_preprocess again") from error
     return found

@@ -51,6 +51,8 @@ class Conversation:
     """The other person, by the name that all apps share; in a group, the name of the chat."""
     format: str = ""
     """The export format it was read from."""
+    system: str = ""
+    """A message before all turns that tells the model with whom it talks."""
 
     @property
     def start(self) -> datetime:
@@ -68,8 +70,9 @@ class Conversation:
 
     def to_json(self) -> str:
         """One JSONL line without its newline: the conversational standard that other trainers read as well."""
+        system = [{"role": "system", "content": self.system}] if self.system else []
         line = {
-            "messages": [{"role": turn.role, "content": turn.content} for turn in self.turns],
+            "messages": [*system, *({"role": turn.role, "content": turn.content} for turn in self.turns)],
             "chat": self.chat,
             "start": self.start.isoformat(),
             "contact": self.contact,

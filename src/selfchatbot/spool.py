@@ -71,13 +71,15 @@ class Spool:
     def get(self, number: int) -> Conversation:
         """A conversation as it was added."""
         line = json.loads(self.line(number))
+        messages = line["messages"]
+        system = messages.pop(0)["content"] if messages[0]["role"] == "system" else ""
         times = array("d", self._record(number)[-2 * TIME * self.turns[number] :])
         moments = [EPOCH + timedelta(seconds=time) for time in times]
         turns = tuple(
             Turn(message["role"], message["content"], start, end)
-            for message, start, end in zip(line["messages"], moments[::2], moments[1::2], strict=True)
+            for message, start, end in zip(messages, moments[::2], moments[1::2], strict=True)
         )
-        return Conversation(turns, line["chat"], line["contact"], line["format"])
+        return Conversation(turns, line["chat"], line["contact"], line["format"], system)
 
     def shrink(self, length: int) -> None:
         """Forget all conversations but the first ``length``."""

@@ -143,7 +143,7 @@ def _example(summary: Summary) -> RenderableType:
     text = Text()
     for message in summary.example:
         mine = message["role"] == "assistant"
-        label = "you  > " if mine else "them   "
+        label = {"assistant": "you  > ", "user": "them   ", "system": "system "}[message["role"]]
         for number, line in enumerate(message["content"].split("\n")):
             text.append(f"{label if number == 0 else ' ' * len(label)}{line}\n", style="bold green" if mine else "dim")
     text.rstrip()

@@ -1,6 +1,7 @@
 """The three parameters.json, typed once: every field with its unit, range and default stands here and nowhere else."""
 
 from datetime import date
+from string import Formatter
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
@@ -177,6 +178,12 @@ class RawParameters(Parameters):
     exclude: ExcludeOptions = Field(
         default_factory=ExcludeOptions, description="Optional: people, chats and days that never enter, see below."
     )
+    system: str | None = Field(
+        None,
+        min_length=1,
+        description="Optional: a first message that tells the model with whom it talks, for `/as` when playing: "
+        '`"You are {me}, chatting with {contact} on {format}."`',
+    )
     validation_fraction: float = Field(
         0.1, gt=0, le=0.4, description="Share of your replies kept for validation: the newest before the test ones."
     )
@@ -187,6 +194,14 @@ class RawParameters(Parameters):
         default_factory=TrainingOptions,
         description="Optional: other start values for the training parameters below.",
     )
+
+    @field_validator("system")
+    @classmethod
+    def _known_placeholders(cls, system: str | None) -> str | None:
+        for _, name, form, conversion in Formatter().parse(system or ""):
+            if name is not None and (name not in ("me", "contact", "format") or form or conversion):
+                raise ValueError("a text with no other placeholder than {me} {contact} {format}")
+        return system
 
     @field_validator("contacts", mode="before")
     @classmethod

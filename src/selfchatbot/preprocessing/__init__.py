@@ -51,7 +51,7 @@ def preprocess(dataset: Dataset, progress: Callable[[str], None] = lambda _: Non
     redactor = Redactor(raw.redact, exclusion.names)
     scratch = dataset.environment.preprocessed
     with Spool(scratch) as spool:
-        shared = Shared(raw, contacts, exclusion, redactor, spool, scratch, progress)
+        shared = Shared(raw, dataset.name, contacts, exclusion, redactor, spool, scratch, progress)
         formats = [FormatReader(folder, preprocessor, shared).read() for folder, preprocessor in preprocessors.items()]
         replies = sum(spool.replies)
         if replies < MINIMUM_REPLIES:

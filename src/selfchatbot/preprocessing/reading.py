@@ -3,7 +3,7 @@
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from itertools import groupby
 from operator import attrgetter
@@ -11,7 +11,7 @@ from pathlib import Path
 
 from selfchatbot.conversations import build_conversations
 from selfchatbot.errors import ExportError, ParametersError
-from selfchatbot.messages import Message
+from selfchatbot.messages import Conversation, Message
 from selfchatbot.parameters import FILE_NAME, RawParameters
 from selfchatbot.preprocessing.intake import Intake, NextFile, OverlapError
 from selfchatbot.preprocessing.people import Contacts, Exclusion
@@ -45,6 +45,8 @@ class Shared:
     """What the formats of one dataset have in common."""
 
     raw: RawParameters
+    me: str
+    """My name, for the system message."""
     contacts: Contacts
     exclusion: Exclusion
     redactor: Redactor
@@ -52,6 +54,13 @@ class Shared:
     scratch: Path
     """A directory for nameless temporary files."""
     progress: Callable[[str], None]
+
+    def with_system(self, conversation: Conversation) -> Conversation:
+        """A conversation that says who talks with whom, and where, if the parameters want that."""
+        if self.raw.system is None:
+            return conversation
+        names = {"me": self.me, "contact": conversation.contact, "format": conversation.format}
+        return replace(conversation, system=self.raw.system.format_map(names))
 
 
 class FormatReader:
@@ -225,7 +234,7 @@ class FormatReader:
                 group,
                 self._name,
             ):
-                redacted = shared.redactor.conversation(conversation)
+                redacted = shared.with_system(shared.redactor.conversation(conversation))
                 shared.spool.add(redacted)
                 replies[redacted.contact] += redacted.replies
             others = {speakers[author] for author in authors} - {None}
