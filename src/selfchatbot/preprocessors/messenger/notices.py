@@ -2,7 +2,9 @@
 
 The export has these sentences among the messages, in the language of the account that was exported. Most begin with
 the name of a member or with a word for "you" and end in one of the predicates below; the others are known as a whole.
-Both are narrow on purpose: a notice that stays is a nuisance, a message that is lost is a loss.
+Both are narrow on purpose: a notice that stays is a nuisance, a message that is lost is a loss. English, German, Spanish,
+French and partly Polish are as exports and the lists of public programs have them; for Italian, Portuguese, Dutch and
+Turkish none with more than a few was found.
 """
 
 import re
@@ -49,13 +51,20 @@ PREDICATES = {
     ),
     "French": (
         r"(?:a|avez|as) envoyé (?:une pièce jointe|une photo|\d+ photos|une vidéo|un lien|un GIF|un sticker)",
-        r"(?:a|avez|as) envoyé (?:un autocollant|un message vocal|un fichier|une localisation)",
+        r"(?:a|avez|as) envoyé (?:un autocollant|un message vocal|un fichier|une (?:position|localisation))",
         r"(?:a|avez|as) partagé (?:une story|une publication|un reel)|(?:a|avez|as) aimé un message",
         r"(?:a|avez|as) réagi (?:avec )?\S+ à (?:votre|ton) message",
         r"(?:a|avez|as) (?:manqué|raté) (?:votre|ton|un) appel(?: vidéo)?(?: de .+)?|(?:vous a|t['’]a) appelée?",
-        r"(?:a|avez|as) (?:démarré|rejoint|quitté) (?:un|l['’]) ?(?:appel|appel vidéo|discussion vidéo)",
+        r"(?:a|avez|as) (?:démarré|commencé|rejoint|quitté) (?:un |l['’])appel(?: vidéo)?(?: de groupe)?",
+        r"(?:a|avez|as) (?:démarré|commencé|rejoint|quitté) (?:une|la) discussion(?: vidéo)?(?: de groupe)?",
+        r"(?:a|avez|as) commencé à partager une vidéo",
         r"(?:a|avez|as) (?:quitté|créé) le groupe|(?:a|avez|as) (?:ajouté .+ au|retiré .+ du) groupe",
-        r"(?:a|avez|as) (?:nommé le groupe .+|modifié la photo du groupe|changé le thème .+)",
+        r"(?:a|avez|as) (?:nommé le groupe .+|supprimé le nom du groupe|(?:changé|modifié) le thème .+)",
+        r"(?:a|avez|as) (?:changé|modifié|retiré) (?:la photo (?:du|de) groupe|les couleurs de la discussion)",
+        r"(?:a|avez|as) défini (?:l['’]emoji|(?:votre|ton|son propre) pseudo) sur .+|(?:a|avez|as) surnommé .+",
+        r"(?:a|avez|as) (?:défini le pseudo de|choisi le pseudo|supprimé le pseudo de) .+",
+        r"(?:a|avez|as) (?:effacé son propre|supprimé votre) pseudo",
+        r"(?:a|avez|as) (?:créé un sondage.*|(?:voté|(?:retiré|modifié) (?:son|votre) vote) pour « .+)",
     ),
     "Spanish": (
         r"(?:envió|ha enviado) (?:un archivo adjunto|una foto|\d+ fotos|un v[ií]deo|un enlace|un GIF|un sticker)",
@@ -95,10 +104,12 @@ PREDICATES = {
         r"(?:heeft|hebt) .+ (?:aan de groep toegevoegd|uit de groep verwijderd)",
     ),
     "Polish": (
-        r"wysłał(?:a|\(a\))? (?:załącznik|zdjęcie|\d+ zdję(?:cia|ć)|film|link|GIF|naklejkę|wiadomość głosową)",
-        r"zareagował(?:a|\(a\))? \S+ na Twoją wiadomość|polubił(?:a|\(a\))? wiadomość",
-        r"nie odebrał(?:a|\(a\))? Twojego połączenia(?: wideo)?|rozpoczął(?:\(ęła\))? (?:czat wideo|połączenie.*)",
-        r"(?:opuścił|utworzył)(?:a|\(a\))? grupę|(?:dodał|usunął)(?:a|\(a\))? .+ (?:do|z) grupy",
+        r"wysłał(?:a|\(-?a\))? (?:załącznik|zdjęcie|\d+ zdję(?:cia|ć)|film|link|GIF|naklejkę|wiadomość głosową)",
+        r"zareagował(?:a|\(-?a\))? \S+ na Twoją wiadomość|polubił(?:a|\(-?a\))? wiadomość",
+        r"nie odebrał(?:a|\(-?a\))? Twojego połączenia(?: wideo)?|rozpoczął(?:\(ęła\))? (?:czat wideo|połączenie.*)",
+        r"(?:opuścił|utworzył)(?:a|\(-?a\))? grupę|(?:dodał|usunął)(?:a|\(-?a\))? .+ (?:do|z) grupy",
+        r"(?:zmienił|ustawił|usunął)(?:a|\(-?a\))? (?:zdjęcie grupy|nazwę grupy.*)",
+        r"nadał(?:a|\(-?a\))? grupie nazwę .+|nazwał(?:a|\(-?a\))? grupę .+",
     ),
     "Turkish": (
         r"(?:bir|\d+) (?:ek|fotoğraf|video|bağlantı|GIF|çıkartma|sesli mesaj|konum) gönderdi",
@@ -115,7 +126,8 @@ WHOLE = (
     r"Hat mit \S+ auf (?:deine|eine) Nachricht reagiert|Mit \S+ auf (?:deine|eine) Nachricht reagiert",
     r"Hat eine Nachricht mit „Gefällt mir[“”] markiert|Gefällt eine Nachricht",
     r"(?:Der )?(?:Videochat|Videoanruf|Anruf|Audioanruf)(?: wurde)? beendet\.?",
-    r"A réagi (?:avec )?\S+ à (?:votre|ton) message|A aimé un message|(?:L['’])?[Aa]ppel (?:vidéo |audio )?terminé\.?",
+    r"A réagi (?:avec )?\S+ à (?:votre|ton) message|A aimé un message",
+    r"(?:L['’])?[Aa]ppel (?:vidéo |audio )?(?:est )?terminé\.?|(?:La d|D)iscussion vidéo (?:est )?terminée\.?",
     r"(?:Reaccionó|Ha reaccionado) con \S+ a tu mensaje",
     r"(?:Indicó que le|Le) gusta un mensaje|Le ha gustado un mensaje",
     r"(?:Enviaste|Has enviado) (?:un archivo adjunto|una foto|\d+ fotos|un v[ií]deo|un enlace|un GIF|un sticker)\.",

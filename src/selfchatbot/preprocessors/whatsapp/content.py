@@ -2,7 +2,7 @@
 
 import re
 
-from selfchatbot.preprocessors.whatsapp.locales import ATTACHED, EDITED, LONGEST, NOTICES, OMITTED, WHOLE, plain
+from selfchatbot.preprocessors.whatsapp.locales import ATTACHED, LONGEST, NOTICES, OMITTED, WHOLE, is_edited, plain
 
 # "<This message was edited>", "<attached: 00000012-PHOTO-2020-01-15.jpg>" at the end of the text, iOS with a mark.
 _TAG = re.compile(r"[ \n]?[\u200e\u200f]?<([^<>\n]{2,200})>$")
@@ -34,7 +34,7 @@ def typed(content: str, mark: str | None, leading: bool, tags: frozenset[str]) -
         content = _without_media(content)
     while content.endswith(">") and (match := _TAG.search(content)):
         word = plain(match[1])
-        if word not in EDITED and word not in tags and not _IOS_FILE.fullmatch(match[1]):
+        if not is_edited(word) and word not in tags and not _IOS_FILE.fullmatch(match[1]):
             break
         content = content[: match.start()]
     if not content or content.isspace():

@@ -12,7 +12,7 @@ from selfchatbot.errors import ExportError
 from selfchatbot.preprocessors.archives import ExportPath
 from selfchatbot.preprocessors.base import decoded_lines, same_name
 from selfchatbot.preprocessors.dates import Order
-from selfchatbot.preprocessors.whatsapp.locales import EDITED, LONGEST_MINE, MINE, NOTICES, OMITTED, plain, titled
+from selfchatbot.preprocessors.whatsapp.locales import LONGEST_MINE, MINE, NOTICES, OMITTED, is_edited, plain, titled
 from selfchatbot.preprocessors.whatsapp.stamps import BRACKETS, Evidence, Stamp, StampReader, Style
 
 _TAG = re.compile(r"<([^<>\n]{6,60})>$")
@@ -129,7 +129,7 @@ class _Seen:
                 self.notice = name
         if match := _TAG.search(text):
             word = plain(match[1])
-            if word not in EDITED and word not in OMITTED and (" " in word or not word.isascii()):
+            if not is_edited(word) and word not in OMITTED and (" " in word or not word.isascii()):
                 self.tags[word] += len(self.tags) < MOST_NAMES
         for end in (": \u200e", ": \u200f", ": <"):
             before, found, after = stamp.rest.rpartition(end)
