@@ -2,9 +2,9 @@
 
 The export has these sentences among the messages, in the language of the account that was exported. Most begin with
 the name of a member or with a word for "you" and end in one of the predicates below; the others are known as a whole.
-Both are narrow on purpose: a notice that stays is a nuisance, a message that is lost is a loss. English, German, Spanish,
-French and partly Polish are as exports and the lists of public programs have them; for Italian, Portuguese, Dutch and
-Turkish none with more than a few was found.
+Both are narrow on purpose: a notice that stays is a nuisance, a message that is lost is a loss. English, German,
+Spanish, French and partly Polish are as exports and the lists of public programs have them; for Italian, Portuguese,
+Dutch and Turkish none with more than a few was found.
 """
 
 import re
