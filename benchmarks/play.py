@@ -112,7 +112,7 @@ def parameters_of(results: Path) -> GenerationParameters:
 
 def sampling(chat_format: ChatFormat, tokens: int) -> Sampling:
     never = frozenset(chat_format.special)
-    return Sampling(0.8, 0.95, 0, 1.1, tokens, chat_format.end, never, seed=1)
+    return Sampling(0.8, 0.95, 0, 1.1, tokens, chat_format.end, never, seed=1, log_probabilities=False)
 
 
 def engine_speaks(engine: Engine, chat_format: ChatFormat) -> Speak:

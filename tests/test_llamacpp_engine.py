@@ -103,6 +103,8 @@ def test_greedy_tokens_and_probabilities_are_equal(
         if same:
             for token, twin in zip(one[:20], other[:20], strict=True):
                 assert twin.log_probability == pytest.approx(token.log_probability, abs=0.01)
+        unasked = engines[1].generate(prompt, sampling(repetition_penalty=penalty, log_probabilities=False))
+        assert [token.id for token in unasked] == [token.id for token in other]
     assert equal >= 9
 
 

@@ -5,7 +5,7 @@ print(player.reply([{"role": "user", "content": "hey, how was your day?"}]))
 """
 
 from collections.abc import Generator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -131,7 +131,7 @@ class Player:
             missing = [draft for draft in drafts if not draft.shown]
             for draft in missing:
                 draft.ids, draft.ended = [], False
-            sampling = self._sampling(parameters, len(prompt), attempt, seed)
+            sampling = replace(self._sampling(parameters, len(prompt), attempt, seed), log_probabilities=False)
             for token in self._engine.generate(prompt, sampling, len(missing)):
                 draft = missing[token.candidate]
                 if draft.ended:

@@ -24,6 +24,8 @@ class Sampling:
     seed: int | None = None
     may_be_empty: bool = True
     """False: the first token is not ``end``."""
+    log_probabilities: bool = True
+    """False: nobody asks for them, and an engine for which they are work gives nan."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ that are a part of a character, as those of most emoji are. The port is of 127.0
 
 import http.client
 import json
+import math
 import os
 import random
 import secrets
@@ -125,7 +126,8 @@ class LlamaCppEngine:
             "repeat_last_n": len(reply),
             "logit_bias": [[token, False] for token in never],
             "seed": seed,
-            "n_probs": 1,
+            # To tell a probability, llama.cpp sorts the whole vocabulary: a quarter of a small model's time.
+            "n_probs": int(sampling.log_probabilities),
             "return_tokens": True,
             "response_fields": ["tokens", "completion_probabilities"],
         }
@@ -134,7 +136,9 @@ class LlamaCppEngine:
         for answer in answers if isinstance(answers, list) else [answers]:
             (token,) = answer["tokens"]
             told = answer.get("completion_probabilities")
-            if told:
+            if not sampling.log_probabilities:
+                found.append((token, math.nan))
+            elif told:
                 found.append((token, float(told[0]["logprob"])))
             else:
                 found.append((token, self._part_of_character(prompt + reply, token, sampling.end)))
