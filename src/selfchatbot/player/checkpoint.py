@@ -45,9 +45,18 @@ def load_checkpoint(
         model = _loaded(folder, lambda: load_model(base, dtype))
     else:
         model = _loaded(folder, lambda: _merged(load_model(base, dtype), folder))
-    for parameter in model.parameters():  # not `model.to`: rotary frequencies stay float32
-        parameter.data = parameter.data.to(machine.dtype)
-    return Checkpoint(model.to(machine.device).eval(), tokenizer, base, window(model, UNLIMITED))
+    return Checkpoint(_placed(model, machine), tokenizer, base, window(model, UNLIMITED))
+
+
+def load_base(folder: Path, parameters: GenerationParameters, machine: Machine | None = None) -> Checkpoint:
+    """The model as it was before it was trained, with the tokenizer of the checkpoint in ``folder``.
+
+    Raises SelfChatBotError when one of them is not there or damaged.
+    """
+    machine = machine or this_machine()
+    tokenizer = load_checkpoint_tokenizer(folder)
+    model = load_model(parameters.model, machine.dtype)
+    return Checkpoint(_placed(model, machine), tokenizer, parameters.model, window(model, UNLIMITED))
 
 
 def load_checkpoint_tokenizer(folder: Path) -> "PreTrainedTokenizerBase":
@@ -72,6 +81,12 @@ def check_checkpoint(folder: Path) -> dict[str, Any] | None:
 def _base_model(adapter: dict[str, Any], parameters: GenerationParameters | None) -> str:
     """The name in parameters.json, which stays valid when the results move to another machine, else the saved one."""
     return str(adapter.get("base_model_name_or_path")) if parameters is None else parameters.model
+
+
+def _placed(model: "PreTrainedModel", machine: Machine) -> "PreTrainedModel":
+    for parameter in model.parameters():  # not `model.to`: rotary frequencies stay float32
+        parameter.data = parameter.data.to(machine.dtype)
+    return model.to(machine.device).eval()
 
 
 def _merged(model: "PreTrainedModel", folder: Path) -> "PreTrainedModel":
