@@ -4,8 +4,12 @@ How they share the work (DDP, FSDP, DeepSpeed) is accelerate's to know. Nothing 
 """
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING
+
+from selfchatbot.errors import SelfChatBotError
 
 if TYPE_CHECKING:
     import torch
@@ -26,20 +30,28 @@ def sharded() -> bool:
     return any(os.environ.get(f"ACCELERATE_USE_{name}", "").lower() == "true" for name in ("FSDP", "DEEPSPEED"))
 
 
-def join(cpu: bool) -> None:
-    """Meet the others; from then on ``cuda`` means the GPU of this process."""
-    if count() > 1:
-        from accelerate import PartialState
+@contextmanager
+def together(cpu: bool) -> Iterator[None]:
+    """With the others, each on its own device: ``cuda`` is the GPU of this process.
 
-        PartialState(cpu=cpu)
+    Raises SelfChatBotError when another one has ended before its time.
+    """
+    if count() == 1:
+        yield
+        return
+    import torch
+    from accelerate import PartialState
 
-
-def leave() -> None:
-    """Nothing is shared any more: whoever has nothing left to do may end."""
-    if count() > 1:
-        import torch
-
-        torch.distributed.destroy_process_group()
+    PartialState(cpu=cpu)
+    try:
+        yield
+    except RuntimeError as error:
+        if isinstance(error, torch.distributed.DistError) or "gloo" in str(error):  # gloo's are plain RuntimeErrors
+            raise SelfChatBotError(
+                "another process of this run has ended: the same command goes on where it was saved last"
+            ) from error
+        raise
+    torch.distributed.destroy_process_group()
 
 
 def wait() -> None:
@@ -81,15 +93,6 @@ def gather(tensor: "torch.Tensor") -> "torch.Tensor":
 
     rows: torch.Tensor = gather(tensor[None].to(PartialState().device)).cpu()
     return rows
-
-
-def lost(error: RuntimeError) -> bool:
-    """Whether an error says that another process is not there any more."""
-    if count() == 1:
-        return False
-    import torch
-
-    return isinstance(error, torch.distributed.DistError) or "gloo" in str(error)  # gloo's are plain RuntimeErrors
 
 
 def speaks() -> bool:

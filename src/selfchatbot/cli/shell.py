@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import NoReturn
 
 from selfchatbot.errors import SelfChatBotError
+from selfchatbot.ranks import rank, speaks
 
 INTERRUPTED = 130
 FULL = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
@@ -48,6 +49,8 @@ def run(stage: Callable[[], None]) -> int:
     except SelfChatBotError as error:
         return _fail(str(error), error.exit_code)
     except KeyboardInterrupt as interrupt:
+        if rank():
+            return 0  # how a run of several processes was stopped, the first one says
         print(f"\n{interrupt}" if str(interrupt) else "\ninterrupted", file=sys.stderr)
         return int(getattr(interrupt, "exit_code", INTERRUPTED))
     except BrokenPipeError:
@@ -77,6 +80,8 @@ def _at(error: OSError) -> str:
 
 
 def _fail(message: str, code: int) -> int:
+    if not speaks():
+        return code
     if os.environ.get("SELFCHATBOT_DEBUG"):
         traceback.print_exc()
     # Names of files and people hold every character there is, line ends as well.

@@ -7,6 +7,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from selfchatbot.cli.shell import parser, run
+from selfchatbot.ranks import rank
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -36,7 +37,7 @@ def _stage(dataset_id: str, restart: bool) -> None:
     dataset = find_dataset(environment, dataset_id, "preprocessed")
     parameters = read_parameters(dataset.preprocessed / FILE_NAME, TrainingParameters)
     _check_input(dataset)
-    console = Console(stderr=True, highlight=False, markup=False)
+    console = Console(stderr=True, highlight=False, markup=False, quiet=rank() > 0)
     _show_log(console)
     with console.status("loading torch and transformers") as status:
         from selfchatbot.models import quiet
@@ -55,6 +56,8 @@ def _stage(dataset_id: str, restart: bool) -> None:
             result = Trainer(parameters, dataset.preprocessed, dataset.results, on_progress, restart=restart).train()
         finally:
             bar.stop()
+    if rank():
+        return  # the rest is for one of several processes
     if parameters.choose_sampling:
         _choose_sampling(dataset, parameters.seed, console)
     early = ", stopped early" if result.stopped_early else ""

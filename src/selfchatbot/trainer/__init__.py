@@ -12,12 +12,14 @@ import math
 import signal
 import tempfile
 from collections.abc import Callable
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock, Timeout
 
+from selfchatbot import ranks
 from selfchatbot.atomic import remove_leftovers, restore_directory
 from selfchatbot.chat_format import IGNORED, ChatFormat
 from selfchatbot.errors import SelfChatBotError
@@ -26,16 +28,17 @@ from selfchatbot.models import Machine, load_tokenizer, quiet, this_machine, win
 from selfchatbot.parameters import GenerationParameters, TrainingParameters, hand_over
 from selfchatbot.trainer.checkpoints import save_checkpoint
 from selfchatbot.trainer.data import as_dataset
-from selfchatbot.trainer.loop import Loop, Progress, Watcher
+from selfchatbot.trainer.loop import Loop
 from selfchatbot.trainer.method import trainable_model
 from selfchatbot.trainer.report import LOG_NAME, METRICS_NAME, PLOT_NAME, Metrics, log_file, plot
 from selfchatbot.trainer.resume import FOLDER_NAME, Checkpoints, read_state
 from selfchatbot.trainer.stopping import Stopped, on_signals
+from selfchatbot.trainer.watcher import Progress, Watcher
 from selfchatbot.trainer.weights import recency, with_weights
 
 if TYPE_CHECKING:
     from datasets import Dataset
-    from transformers import PreTrainedModel, PreTrainedTokenizerBase, TrainingArguments
+    from transformers import PreTrainedTokenizerBase, TrainingArguments
 
 logger = logging.getLogger(__name__)
 
@@ -91,30 +94,39 @@ class Trainer:
         memory that does not suffice, and another training of the same dataset at the same time; UsageError for an
         unfinished run that had other parameters or data.
         """
-        self.output.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(self.output / ".training.lock")
-        try:
-            lock.acquire(timeout=0)
-        except Timeout:
-            raise SelfChatBotError(f"{self.output}: another training of this dataset is running: wait for it") from None
-        with lock, tempfile.TemporaryDirectory() as scratch:
-            remove_leftovers(self.output)
-            for name in (BEST, FINAL):
-                restore_directory(self.output / name)
+        quiet()
+        machine = self._machine or this_machine()
+        with ranks.together(machine.device == "cpu"), ExitStack() as stack:
+            if ranks.rank() == 0:
+                stack.enter_context(self._lock())
+                remove_leftovers(self.output)
+                for name in (BEST, FINAL):
+                    restore_directory(self.output / name)
             files = [self._file("train"), self._file("validation")]
-            checkpoints = Checkpoints(self.output / FOLDER_NAME, self.parameters.model_dump(), files)
+            checkpoints = Checkpoints(self.output / FOLDER_NAME, self.parameters, files)
             if self._restart:
                 checkpoints.clear()
+            ranks.wait()
             resumed = checkpoints.latest()
-            quiet()
-            with log_file(self.output / LOG_NAME, append=resumed is not None):
-                return self._prepare_and_run(checkpoints, resumed, Path(scratch))
+            scratch = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+            if ranks.rank():
+                self.output = scratch  # what every process writes is kept of the first one only
+            stack.enter_context(log_file(self.output / LOG_NAME, append=resumed is not None))
+            return self._prepare_and_run(machine, checkpoints, resumed, scratch)
 
-    def _prepare_and_run(self, checkpoints: Checkpoints, resumed: Path | None, scratch: Path) -> Result:
+    def _lock(self) -> AbstractContextManager[Any]:
+        self.output.mkdir(parents=True, exist_ok=True)
+        try:
+            return FileLock(self.output / ".training.lock").acquire(timeout=0)
+        except Timeout:
+            raise SelfChatBotError(f"{self.output}: another training of this dataset is running: wait for it") from None
+
+    def _prepare_and_run(
+        self, machine: Machine, checkpoints: Checkpoints, resumed: Path | None, scratch: Path
+    ) -> Result:
         import transformers
 
         parameters = self.parameters
-        machine = self._machine or this_machine()
         logger.info("%s of %s on %s", parameters.type_fine_tune, parameters.model, machine.device)
         transformers.set_seed(parameters.seed)  # before the adapters are made: they begin at random
         tokenizer = load_tokenizer(parameters.model)
@@ -133,7 +145,7 @@ class Trainer:
         step_tokens = parameters.batch_size * max_length
         watcher = Watcher(
             self._progressed,
-            lambda step, epoch, loss: self._validated(step, epoch, loss, model, tokenizer),
+            lambda step, epoch, loss: self._validated(step, epoch, loss, lambda: self._save(BEST, loop, tokenizer)),
             parameters.checkpoint_minutes * 60,
         )
         loop = Loop(
@@ -141,7 +153,7 @@ class Trainer:
             args=self._arguments(scratch, machine, resumed),
             train=train,
             validation=validation,
-            step_tokens=step_tokens,
+            step_tokens=step_tokens * ranks.count(),
             # A CPU gains nothing from larger pieces, and they cost memory.
             micro_tokens=max_length if machine.device == "cpu" else step_tokens,
             checkpoints=checkpoints,
@@ -152,7 +164,7 @@ class Trainer:
         loop.remove_callback(transformers.PrinterCallback)
         self._plan(loop)
         self._run(loop, watcher, resumed)
-        save_checkpoint(self.output / FINAL, model, tokenizer)
+        self._save(FINAL, loop, tokenizer)
         checkpoints.clear()
         return self.result
 
@@ -170,16 +182,17 @@ class Trainer:
         def ask(number: int) -> None:
             asked.append(number)
             watcher.asked_to_stop = True
-            logger.info("stopping after this step (Ctrl-C again: at once)")
+            logger.info("stopping after this step%s", " (Ctrl-C again: at once)" if ranks.count() == 1 else "")
 
         try:
             with on_signals(ask):
                 loop.train(resume_from_checkpoint=None if resumed is None else str(resumed))
-                unfinished = bool(asked) and loop.state.global_step < loop.state.max_steps
+                unfinished = watcher.stops and loop.state.global_step < loop.state.max_steps
                 if unfinished:
                     loop.save_checkpoint()
             if unfinished:
-                raise Stopped(self._interrupted(loop.state.global_step, saved=True), asked[0])
+                number = asked[0] if asked else signal.SIGTERM
+                raise Stopped(self._interrupted(loop.state.global_step, saved=True), number)
             if self.result.steps != loop.state.global_step:
                 loop.evaluate()
         except Stopped:
@@ -201,8 +214,7 @@ class Trainer:
         step: int,
         epoch: float,
         loss: float,
-        model: "PreTrainedModel",
-        tokenizer: "PreTrainedTokenizerBase",
+        save: Callable[[], None],
     ) -> bool:
         """Keep the best checkpoint; whether to go on."""
         self._metrics.add(step=step, epoch=round(epoch, 3), validation_loss=loss)
@@ -217,11 +229,15 @@ class Trainer:
         if better:
             result.without_better = 0
             result.best_loss, result.best_step = loss, step
-            save_checkpoint(self.output / BEST, model, tokenizer)
+            save()
             return True
         result.without_better += 1
         result.stopped_early = result.without_better >= self.parameters.early_stopping_patience
         return not result.stopped_early
+
+    def _save(self, name: str, loop: Loop, tokenizer: "PreTrainedTokenizerBase") -> None:
+        weights = loop.accelerator.get_state_dict(loop.model_wrapped) if ranks.sharded() else None
+        save_checkpoint(self.output / name, loop.accelerator.unwrap_model(loop.model), tokenizer, weights)
 
     def _plan(self, loop: Loop) -> None:
         """Fill in what depends on the number of steps: warm-up, how often to validate, how often to log."""
@@ -250,6 +266,7 @@ class Trainer:
             bf16=machine.dtype == torch.bfloat16,
             fp16=machine.dtype == torch.float16,
             use_cpu=machine.device == "cpu",
+            ddp_broadcast_buffers=False,  # they are constants, and an exchange could not be tried again
             seed=parameters.seed,
             eval_strategy="steps",
             eval_on_start=resumed is None,

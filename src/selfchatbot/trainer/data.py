@@ -106,8 +106,13 @@ def share(batch: Batch, rank: int, ranks: int) -> Batch:
 
     A window goes to the same process whatever pieces its batch is split into.
     """
-    if rank < len(batch["labels"]):
-        return {name: values[rank::ranks] for name, values in batch.items()}
+    if rank >= len(batch["labels"]):
+        return nothing(batch)
+    return {name: values[rank::ranks] for name, values in batch.items()}
+
+
+def nothing(batch: Batch) -> Batch:
+    """Two tokens of a batch, without labels: its loss and its gradients are zeros."""
     few = {name: values[:1, :2] for name, values in batch.items()}
     return few | {"labels": torch.full_like(few["labels"], IGNORED)}
 

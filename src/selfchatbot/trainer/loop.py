@@ -1,22 +1,24 @@
 """`transformers.Trainer` with our batches, our loss and exact validation; it keeps the loop, devices and optimizer."""
 
+import contextlib
 import dataclasses
 import logging
-import math
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
 import transformers
+from accelerate.data_loader import prepare_data_loader
+from torch.nn.parallel import DistributedDataParallel
 from torch.utils.data import DataLoader
 
+from selfchatbot import ranks
 from selfchatbot.chat_format import IGNORED
-from selfchatbot.errors import SelfChatBotError
+from selfchatbot.errors import SelfChatBotError, UsageError
 from selfchatbot.trainer import resume
-from selfchatbot.trainer.data import Batch, TokenBatches, collate, micro_batches, real_lengths
+from selfchatbot.trainer.data import Batch, TokenBatches, collate, micro_batches, nothing, real_lengths, share
 from selfchatbot.trainer.loss import LabelledLoss
 from selfchatbot.trainer.method import checkpoint_gradients
 from selfchatbot.trainer.resume import Checkpoints
@@ -27,26 +29,14 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """Where a run is."""
-
-    step: int
-    steps: int
-    loss: float
-    """Nats per trained token, mean over the last logged steps."""
-    validation_loss: float
-    """The newest; nan before the first."""
-    tokens_per_second: float
-    """Real tokens, without padding, over the last steps; validation not counted."""
-    seconds_left: float
-
-
 class Loop(transformers.Trainer):  # type: ignore[misc]
     """One step is one batch of ``TokenBatches``; it is computed in pieces of at most ``micro_tokens`` padded tokens.
 
     When a GPU (or the machine) runs out of memory, the pieces are halved and the step is begun again: the same
     gradient, so the same training.
+
+    Of several processes each sees the whole batch and computes its share of every piece: the loss of a step is the mean
+    over the labels of all of them, and so it is that of one process with the same batch.
     """
 
     control: Any
@@ -62,8 +52,14 @@ class Loop(transformers.Trainer):  # type: ignore[misc]
         own_state: Callable[[], dict[str, Any]],
         **kwargs: Any,
     ) -> None:
-        """``own_state`` is what the run's owner wants to find again in a checkpoint."""
+        """``step_tokens`` are those of all processes, ``micro_tokens`` those of one.
+
+        ``own_state`` is what the run's owner wants to find again in a checkpoint.
+        """
         super().__init__(train_dataset=train, eval_dataset=validation, data_collator=collate, **kwargs)
+        if self.is_fsdp_enabled and self.accelerator.state.fsdp_plugin.fsdp_version == 1:
+            raise UsageError("FSDP: set fsdp_version to 2 in accelerate's configuration")
+        torch.manual_seed(self.args.seed + ranks.rank())  # dropout must not be the same everywhere
         self.micro_tokens = micro_tokens
         self.tokens_seen = 0
         self.seconds_training = 0.0
@@ -77,8 +73,8 @@ class Loop(transformers.Trainer):  # type: ignore[misc]
 
     def get_train_dataloader(self) -> DataLoader[Any]:
         loader: DataLoader[Any] = DataLoader(self.train_dataset, batch_sampler=self._batches, collate_fn=collate)
-        prepared: DataLoader[Any] = self.accelerator.prepare(loader)
-        return prepared
+        whole: DataLoader[Any] = prepare_data_loader(loader, num_processes=1, process_index=0)
+        return whole
 
     def training_step(
         self, model: torch.nn.Module, inputs: dict[str, Any], num_items_in_batch: Any = None
@@ -90,18 +86,15 @@ class Loop(transformers.Trainer):  # type: ignore[misc]
         labels = batch["labels"].ne(IGNORED).sum()
         while True:
             try:
-                total = torch.zeros((), device=labels.device)
-                for piece in micro_batches(batch, self.micro_tokens):
-                    with self.compute_loss_context_manager():
-                        loss = self._loss(model, piece) / labels
-                    self.accelerator.backward(loss)
-                    total += loss.detach()
+                total = self._gradients(model, batch, labels)
                 break
             except (RuntimeError, MemoryError) as error:
                 if not out_of_memory(error):
                     raise
             model.zero_grad()
             self._shrink(max(real_lengths(batch)))
+        if isinstance(model, DistributedDataParallel):
+            self._backward(model, nothing(batch), labels)  # exchanges what has been added up
         if not torch.isfinite(total):
             raise SelfChatBotError(
                 f"the loss is {total.item()} at step {self.state.global_step + 1}: lower learning_rate in the training "
@@ -110,6 +103,33 @@ class Loop(transformers.Trainer):  # type: ignore[misc]
         self.tokens_seen += sum(real_lengths(batch))
         self.seconds_training += time.perf_counter() - started
         return total
+
+    def _gradients(self, model: torch.nn.Module, batch: Batch, labels: torch.Tensor) -> torch.Tensor:
+        """Add up the gradients of all pieces, and their losses.
+
+        With DDP nothing is exchanged here, where memory may run out in one process and another number of pieces follow.
+        """
+        alone = model.no_sync if isinstance(model, DistributedDataParallel) else contextlib.nullcontext
+        total = torch.zeros((), device=labels.device)
+        pieces = list(self._pieces(batch))
+        with alone():
+            for number, piece in enumerate(pieces, 1):
+                # DeepSpeed makes its step with the last one.
+                self.accelerator.gradient_state._set_sync_gradients(number == len(pieces))
+                total += self._backward(model, piece, labels)
+        return total
+
+    def _backward(self, model: torch.nn.Module, piece: Batch, labels: torch.Tensor) -> torch.Tensor:
+        with self.compute_loss_context_manager():
+            # The mean over the processes, which they make of their gradients, becomes a sum.
+            loss = self._loss(model, piece) / labels * ranks.count()
+        self.accelerator.backward(loss)
+        return loss.detach()
+
+    def _pieces(self, batch: Batch) -> Iterator[Batch]:
+        """This process's share of each piece of a batch: as many in every process."""
+        for piece in micro_batches(batch, self.micro_tokens, ranks.count()):
+            yield share(piece, ranks.rank(), ranks.count())
 
     def evaluate(self, *_: Any, **__: Any) -> dict[str, float]:
         """Validation loss in nats per trained token: the sum over all of them, divided once."""
@@ -122,7 +142,7 @@ class Loop(transformers.Trainer):  # type: ignore[misc]
                 loss, labels = self._validation_loss(batch)
                 total += loss
                 count += labels
-        metrics = {"eval_loss": total / max(count, 1)}
+        metrics = {"eval_loss": ranks.total(total) / max(count, 1)}
         self.seconds_validating = time.perf_counter() - started
         self.log(metrics)
         self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
@@ -133,7 +153,9 @@ class Loop(transformers.Trainer):  # type: ignore[misc]
         self.save_checkpoint()
 
     def save_checkpoint(self) -> None:
-        """Save where the run is now, between two steps."""
+        """Save where the run is now, between two steps; all processes must."""
+        if self.is_deepspeed_enabled:
+            return  # its optimizer can be kept in pickles only
         scaler = self.accelerator.scaler
         self._checkpoints.save(
             self.state.global_step,
@@ -179,7 +201,7 @@ class Loop(transformers.Trainer):  # type: ignore[misc]
     def _validation_loss(self, batch: Batch) -> tuple[float, int]:
         while True:
             try:
-                losses = [self._loss(self.model, piece).item() for piece in micro_batches(batch, self.micro_tokens)]
+                losses = [self._loss(self.model, piece).item() for piece in self._pieces(batch)]
                 return sum(losses), int(batch["labels"].ne(IGNORED).sum())
             except (RuntimeError, MemoryError) as error:
                 if not out_of_memory(error):
@@ -188,6 +210,12 @@ class Loop(transformers.Trainer):  # type: ignore[misc]
 
     def _shrink(self, longest: int) -> None:
         """Halve the pieces; when a single window is too much already, trade time for memory once."""
+        if ranks.sharded():
+            raise SelfChatBotError(
+                "out of memory, and processes that share their weights can't try again one by one: set "
+                "gradient_checkpointing, or begin more processes with a smaller batch_size each, and run the same "
+                "command again"
+            )
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
         if self.micro_tokens > longest:
@@ -201,75 +229,6 @@ class Loop(transformers.Trainer):  # type: ignore[misc]
                 f"one window of {longest} tokens does not fit into memory: lower max_length, "
                 'or use type_fine_tune "qlora" or a smaller model'
             )
-
-
-class Watcher(transformers.TrainerCallback):  # type: ignore[misc]
-    """Tells the run's owner about every logged step and every validation."""
-
-    def __init__(
-        self,
-        on_progress: Callable[[Progress], None],
-        on_validation: Callable[[int, float, float], bool],
-        checkpoint_seconds: float,
-    ) -> None:
-        """``on_validation(step, epoch, loss)`` returns whether to go on."""
-        self._on_progress = on_progress
-        self._on_validation = on_validation
-        self._checkpoint_seconds = checkpoint_seconds
-        self._saved_at = time.monotonic()
-        self.loop: Loop | None = None
-        self._validation_loss = math.nan
-        self.asked_to_stop = False
-
-    def on_step_end(
-        self,
-        args: transformers.TrainingArguments,
-        state: transformers.TrainerState,
-        control: transformers.TrainerControl,
-        **_: Any,
-    ) -> None:
-        if self.asked_to_stop:
-            control.should_training_stop = True  # whoever asked saves what there is then
-        elif time.monotonic() - self._saved_at >= self._checkpoint_seconds:
-            control.should_save = True
-            self._saved_at = time.monotonic()
-
-    def on_log(
-        self,
-        args: transformers.TrainingArguments,
-        state: transformers.TrainerState,
-        control: transformers.TrainerControl,
-        logs: dict[str, float] | None = None,
-        **_: Any,
-    ) -> None:
-        if not logs or "loss" not in logs or self.loop is None:
-            return
-        loop = self.loop
-        steps_left = state.max_steps - state.global_step
-        validations_left = math.ceil(steps_left / max(1.0, float(args.eval_steps or state.max_steps)))
-        self._on_progress(
-            Progress(
-                step=state.global_step,
-                steps=state.max_steps,
-                loss=logs["loss"],
-                validation_loss=self._validation_loss,
-                tokens_per_second=loop.tokens_seen / max(loop.seconds_training, 1e-9),
-                seconds_left=steps_left * loop.seconds_training / max(state.global_step, 1)
-                + validations_left * loop.seconds_validating,
-            )
-        )
-
-    def on_evaluate(
-        self,
-        args: transformers.TrainingArguments,
-        state: transformers.TrainerState,
-        control: transformers.TrainerControl,
-        metrics: dict[str, float] | None = None,
-        **_: Any,
-    ) -> None:
-        self._validation_loss = (metrics or {}).get("eval_loss", math.nan)
-        if not self._on_validation(state.global_step, state.epoch or 0.0, self._validation_loss):
-            control.should_training_stop = True
 
 
 def out_of_memory(error: BaseException) -> bool:

@@ -8,6 +8,7 @@ import hashlib
 import json
 import re
 import shutil
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,10 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from transformers.trainer import TRAINER_STATE_NAME
 
+from selfchatbot import ranks
 from selfchatbot.atomic import atomic_directory
 from selfchatbot.errors import SelfChatBotError, UsageError
+from selfchatbot.parameters import TrainingParameters
 
 FOLDER_NAME = "checkpoints"
 KEPT = 2
@@ -25,7 +28,7 @@ WEIGHTS, OPTIMIZER, RANDOM, STATE = "weights.safetensors", "optimizer.safetensor
 
 FREE = (
     *("checkpoint_minutes", "choose_sampling", "early_stopping_patience", "evaluations_per_epoch"),
-    *("report_to", "samples"),
+    *("gradient_checkpointing", "report_to", "samples"),
 )
 """Parameters that may change in the middle of a run."""
 
@@ -33,10 +36,11 @@ FREE = (
 class Checkpoints:
     """The checkpoints of one run, told from those of another by what it depends on."""
 
-    def __init__(self, folder: Path, parameters: dict[str, Any], data: list[Path]) -> None:
+    def __init__(self, folder: Path, parameters: TrainingParameters, data: list[Path]) -> None:
         self.folder = folder
+        of_a_step = {"batch_size times processes": parameters.batch_size * ranks.count()}
         self._run = {
-            "parameters": {name: value for name, value in parameters.items() if name not in FREE},
+            "parameters": parameters.model_dump(exclude={*FREE, "batch_size"}) | of_a_step,
             "data": {path.name: _digest(path) for path in data},
         }
 
@@ -61,7 +65,12 @@ class Checkpoints:
     def save(
         self, step: int, tensors: dict[str, dict[str, torch.Tensor]], trainer: dict[str, Any], state: dict[str, Any]
     ) -> None:
-        """Write ``tensors`` (by file name), the state of transformers' trainer and ours as the newest checkpoint."""
+        """Write ``tensors`` (by file name), the state of transformers' trainer and ours as the newest checkpoint.
+
+        In the first process only; it is the same run in any number of processes.
+        """
+        if ranks.rank():
+            return
         self.folder.mkdir(exist_ok=True)
         with atomic_directory(self.folder / f"step-{step}") as partial:
             try:
@@ -79,6 +88,8 @@ class Checkpoints:
 
     def clear(self) -> None:
         """The run has ended, or begins anew."""
+        if ranks.rank():
+            return
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def _all(self) -> list[Path]:
@@ -94,22 +105,22 @@ def read_state(checkpoint: Path) -> dict[str, Any]:
 
 def trained_weights(model: torch.nn.Module) -> dict[str, torch.Tensor]:
     """The parameters that are trained, by name."""
-    return {name: parameter.data for name, parameter in model.named_parameters() if parameter.requires_grad}
+    return {name: _whole(parameter.data) for name, parameter in _trained(model)}
 
 
 def load_weights(checkpoint: Path, model: torch.nn.Module) -> None:
     """Put saved parameters back. Raises SelfChatBotError when they are not those of this model."""
-    own, saved = trained_weights(model), load_file(checkpoint / WEIGHTS)
+    own, saved = dict(_trained(model)), load_file(checkpoint / WEIGHTS)
     if own.keys() != saved.keys() or any(own[name].shape != saved[name].shape for name in own):
         raise SelfChatBotError(f"{checkpoint} does not fit this model: begin anew with --restart")
     for name, value in saved.items():
-        own[name].copy_(value)
+        own[name].data.copy_(_spread(value, own[name]))
 
 
 def optimizer_tensors(optimizer: Any) -> dict[str, torch.Tensor]:
     """The moments of AdamW, by parameter number and name."""
     state = optimizer.state_dict()["state"]
-    return {f"{number}.{name}": value for number, values in state.items() for name, value in values.items()}
+    return {f"{number}.{name}": _whole(value) for number, values in state.items() for name, value in values.items()}
 
 
 def optimizer_groups(optimizer: Any) -> list[dict[str, Any]]:
@@ -120,33 +131,55 @@ def optimizer_groups(optimizer: Any) -> list[dict[str, Any]]:
 
 def load_optimizer(checkpoint: Path, groups: list[dict[str, Any]], optimizer: Any) -> None:
     """Put the optimizer's state back."""
+    parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
     state: dict[int, dict[str, torch.Tensor]] = {}
     for key, value in load_file(checkpoint / OPTIMIZER).items():
         number, name = key.split(".", 1)
-        state.setdefault(int(number), {})[name] = value
+        state.setdefault(int(number), {})[name] = _spread(value, parameters[int(number)])
     groups = [{key: tuple(v) if key == "betas" else v for key, v in group.items()} for group in groups]
     optimizer.load_state_dict({"state": state, "param_groups": groups})
 
 
 def random_tensors() -> dict[str, torch.Tensor]:
-    """The state of torch's random number generators, on which dropout depends."""
-    tensors = {"cpu": torch.get_rng_state()}
-    if torch.cuda.is_available():
-        tensors |= {f"cuda.{number}": state for number, state in enumerate(torch.cuda.get_rng_state_all())}
-    if torch.backends.mps.is_available():
-        tensors["mps"] = torch.mps.get_rng_state()
-    return tensors
+    """The state of torch's random number generators, on which dropout depends: a row for each process."""
+    return {name: ranks.gather(get()) for name, get, _ in _generators()}
 
 
 def load_random(checkpoint: Path) -> None:
-    """Put the random number generators back to where they were."""
-    tensors = load_file(checkpoint / RANDOM)
-    torch.set_rng_state(tensors["cpu"])
-    for number in range(torch.cuda.device_count()):
-        if (state := tensors.get(f"cuda.{number}")) is not None:
-            torch.cuda.set_rng_state(state, number)
-    if "mps" in tensors:
-        torch.mps.set_rng_state(tensors["mps"])
+    """Put the random number generators back to where they were; those of a process that was not there stay."""
+    saved = load_file(checkpoint / RANDOM)
+    for name, _, put_back in _generators():
+        if name in saved and ranks.rank() < len(saved[name]):
+            put_back(saved[name][ranks.rank()])
+
+
+def _generators() -> Iterator[tuple[str, Callable[[], torch.Tensor], Callable[[torch.Tensor], None]]]:
+    yield "cpu", torch.get_rng_state, torch.set_rng_state
+    if torch.cuda.is_available():
+        yield "cuda", torch.cuda.get_rng_state, torch.cuda.set_rng_state
+    if torch.backends.mps.is_available():
+        yield "mps", torch.mps.get_rng_state, torch.mps.set_rng_state
+
+
+def _trained(model: torch.nn.Module) -> Iterator[tuple[str, torch.nn.Parameter]]:
+    return ((name, parameter) for name, parameter in model.named_parameters() if parameter.requires_grad)
+
+
+def _whole(tensor: torch.Tensor) -> torch.Tensor:
+    """A tensor that FSDP has spread over the processes, in one piece, which only the first of them keeps."""
+    if not hasattr(tensor, "full_tensor"):
+        return tensor
+    whole: torch.Tensor = tensor.full_tensor()
+    return whole.new_empty(0) if ranks.rank() else whole.cpu()
+
+
+def _spread(tensor: torch.Tensor, parameter: Any) -> torch.Tensor:
+    """The other way, where FSDP has spread the parameter that the tensor belongs to."""
+    if not hasattr(parameter, "full_tensor") or tensor.shape != parameter.shape:
+        return tensor
+    from torch.distributed.tensor import distribute_tensor
+
+    return distribute_tensor(tensor.to(parameter.device), parameter.device_mesh, parameter.placements)
 
 
 def _digest(path: Path) -> str:

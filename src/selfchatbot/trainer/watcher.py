@@ -1,0 +1,103 @@
+"""What happens between two steps: the run's owner is told, and says whether to go on; a checkpoint, when it is time."""
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import transformers
+
+from selfchatbot import ranks
+
+if TYPE_CHECKING:
+    from selfchatbot.trainer.loop import Loop
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Where a run is."""
+
+    step: int
+    steps: int
+    loss: float
+    """Nats per trained token, mean over the last logged steps."""
+    validation_loss: float
+    """The newest; nan before the first."""
+    tokens_per_second: float
+    """Real tokens, without padding, over the last steps; validation not counted."""
+    seconds_left: float
+
+
+class Watcher(transformers.TrainerCallback):  # type: ignore[misc]
+    """Tells the run's owner about every logged step and every validation."""
+
+    def __init__(
+        self,
+        on_progress: Callable[[Progress], None],
+        on_validation: Callable[[int, float, float], bool],
+        checkpoint_seconds: float,
+    ) -> None:
+        """``on_validation(step, epoch, loss)`` returns whether to go on."""
+        self._on_progress = on_progress
+        self._on_validation = on_validation
+        self._checkpoint_seconds = checkpoint_seconds
+        self._saved_at = time.monotonic()
+        self.loop: Loop | None = None
+        self._validation_loss = math.nan
+        self.asked_to_stop = False
+        """This process was."""
+        self.stops = False
+        """All do, because one of them was asked to."""
+
+    def on_step_end(
+        self,
+        args: transformers.TrainingArguments,
+        state: transformers.TrainerState,
+        control: transformers.TrainerControl,
+        **_: Any,
+    ) -> None:
+        long_ago = time.monotonic() - self._saved_at >= self._checkpoint_seconds
+        self.stops, save = ranks.any_of(self.asked_to_stop, long_ago)
+        if self.stops:
+            control.should_training_stop = True  # whoever asked saves what there is then
+        elif save:
+            control.should_save = True
+            self._saved_at = time.monotonic()
+
+    def on_log(
+        self,
+        args: transformers.TrainingArguments,
+        state: transformers.TrainerState,
+        control: transformers.TrainerControl,
+        logs: dict[str, float] | None = None,
+        **_: Any,
+    ) -> None:
+        if not logs or "loss" not in logs or self.loop is None:
+            return
+        loop = self.loop
+        steps_left = state.max_steps - state.global_step
+        validations_left = math.ceil(steps_left / max(1.0, float(args.eval_steps or state.max_steps)))
+        self._on_progress(
+            Progress(
+                step=state.global_step,
+                steps=state.max_steps,
+                loss=logs["loss"],
+                validation_loss=self._validation_loss,
+                tokens_per_second=loop.tokens_seen / max(loop.seconds_training, 1e-9),
+                seconds_left=steps_left * loop.seconds_training / max(state.global_step, 1)
+                + validations_left * loop.seconds_validating,
+            )
+        )
+
+    def on_evaluate(
+        self,
+        args: transformers.TrainingArguments,
+        state: transformers.TrainerState,
+        control: transformers.TrainerControl,
+        metrics: dict[str, float] | None = None,
+        **_: Any,
+    ) -> None:
+        self._validation_loss = (metrics or {}).get("eval_loss", math.nan)
+        if not self._on_validation(state.global_step, state.epoch or 0.0, self._validation_loss):
+            control.should_training_stop = True
