@@ -2,16 +2,19 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
     from selfchatbot.environment import Dataset
 
 # A test run in the background of a shell ignores Ctrl-C, and so would every script it starts.
@@ -138,10 +141,33 @@ def talker(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def dataset(talker: Path, tmp_path: Path) -> "Dataset":
     """A copy of the talker's dataset."""
-    import shutil
-
     from selfchatbot.environment import Environment, find_dataset
 
     shutil.copytree(talker, tmp_path / "talker")
     stages = {stage: tmp_path / "talker" / stage for stage in ("raw", "preprocessed", "results")}
     return find_dataset(Environment(**stages), "1", "results")
+
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome", "microsoft-edge")
+FLAGS = (
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+)
+
+
+@pytest.fixture(scope="module")
+def browser() -> "Iterator[Browser]":
+    """Chromium or Chrome, as it is installed on this machine."""
+    playwright = pytest.importorskip("playwright.sync_api", reason="pages are tested with playwright: pip install it")
+    path = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if path is None:
+        pytest.skip("the page needs a browser to be tested in: install Chromium or Chrome")
+    with playwright.sync_playwright() as started:
+        browser = started.chromium.launch(executable_path=path, args=list(FLAGS))
+        yield browser
+        browser.close()

@@ -1,7 +1,6 @@
 """The chat page in a real browser: Chromium or Chrome, as it is installed on this machine."""
 
 import json
-import shutil
 import time
 from collections.abc import Generator, Iterator
 from pathlib import Path
@@ -15,16 +14,6 @@ from selfchatbot.player import Piece
 playwright = pytest.importorskip("playwright.sync_api", reason="the page is tested with playwright: pip install it")
 from playwright.sync_api import Browser, Page, expect  # noqa: E402
 
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome", "microsoft-edge")
-FLAGS = (
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--no-first-run",
-)
 TRAP = "<img src=x onerror=\"document.title='trapped'\"><script>document.title='trapped'</script>&amp; **hi**"
 
 
@@ -42,17 +31,6 @@ class PagePlayer(SlowPlayer):
                 self.made += 1
                 yield Piece(0, self.says[place : place + 5], place // 5 + 1)
             yield Piece(0, "", len(self.says), "stop")
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    path = next(filter(None, map(shutil.which, BROWSERS)), None)
-    if path is None:
-        pytest.skip("the page needs a browser to be tested in: install Chromium or Chrome")
-    with playwright.sync_playwright() as started:
-        browser = started.chromium.launch(executable_path=path, args=list(FLAGS))
-        yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="module")
