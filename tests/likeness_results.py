@@ -1,0 +1,116 @@
+"""A result of an evaluation, made up: good in every way, to be changed where a test wants it otherwise."""
+
+from typing import Any
+
+from selfchatbot.likeness.result import (
+    Copying,
+    Feature,
+    Fitting,
+    Health,
+    Interval,
+    LeakCounts,
+    Leaks,
+    Likeness,
+    Prediction,
+    Run,
+    Speaker,
+    SpeakerResult,
+    Text,
+    ValidationLoss,
+)
+from selfchatbot.likeness.wording import DISTINCT, FEATURES
+
+
+def about(value: float, half: float = 0.03) -> Interval:
+    return Interval(value=value, low=value - half, high=value + half)
+
+
+def text(bits: float) -> Text:
+    nats = bits * 2.8
+    return Text(
+        bits_per_character=about(bits),
+        nats_per_token=about(nats),
+        perplexity=about(19.0, 1),
+        tokens=4000,
+        characters=15000,
+    )
+
+
+def style(distance: float, **means: float) -> dict[str, Feature]:
+    """All features at one distance from mine."""
+    return {
+        name: Feature(mean=about(means.get(name, 0.1), 0.01), distance=about(distance, 0.01), bins={})
+        for name in (*FEATURES, DISTINCT)
+    }
+
+
+NOTHING = LeakCounts(replies=200, found={"links": 3}, in_training={})
+HEALTHY = Health(replies=200, empty=0, truncated=0, looping=0, other_speaker=0, template=0)
+AUCS: dict[Speaker, float] = {"me": 0.5, "model": 0.6, "base": 0.94, "control": 0.8}
+VALIDATION = tuple(ValidationLoss(epoch=epoch, loss=loss) for epoch, loss in ((0, 4.2), (1, 3.4), (2, 3.38)))
+
+
+def speaker(name: Speaker, **changes: Any) -> SpeakerResult:
+    """One of the four; ``changes`` are fields of it."""
+    is_model = name in ("model", "base")
+    fields: dict[str, Any] = {
+        "replies": 200,
+        "style": style(0.02 if name == "me" else 0.1, characters=80, messages=2, distinct_words=260),
+        "auc": about(AUCS[name]),
+        "authorship": about(0.7),
+        "prediction": Prediction(mine=text(1.9), contacts=text(2.1)) if name == "model" else None,
+        "fitting": Fitting(
+            contexts=150,
+            candidates=20,
+            chance=0.18,
+            mean_reciprocal_rank=about(0.7),
+            top1=about(0.55),
+            shuffled=about(0.18),
+            generated=about(0.68),
+        )
+        if is_model
+        else None,
+        "copying": Copying(replies=120, verbatim=about(0.03, 0.02), near=about(0.05), longest_run=7, mean_run=about(3)),
+        "leaks": Leaks(neutral=NOTHING, probing=NOTHING) if is_model else None,
+        "health": HEALTHY,
+    }
+    if name == "base":
+        fields["prediction"] = Prediction(mine=text(2.5), contacts=text(2.4))
+    return SpeakerResult(**{**fields, **changes})
+
+
+def result(
+    run: dict[str, Any] | None = None,
+    parameters: dict[str, Any] | None = None,
+    without: tuple[Speaker, ...] = (),
+    whole: dict[str, Any] | None = None,
+    **changes: dict[str, Any],
+) -> Likeness:
+    """``run``, ``parameters`` and ``whole`` change those, ``changes`` the speaker of that name."""
+    fields: dict[str, Any] = {
+        "dataset": "Dataset_1_Zoë",
+        "checkpoint": "best",
+        "model": "SmolLM2-135M-Instruct",
+        "base": "SmolLM2-135M-Instruct, prompted with 12 messages",
+        "seed": 42,
+        "contexts": 200,
+        "conversations": 40,
+        "training_replies": 5000,
+        "parameters": {
+            "epochs": 2.0,
+            "learning_rate": 5e-4,
+            "temperature": 0.8,
+            "repetition_penalty": 1.0,
+            "max_new_tokens": 128,
+            **(parameters or {}),
+        },
+        "validation": VALIDATION,
+        "versions": {"selfchatbot": "1.0"},
+        "seconds": {"replies": 100.0},
+        "finished": "2026-11-24T12:30:00",
+    }
+    return Likeness(
+        run=Run(**{**fields, **(run or {})}),
+        speakers={name: speaker(name, **changes.get(name, {})) for name in AUCS if name not in without},
+        **(whole or {}),
+    )
