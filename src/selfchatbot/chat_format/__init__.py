@@ -7,7 +7,6 @@ turn differently. Contents are tokenized on their own: words are never mistaken 
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from itertools import accumulate
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
 IGNORED = -100
 """The label of tokens that are not trained."""
 
-CHUNK = 4096
+CHUNK = 256
 CONTEXT_SHARE = 4
 """One part in so many of a window that continues a conversation repeats what came before."""
 KEPT = 0.7
@@ -37,8 +36,7 @@ class Window(NamedTuple):
     """Its number among those that the windows were made of."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Turn:
+class _Turn(NamedTuple):
     mine: bool
     ids: list[int]
     cut: bool = False
@@ -241,7 +239,7 @@ class ChatFormat:
             else:
                 reply = min(costs[index + 1], room // 2) if index + 1 < len(turns) else 0
                 most = max(room - reply - len(self._pieces.user_to_me), 1)
-                cut.append(_Turn(False, turn.ids[-most:]))
+                cut.append(_Turn(False, turn.ids[-most:]) if len(turn.ids) > most else turn)
         return cut
 
     def _assemble(self, head: list[int], opening: list[int] | None, turns: list[_Turn], trained: range) -> Window:
