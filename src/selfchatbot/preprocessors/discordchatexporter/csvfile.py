@@ -33,33 +33,41 @@ class Table:
     """None: there is no message in the file, or the dates are ISO 8601."""
     order: Order | None = None
     rows: int = 0
+    """How many were looked at."""
     first_date: str = ""
     last_date: str = ""
+    """Of those that were looked at."""
     cut_short: bool = False
 
     @property
     def opening(self) -> datetime:
         """When the first message in the file was sent."""
-        return self.time(self.first_date) or datetime.max
+        return self.time(self.first_date, 1) or datetime.max
 
     @property
     def newest_first(self) -> bool:
-        return self.rows > 1 and self.opening > (self.time(self.last_date) or datetime.max)
+        return self.rows > 1 and self.opening > (self.time(self.last_date, self.rows) or datetime.max)
 
-    def time(self, date: str) -> datetime | None:
+    def time(self, date: str, number: int) -> datetime | None:
+        """The time of the message of that ``number``."""
         if ISO.match(date):
-            return utc(date, self.path, self.rows)
+            return utc(date, self.path, number)
         return parse(date, self.order) if self.order else None
 
 
 def scan_table(path: ExportPath) -> Table:
-    """Read a file once and find out how its dates are written. Raises ExportError for what is no such export."""
+    """How the dates of a file are written: where it depends on the country, only all of them tell.
+
+    Raises ExportError for what is no such export.
+    """
     table = Table(path)
     for _, _, date, _ in _rows(table):
         table.rows += 1
         table.first_date = table.first_date or date
         table.last_date = date
         if ISO.match(date):
+            if table.rows == 2:
+                break
             continue
         if table.evidence is None:
             if not (found := shape(date)):
@@ -80,7 +88,7 @@ def read_table(table: Table, chat: str, names: Names, files: list[ExportFile]) -
     rows = _rows(table)
     for number, author, date, content in oldest_first(rows) if table.newest_first else rows:
         file.messages += 1
-        time = table.time(date)
+        time = table.time(date, file.messages)
         if time is None:
             raise ExportError(f"{file.path}, message {file.messages:,}: its date is unlike the others: export it again")
         if file.first is None or time < file.first:
