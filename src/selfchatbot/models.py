@@ -126,6 +126,7 @@ def quiet() -> None:
     for name in ("huggingface_hub", "bitsandbytes", "accelerate", "torch", "peft"):
         logging.getLogger(name).setLevel(logging.ERROR)
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
+    os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     warnings.filterwarnings("ignore", module=r"(?:torch|transformers|peft|accelerate|bitsandbytes|huggingface_hub)\b")
     import transformers
