@@ -169,17 +169,9 @@ class Player:
         elif parameters.seed is not None:  # another reply each time, but the same ones in every run
             seed = (parameters.seed + self._calls * 1_000_003) % 2**32
             self._calls += 1
-        return Sampling(
-            temperature=parameters.temperature,
-            top_p=parameters.top_p,
-            top_k=parameters.top_k,
-            repetition_penalty=parameters.repetition_penalty,
-            max_new_tokens=max(1, min(parameters.max_new_tokens, self._engine.window - prompt_length)),
-            end=self.chat_format.end,
-            never=frozenset(self.chat_format.special - {self.chat_format.end}),
-            seed=seed,
-            may_be_empty=attempt == 0,
-        )
+        chat_format = self.chat_format
+        longest = self._engine.window - prompt_length
+        return Sampling.of(parameters, chat_format.end, chat_format.special, longest, seed, may_be_empty=attempt == 0)
 
 
 @dataclass(slots=True)

@@ -1,8 +1,10 @@
 """What turns tokens into next tokens: the part of a player that knows a runtime and no conversations."""
 
-from collections.abc import Generator
+from collections.abc import Collection, Generator
 from dataclasses import dataclass
 from typing import Protocol
+
+from selfchatbot.parameters import GenerationParameters
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +28,29 @@ class Sampling:
     """False: the first token is not ``end``."""
     log_probabilities: bool = True
     """False: nobody asks for them, and an engine for which they are work gives nan."""
+
+    @classmethod
+    def of(
+        cls,
+        parameters: GenerationParameters,
+        end: int,
+        special: Collection[int],
+        longest: int,
+        seed: int | None,
+        may_be_empty: bool,
+    ) -> "Sampling":
+        """As ``parameters`` say, with at most ``longest`` new tokens; ``special`` may hold ``end``."""
+        return cls(
+            temperature=parameters.temperature,
+            top_p=parameters.top_p,
+            top_k=parameters.top_k,
+            repetition_penalty=parameters.repetition_penalty,
+            max_new_tokens=max(1, min(parameters.max_new_tokens, longest)),
+            end=end,
+            never=frozenset(special) - {end},
+            seed=seed,
+            may_be_empty=may_be_empty,
+        )
 
 
 @dataclass(frozen=True, slots=True)
