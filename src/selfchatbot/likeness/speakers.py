@@ -1,0 +1,176 @@
+"""The two speakers that are models: mine, and the one that it was before, with a few messages of mine to go by."""
+
+import gc
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import asdict, dataclass
+from functools import cached_property, partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from selfchatbot.chat_format import ChatFormat
+from selfchatbot.likeness.cache import Cache
+from selfchatbot.messages import ChatMessages
+from selfchatbot.models import Machine
+from selfchatbot.parameters import GenerationParameters
+
+if TYPE_CHECKING:
+    from selfchatbot.player.checkpoint import Checkpoint
+
+Modelled = Literal["model", "base"]
+BATCH = 32
+"""Contexts that are answered at once: more of them would wait longer for the longest reply."""
+CONTEXT_TOKENS = 192
+"""What is read of a context, besides a system message: about eight turns, which is all the time allows on a CPU."""
+FEW_SHOT_TOKENS = 320
+UNLIMITED = 10**6
+INSTRUCTION = (
+    "You are texting with somebody. Write the next message as this person would, in the same style. "
+    "Messages that this person has written:\n"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """One reply as a player shows it."""
+
+    text: str
+    truncated: bool
+    """It was not over at the longest length."""
+
+
+class Models:
+    """Both models of one checkpoint; only the one that was asked for last is in memory."""
+
+    def __init__(
+        self, checkpoint: Path, parameters: GenerationParameters, seed: int, cache: Cache, machine: Machine | None
+    ) -> None:
+        self.parameters = parameters
+        self.seed = seed
+        self.cache = cache
+        self._checkpoint = checkpoint
+        self._machine = machine
+        self._loaded: tuple[Modelled, Checkpoint] | None = None
+
+    @cached_property
+    def chat_format(self) -> ChatFormat:
+        from selfchatbot.player.checkpoint import load_checkpoint_tokenizer
+
+        return ChatFormat(load_checkpoint_tokenizer(self._checkpoint))
+
+    def loaded(self, speaker: Modelled) -> "Checkpoint":
+        """Raises SelfChatBotError when it can't be loaded."""
+        if self._loaded is None or self._loaded[0] != speaker:
+            from selfchatbot.models import playing_machine, quiet
+            from selfchatbot.player.checkpoint import load_base, load_checkpoint
+
+            quiet()
+            self._loaded = None
+            gc.collect()
+            load = load_checkpoint if speaker == "model" else load_base
+            self._loaded = speaker, load(self._checkpoint, self.parameters, self._machine or playing_machine())
+        return self._loaded[1]
+
+    def identity(self, speaker: Modelled) -> list[str]:
+        """What all that it computes depends on."""
+        from selfchatbot.player.quantized import digest
+
+        name = self.parameters.model
+        return [speaker, name] if speaker == "base" else [speaker, digest(self._checkpoint, name)]
+
+
+def replies(
+    models: Models,
+    speaker: Modelled,
+    contexts: Sequence[ChatMessages],
+    few_shot: Sequence[str],
+    names: Collection[str],
+    on_progress: Callable[[int, int], None] = lambda _done, _of: None,
+) -> list[Said]:
+    """What a speaker answers to each of ``contexts``, which end with a turn of the others or hold none.
+
+    ``few_shot`` are the messages of mine that the base model is shown, ``names`` those whose words are not mine. Both
+    are sampled as parameters.json says, and cut where a player would cut them; num_return_sequences is 1.
+    """
+    order = sorted(range(len(contexts)), key=lambda number: -sum(len(one["content"]) for one in contexts[number]))
+    batches = [order[start : start + BATCH] for start in range(0, len(order), BATCH)]
+    depends_on = {
+        "speaker": models.identity(speaker),
+        "sampling": models.parameters.model_dump(exclude={"model", "seed", "num_return_sequences"}),
+        "seed": models.seed,
+        "contexts": contexts,
+        "shown": [INSTRUCTION, *few_shot] if speaker == "base" else [],
+        "names": sorted(names),
+        "sizes": [BATCH, CONTEXT_TOKENS, FEW_SHOT_TOKENS],
+    }
+
+    def answer(batch: list[int]) -> list[dict[str, Any]]:
+        prompts = partial(few_shot_prompt, few_shot=few_shot) if speaker == "base" else context_prompt
+        seed = (models.seed + 1_000_003 * batches.index(batch)) % 2**32
+        return [asdict(said) for said in _answers(models, speaker, [contexts[i] for i in batch], prompts, names, seed)]
+
+    found = models.cache.computed(
+        f"replies-{speaker}",
+        depends_on,
+        batches,
+        answer,
+        lambda done: on_progress(min(done * BATCH, len(contexts)), len(contexts)),
+    )
+    said = {
+        number: one for batch, line in zip(batches, found, strict=True) for number, one in zip(batch, line, strict=True)
+    }
+    return [Said(**said[number]) for number in range(len(contexts))]
+
+
+def context_prompt(chat_format: ChatFormat, messages: ChatMessages, window: int) -> list[int]:
+    """The prompt after ``messages``: ``CONTEXT_TOKENS`` of it beside a system message, at most ``window`` in all."""
+    system = messages[:1] if messages and messages[0]["role"] == "system" else []
+    head = len(chat_format.prompt(system, UNLIMITED)) if system else 0
+    return chat_format.prompt(messages, min(CONTEXT_TOKENS + head, window))
+
+
+def few_shot_prompt(chat_format: ChatFormat, messages: ChatMessages, window: int, few_shot: Sequence[str]) -> list[int]:
+    """The same with an instruction before it, and as many examples as there is room for."""
+    system, turns = messages[:1], messages[1:]
+    if not system or system[0]["role"] != "system":
+        system, turns = [], messages
+    examples = list(few_shot)
+    while True:
+        # The same words come first in all contexts: a batch reads them once.
+        text = "\n\n".join([INSTRUCTION + "\n".join(examples), *(one["content"] for one in system)])
+        instruction = {"role": "system", "content": text}
+        head = len(chat_format.prompt([instruction], UNLIMITED))
+        if not examples or head <= FEW_SHOT_TOKENS:
+            break
+        examples.pop()
+    if turns and chat_format.texts()["system"] is None:
+        # Before the first turn, where such a template has it, it would be left out of a long conversation.
+        prompted = [*turns[:-1], {"role": "user", "content": f"{text}\n\n{turns[-1]['content']}"}]
+    else:
+        prompted = [instruction, *turns]
+    return chat_format.prompt(prompted, min(CONTEXT_TOKENS + head, window))
+
+
+def _answers(
+    models: Models,
+    speaker: Modelled,
+    contexts: Sequence[ChatMessages],
+    prompt: Callable[[ChatFormat, ChatMessages, int], list[int]],
+    names: Collection[str],
+    seed: int,
+) -> list[Said]:
+    from selfchatbot.player import without_loop
+    from selfchatbot.player.batch import Batch
+    from selfchatbot.player.engine import Sampling
+    from selfchatbot.player.own_words import OwnWords
+
+    loaded, chat_format, parameters = models.loaded(speaker), models.chat_format, models.parameters
+    room = max(loaded.window - parameters.max_new_tokens, loaded.window // 2)
+    prompts = [prompt(chat_format, context, room) for context in contexts]
+    left = loaded.window - max(map(len, prompts))
+    sampling = Sampling.of(parameters, chat_format.end, chat_format.special, left, seed, may_be_empty=False)
+    said = []
+    for context, ids in zip(contexts, Batch(loaded.model, prompts).replies(sampling), strict=True):
+        once = without_loop(ids)
+        text, cut = OwnWords(chat_format.marks, context, names)(chat_format.reply(once))
+        said.append(Said(text, truncated=len(once) == sampling.max_new_tokens and not cut))
+    return said
