@@ -103,6 +103,10 @@ class ChatFormat:
                     start += 1
         return start
 
+    def turn(self, text: str) -> list[int]:
+        """Token ids of a turn of mine, which follow a prompt, its end included."""
+        return [*self._ids([text])[0], self.end]
+
     def reply(self, token_ids: Sequence[int]) -> str:
         """The text of a generated turn, without special tokens and surrounding white space."""
         text = self.tokenizer.decode([i for i in token_ids if i not in self._special], skip_special_tokens=True)
