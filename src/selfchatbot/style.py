@@ -2,18 +2,23 @@
 
 me = style_of(my_replies)
 print(distance(style_of(its_replies), me).total)
+
+The distances between distributions are those of `selfchatbot.likeness.features` as well.
 """
 
 import math
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from statistics import fmean
 
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
 WORD = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]|[^\W_]+(?:['’][^\W_]+)*")
 """A word between others; a character of Chinese, Japanese and Korean, which are written without or with rare spaces."""
-QUANTILES = 10
 FLOOR = 0.05
 """Added to both shares of repetition before they are compared: below it, a ratio is noise."""
 
@@ -23,25 +28,28 @@ class Style:
     """Figures of a set of replies, each reply with its messages joined by newlines."""
 
     replies: int
-    characters: float
-    """Mean of a reply."""
-    messages: float
-    """Mean of a reply."""
-    lengths: tuple[float, ...]
-    """Quantiles of log(1 + characters), lowest first."""
+    lengths: Counter[int]
+    """How many replies have so many characters."""
+    bursts: Counter[int]
+    """How many replies have so many messages."""
     words: Counter[str]
     """All words, in lower case."""
     repetition: float
     """Share of the words that the same reply has said before."""
 
-    def distinct_words(self, among: int) -> float:
-        """Expected number of different words in ``among`` of them, drawn without putting back (Hurlbert 1971).
+    @property
+    def characters(self) -> float:
+        """Mean of a reply."""
+        return fmean(self.lengths.elements())
 
-        Texts of different size can be compared by it, which a plain type-token ratio doesn't allow.
-        """
-        total = self.words.total()
-        among = min(among, total)
-        return sum(1 - _none_of(total, count, among) for count in self.words.values())
+    @property
+    def messages(self) -> float:
+        """Mean of a reply."""
+        return fmean(self.bursts.elements())
+
+    def distinct_words(self, among: int) -> float:
+        """See `distinct_words`."""
+        return distinct_words(self.words, among)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,15 +74,13 @@ def style_of(replies: Iterable[str]) -> Style:
     words: Counter[str] = Counter()
     repeated = 0
     for text in texts:
-        own = Counter(match.casefold() for match in WORD.findall(text))
+        own = Counter(words_of(text))
         words += own
         repeated += own.total() - len(own)
-    logs = sorted(math.log1p(len(text)) for text in texts)
     return Style(
         replies=len(texts),
-        characters=fmean(len(text) for text in texts),
-        messages=fmean(len([line for line in text.split("\n") if line.strip()]) or 1 for text in texts),
-        lengths=tuple(_quantile(logs, (number + 0.5) / QUANTILES) for number in range(QUANTILES)),
+        lengths=Counter(map(len, texts)),
+        bursts=Counter(len(messages_of(text)) or 1 for text in texts),
         words=words,
         repetition=repeated / max(words.total(), 1),
     )
@@ -84,15 +90,80 @@ def distance(one: Style, other: Style) -> Distance:
     """How far two styles are apart; symmetric."""
     among = min(one.words.total(), other.words.total())
     return Distance(
-        length=fmean(abs(a - b) for a, b in zip(one.lengths, other.lengths, strict=True)),
-        messages=abs(math.log(one.messages / other.messages)),
-        distinct_words=_log_ratio(one.distinct_words(among), other.distinct_words(among)),
-        repetition=abs(math.log((one.repetition + FLOOR) / (other.repetition + FLOOR))),
+        length=_apart(one.lengths, other.lengths),
+        messages=_apart(one.bursts, other.bursts),
+        distinct_words=log_ratio(distinct_words(one.words, among), distinct_words(other.words, among)),
+        repetition=log_ratio(one.repetition + FLOOR, other.repetition + FLOOR),
     )
 
 
-def _log_ratio(one: float, other: float) -> float:
+def words_of(text: str) -> list[str]:
+    """The words of a text, in lower case."""
+    return [word.casefold() for word in WORD.findall(text)]
+
+
+def messages_of(reply: str) -> list[str]:
+    """The messages of a burst; empty lines are none."""
+    return [line for line in reply.split("\n") if line.strip()]
+
+
+def distinct_words(words: Counter[str], among: int) -> float:
+    """Expected number of different words in ``among`` of them, drawn without putting back (Hurlbert 1971).
+
+    Texts of different size can be compared by it, which a plain type-token ratio doesn't allow.
+    """
+    total = words.total()
+    among = min(among, total)
+    return sum(1 - _none_of(total, count, among) for count in words.values())
+
+
+def wasserstein(one: Floats, other: Floats, places: Floats) -> Floats:
+    """Wasserstein-1 distance of two distributions of a number: how far its values have to be moved, on average.
+
+    ``one`` and ``other``: how often each value was seen, shape (..., values); ``places``: the values, ascending, shape
+    (values,). Of logarithms, 0.69 is twice or half.
+    """
+    below = np.cumsum(_shares(one) - _shares(other), axis=-1)[..., :-1]
+    apart: Floats = (np.abs(below) * np.diff(places)).sum(axis=-1)
+    return apart
+
+
+def jensen_shannon(one: Floats, other: Floats) -> Floats:
+    """Jensen-Shannon distance of two distributions over classes, from 0 to 1: the root of the divergence in bits.
+
+    Endres and Schindelin 2003, "A new metric for probability distributions". ``one`` and ``other``: how often each
+    class was seen, shape (..., classes).
+    """
+    p, q = _shares(one), _shares(other)
+    middle = (p + q) / 2
+    divergence = (_relative_entropy(p, middle) + _relative_entropy(q, middle)) / 2
+    distance: Floats = np.sqrt(np.clip(divergence, 0.0, 1.0))
+    return distance
+
+
+def log_ratio(one: float, other: float) -> float:
+    """How many times as large, as an absolute logarithm; 0 where one of them is 0."""
     return abs(math.log(one / other)) if one > 0 and other > 0 else 0.0
+
+
+def _apart(one: Counter[int], other: Counter[int]) -> float:
+    values = sorted(one.keys() | other.keys())
+    first, second = (np.array([counter[value] for value in values], dtype=np.float64) for counter in (one, other))
+    return float(wasserstein(first, second, np.log1p(np.array(values, dtype=np.float64))))
+
+
+def _shares(counts: Floats) -> Floats:
+    """All alike where nothing was seen."""
+    total = counts.sum(axis=-1, keepdims=True)
+    shares: Floats = np.divide(counts, total, out=np.full_like(counts, 1 / counts.shape[-1]), where=total > 0)
+    return shares
+
+
+def _relative_entropy(p: Floats, q: Floats) -> Floats:
+    """In bits."""
+    ratio = np.divide(p, q, out=np.ones_like(p), where=p > 0)
+    entropy: Floats = (p * np.log2(ratio)).sum(axis=-1)
+    return entropy
 
 
 def _none_of(total: int, count: int, among: int) -> float:
@@ -105,12 +176,16 @@ def _none_of(total: int, count: int, among: int) -> float:
     )
 
 
-def _quantile(ordered: Sequence[float], share: float) -> float:
-    """Linear between neighbours, as numpy does by default."""
-    place = share * (len(ordered) - 1)
-    low = math.floor(place)
-    high = min(low + 1, len(ordered) - 1)
-    return ordered[low] + (ordered[high] - ordered[low]) * (place - low)
-
-
-__all__ = ["Distance", "Style", "distance", "style_of"]
+__all__ = [
+    "WORD",
+    "Distance",
+    "Style",
+    "distance",
+    "distinct_words",
+    "jensen_shannon",
+    "log_ratio",
+    "messages_of",
+    "style_of",
+    "wasserstein",
+    "words_of",
+]

@@ -1,9 +1,18 @@
 """What is answered: contexts of the test split, and the replies of those who need no model to answer them."""
 
+import json
+import random
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
+from selfchatbot.errors import SelfChatBotError
 from selfchatbot.likeness.result import Speaker
-from selfchatbot.messages import ChatMessages
+from selfchatbot.messages import ChatMessages, read_conversations
+
+EXAMPLES = 12
+LONGEST_EXAMPLE = 200
+"""Characters."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,3 +35,91 @@ Answers = dict[Speaker, list[str]]
 ``me`` is ``[context.reply ...]``. The control's reply at a place is the contact's own turn before mine there: of the
 same conversation, so that one list of conversations serves all speakers.
 """
+
+
+def read_contexts(data: Path, count: int, seed: int) -> list[Context]:
+    """``count`` places of test.jsonl (fewer where there are no more), in the order of the file.
+
+    They are spread: every conversation gives one after the other until it has no more, so that no long one outweighs
+    the rest. Raises SelfChatBotError where there is none.
+    """
+    path = data / "test.jsonl"
+    if not path.is_file():
+        raise SelfChatBotError(f"{path} is not there: run selfChatBot_preprocess first")
+    rng = random.Random(seed)
+    found: list[tuple[float, int, int, Context]] = []
+    for number, (conversation, contact) in enumerate(zip(read_conversations(path), _contacts(path), strict=True), 1):
+        turns = [turn for turn in range(1, len(conversation)) if _answers(conversation, turn)]
+        rng.shuffle(turns)
+        start = rng.random()
+        for round, turn in enumerate(turns):
+            reply = conversation[turn]["content"].strip()
+            found.append((round + start, number, turn, Context(conversation[:turn], reply, number, contact)))
+    if not found:
+        raise SelfChatBotError(f"{path}: no reply of yours to anything: raise test_fraction and preprocess again")
+    chosen = sorted(found, key=lambda one: one[:3])[:count]
+    return [context for *_, context in sorted(chosen, key=lambda one: one[1:3])]
+
+
+def control_replies(contexts: Sequence[Context], speakers: Collection[str]) -> list[str]:
+    """What the contacts really wrote: the turn before each reply of mine; in a group, of the last one who speaks in it.
+
+    ``speakers``: names that stand before messages in groups, see `selfchatbot.acquaintances.speakers`.
+    """
+    return [last_speaker(context.messages[-1]["content"], speakers) for context in contexts]
+
+
+def last_speaker(turn: str, speakers: Collection[str]) -> str:
+    """What the last speaker of a turn of the others says in it, without the names that groups put before messages."""
+    said: list[str] = []
+    last = None
+    for line in turn.split("\n"):
+        name, colon, words = line.partition(": ")
+        named = bool(colon) and name in speakers
+        if named and name != last:
+            said, last = [], name
+        said.append(words if named else line)
+    return "\n".join(said).strip()
+
+
+@dataclass(frozen=True, slots=True)
+class Training:
+    """The words of train.jsonl, turn by turn."""
+
+    mine: list[str]
+    contacts: list[str]
+    """As `last_speaker` gives them."""
+
+
+def read_training(data: Path, speakers: Collection[str]) -> Training:
+    """Raises SelfChatBotError where train.jsonl isn't there or not what it should be."""
+    path = data / "train.jsonl"
+    if not path.is_file():
+        raise SelfChatBotError(f"{path} is not there: run selfChatBot_preprocess first")
+    training = Training([], [])
+    for conversation in read_conversations(path):
+        for message in conversation:
+            if message["role"] == "assistant":
+                training.mine.append(message["content"].strip())
+            elif message["role"] == "user":
+                training.contacts.append(last_speaker(message["content"], speakers))
+    return training
+
+
+def few_shot(training: Training, seed: int, count: int = EXAMPLES) -> list[str]:
+    """Different replies of mine for the prompt of the base model, short ones: all fit beside the conversation."""
+    fitting = sorted({reply for reply in training.mine if 0 < len(reply) <= LONGEST_EXAMPLE})
+    return random.Random(seed).sample(fitting, min(count, len(fitting)))
+
+
+def _answers(conversation: ChatMessages, turn: int) -> bool:
+    mine, before = conversation[turn], conversation[turn - 1]
+    return mine["role"] == "assistant" and bool(mine["content"].strip()) and before["role"] == "user"
+
+
+def _contacts(path: Path) -> Iterator[str]:
+    """Whom each line is with; empty where it doesn't say."""
+    with path.open(encoding="utf-8", newline="\n") as file:
+        for line in file:
+            if line.strip():
+                yield str(json.loads(line).get("contact", ""))
