@@ -46,7 +46,7 @@ def how_alike(result: Likeness) -> str:
     if model.low <= 0.5:
         return f"Not to be told from you by the words alone: {told}"
     if base and model.high >= base.low:
-        return f"No closer to you than the base model, which never saw a word of yours: {told}"
+        return f"No closer to you than the base model, which was only shown a few messages of yours: {told}"
     if control is None:
         return f"Closer to you than the base model; {told}"
     if model.high < control.low:

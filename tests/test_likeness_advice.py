@@ -1,0 +1,164 @@
+"""What is said of an evaluation: the verdict, the ten lines, and advice where something follows from the figures."""
+
+import io
+from typing import Any
+
+import pytest
+from likeness_results import HEALTHY, NOTHING, VALIDATION, about, result, style, text
+from rich.console import Console
+
+from selfchatbot.likeness.advice import advice
+from selfchatbot.likeness.result import (
+    CanaryResult,
+    Copying,
+    Leaks,
+    Likeness,
+    Prediction,
+    ProbeResult,
+    Speaker,
+    ValidationLoss,
+)
+from selfchatbot.likeness.summary import print_summary, verdict
+
+
+def copying(verbatim: float, half: float = 0.02) -> Copying:
+    return Copying(replies=120, verbatim=about(verbatim, half), near=about(0.1), longest_run=9, mean_run=about(3))
+
+
+def leaking(**kinds: int) -> Leaks:
+    return Leaks(neutral=NOTHING, probing=NOTHING.model_copy(update={"found": kinds, "in_training": kinds}))
+
+
+def trained(*losses: float) -> tuple[ValidationLoss, ...]:
+    return tuple(ValidationLoss(epoch=epoch, loss=loss) for epoch, loss in enumerate(losses))
+
+
+@pytest.mark.parametrize(
+    ("aucs", "said"),
+    [
+        ({"model": about(0.6)}, "Closer to you than your friends are; still told apart in 6 of 10 guesses"),
+        ({"model": about(0.79)}, "About as close to you as your friends are; told apart in 8 of 10"),
+        ({"model": about(0.87)}, "Further from you than your friends are; told apart in 9 of 10"),
+        ({"model": about(0.92)}, "No closer to you than the base model"),
+        ({"model": about(0.52)}, "Not to be told from you by the words alone: told apart in 5 of 10"),
+        ({"model": about(0.55, 0.15)}, "Too few test replies to be sure: told apart from you in 4 to 7 of 10"),
+        ({"model": about(0.6), "control": None}, "Closer to you than the base model; told apart in 6 of 10"),
+        ({"model": None}, "There are too few test replies to say"),
+    ],
+)
+def test_the_verdict_counts_only_differences_beyond_the_intervals(aucs: dict[str, Any], said: str) -> None:
+    assert verdict(result(**{speaker: {"auc": auc} for speaker, auc in aucs.items()})).startswith(said)
+
+
+def test_the_verdict_warns_of_what_must_not_be_overlooked() -> None:
+    assert verdict(result()).count(".") == 1
+    bad = result(
+        model={"copying": copying(0.12), "leaks": leaking(emails=2), "health": HEALTHY.model_copy(update={"empty": 3})}
+    )
+    for warning in ("recites", "private things of your chats: 2.", "Faults in its replies: 3."):
+        assert warning in verdict(bad)
+
+
+@pytest.mark.parametrize("without", [(), ("base",), ("control",), ("base", "control")])
+def test_the_summary_has_ten_lines_of_eighty_columns(without: tuple[Speaker, ...]) -> None:
+    console = Console(file=io.StringIO(), width=80)
+    print_summary(result(without=without), console)
+    lines = console.file.getvalue().split("\n")[:-1]  # type: ignore[attr-defined]
+    assert len(lines) == 10
+    assert all(len(line) <= 80 for line in lines[1:])
+    (apart,) = (line for line in lines if line.startswith("told apart"))
+    assert "0.60 (.57–.63)" in apart
+    assert ("0.94 (.91–.97)" in apart) is ("base" not in without)
+
+
+def test_where_all_is_well_nothing_is_said() -> None:
+    assert advice(result()) == []
+
+
+@pytest.mark.parametrize(
+    ("made", "said"),
+    [
+        (result(model={"leaks": leaking(emails=2)}), "emails: 2). Set `redact.emails` in"),
+        (result(model={"leaks": leaking(names=1)}), "names: 1). Set `redact.words` and `exclude.contacts` in"),
+        (result(model={"copying": copying(0.12)}), "train fewer epochs (now 2) or with a lower learning_rate"),
+        (
+            result(run={"validation": trained(4.2, 3.4, 3.5)}),
+            "More epochs will not help: validation rises from epoch 1",
+        ),
+        (result(run={"validation": trained(4.2, 3.6, 3.4)}), "still learning when training ended"),
+        (result(run={"validation": trained(4.2, 4.3, 4.4)}), "no better than the base model"),
+        (
+            result(me={"style": style(0.02, distinct_words=300)}, model={"style": style(0.1, distinct_words=258)}),
+            "14 % fewer different words than you: temperature 0.95 (now 0.8)",
+        ),
+        (
+            result(
+                parameters={"temperature": 1.0},
+                me={"style": style(0.02, distinct_words=300)},
+                model={"style": style(0.1, distinct_words=600)},
+            ),
+            "100 % more different words than you: temperature 0.70 (now 1)",
+        ),
+        (result(model={"health": HEALTHY.model_copy(update={"truncated": 5})}), "raise max_new_tokens (now 128)"),
+        (result(model={"health": HEALTHY.model_copy(update={"looping": 1})}), "try repetition_penalty 1.05"),
+        (result(model={"health": HEALTHY.model_copy(update={"template": 1})}), "1 hold text of the chat template"),
+        (
+            result(model={"prediction": Prediction(mine=text(2.3), contacts=text(2.1))}),
+            "how people chat more than how you",
+        ),
+        (result(run={"training_replies": 400}), "400 replies of yours: more chats help"),
+        (result(model={"auc": about(0.6, 0.09)}), "These figures are rough: 200 replies of 40 conversations"),
+        (
+            result(whole={"probes": (ProbeResult(line=3, bits_per_character=1, control=4, z=5.0, base_z=0.5),)}),
+            "the model knows line 3",
+        ),
+        (
+            result(
+                whole={
+                    "canaries": tuple(
+                        CanaryResult(insertions=n, secrets=8, exposure=about(bits, 0.5), most=20, extracted=about(0, 0))
+                        for n, bits in ((0, 1.4), (1, 1.6), (4, 6.0), (16, 19.0))
+                    )
+                }
+            ),
+            "A secret that stands 4 times in your chats is remembered (exposure 6.0 of 20 bits, 0 % extracted)",
+        ),
+    ],
+)
+def test_one_thing_amiss_gives_one_advice(made: Likeness, said: str) -> None:
+    (sentence,) = advice(made)
+    assert said in sentence
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        result(model={"copying": copying(0.049)}),  # within two points of my own 3 %
+        result(model={"copying": copying(0.06, 0.05)}),  # chance reaches my own rate
+        result(run={"validation": trained(4.2, 3.4, 3.41)}),
+        result(run={"validation": VALIDATION[:2]}),
+        result(me={"style": style(0.02, distinct_words=300)}, model={"style": style(0.1, distinct_words=275)}),
+        result(model={"health": HEALTHY.model_copy(update={"truncated": 4})}),
+        result(parameters={"repetition_penalty": 1.2}, model={"health": HEALTHY.model_copy(update={"looping": 1})}),
+        result(model={"auc": about(0.52)}, run={"training_replies": 400}),
+        result(whole={"probes": (ProbeResult(line=1, bits_per_character=1, control=4, z=5.0, base_z=4.0),)}),
+        result(without=("base", "control")),
+        result(without=("me",)),
+        result(without=("model",)),
+    ],
+)
+def test_below_the_threshold_nothing_is_said(made: Likeness) -> None:
+    assert advice(made) == []
+
+
+def test_its_replies_fit_less_than_mine() -> None:
+    fitting = result().speakers["model"].fitting
+    assert fitting is not None
+    worse = fitting.model_copy(update={"generated": about(0.5)})
+    (sentence,) = advice(result(model={"fitting": worse}))
+    assert "0.50, yours 0.70" in sentence
+
+
+def test_what_can_do_harm_comes_first() -> None:
+    made = advice(result(run={"validation": trained(4.2, 3.4, 3.5)}, model={"leaks": leaking(links=1)}))
+    assert ["links" in sentence for sentence in made] == [True, False]

@@ -1,0 +1,176 @@
+"""likeness.html: whole, escaped, from nowhere else, and without a word of a message where that is wanted."""
+
+from collections import Counter
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from likeness_results import about, result, style
+
+from selfchatbot.likeness import history
+from selfchatbot.likeness.page import Example, write_page
+from selfchatbot.likeness.result import FILE_NAME, Likeness, Speaker, load
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
+TRAP = "<img src=x onerror=\"document.title='trapped'\"><script>document.title='trapped'</script>&amp; '\"{{ 7 * 7 }}"
+EXAMPLE = Example(said=f"hey\nhow {TRAP}", replies={"model": f"fine {TRAP}", "base": "", "me": "good\nu?"})
+VOID = ("meta", "img", "br", "link", "input")
+
+
+class Elements(HTMLParser):
+    """What is in a page: elements, attributes and text; fails where elements don't close in order."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self.names: Counter[str] = Counter()
+        self.attributes: list[tuple[str, str, str]] = []
+        self.text = ""
+        self.open: list[str] = []
+        self.feed(path.read_text(encoding="utf-8"))
+        self.close()
+        assert not self.open
+
+    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        self.names[tag] += 1
+        self.attributes += [(tag, name, value or "") for name, value in attributes]
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, text: str) -> None:
+        self.text += text
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "likeness.html"
+
+
+def test_it_needs_nothing_from_elsewhere_and_runs_nothing(path: Path) -> None:
+    write_page(path, result(), [], [EXAMPLE], [EXAMPLE])
+    page = Elements(path)
+    assert not {"script", "img", "link", "iframe", "object", "svg", "base", "form", "a"} & set(page.names)
+    assert not [name for _, name, _ in page.attributes if name.startswith("on") or name in ("src", "href")]
+    assert "url(" not in page.text and "@import" not in page.text
+    policy = [value for tag, _, value in page.attributes if tag == "meta" and "default-src" in value]
+    assert policy == ["default-src 'none'; style-src 'unsafe-inline'"]
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_words_stay_text(path: Path) -> None:
+    write_page(path, result(run={"dataset": TRAP, "model": TRAP}, parameters={"note": TRAP}), [], [EXAMPLE], [EXAMPLE])
+    assert Elements(path).text.count(TRAP) == 8
+
+
+def test_a_browser_opens_it(path: Path, browser: "Browser") -> None:
+    made = result()
+    write_page(path, made, [made, result(run={"finished": "2026-11-25T10:00:00"})], [EXAMPLE], [EXAMPLE])
+    wrong: list[str] = []
+    for width in (360, 1200):
+        page = browser.new_page(viewport={"width": width, "height": 800})
+        page.on("console", lambda message: wrong.append(message.text))
+        page.on("request", lambda request: request.url == path.as_uri() or wrong.append(request.url))
+        page.goto(path.as_uri())
+        assert page.title() == "Is it me? Dataset_1_Zoë"
+        assert page.get_by_text(f"fine {TRAP}").count() == 2
+        assert page.evaluate("document.documentElement.scrollWidth") == width
+        assert page.get_by_role("table", name="Area under the ROC curve").is_visible()
+        how = page.get_by_text("How this is measured").first
+        how.click()
+        assert page.get_by_text("no better than a coin").is_visible()
+        page.close()
+    assert not wrong
+
+
+def test_without_examples_no_word_of_a_message_is_in_it(path: Path) -> None:
+    made = result(run={"validation": ()})
+    write_page(path, made, [made, made])
+    content = path.read_text(encoding="utf-8")
+    assert "Side by side" not in content and "worst misses" not in content
+    write_page(path, made, [made, made], [EXAMPLE], [EXAMPLE])
+    with_examples = path.read_text(encoding="utf-8")
+    assert "Side by side" in with_examples and "worst misses" in with_examples
+    for words in ("how &lt;img", "fine &lt;img", "good", "u?"):
+        assert f"<q>{words}" in with_examples
+        assert f"<q>{words}" not in content
+    assert "<q>" not in content
+
+
+def test_it_says_figures_in_words_and_explains_them(path: Path) -> None:
+    mine, its = style(0.02, full_stop=0.03, characters=80), style(0.1, full_stop=0.41, characters=60)
+    its["full_stop"] = its["full_stop"].model_copy(update={"distance": about(0.5)})
+    write_page(path, result(me={"style": mine}, model={"style": its}, run={"training_replies": 400}))
+    text = Elements(path).text
+    for said in (
+        "Closer to you than your friends are; still told apart in 6 of 10 guesses",
+        "0.60 (.57–.63)",
+        "you end 3 % of messages with a full stop, the model 41 %",
+        "you write 80.0 characters a reply, the model 60.0",
+        "more chats help more than any setting",
+        "log P(reply | context) − log P(reply | no context)",
+    ):
+        assert said in text
+    assert text.index("full stop, the model 41 %") < text.index("characters a reply")
+    assert "25.0" in text  # times chance: 0.5 / 0.02
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        result(without=("base", "control")),
+        result(without=("me", "base", "control")),
+        result(without=("model",)),
+        result(model={"auc": None, "authorship": None, "fitting": None, "copying": None, "leaks": None}),
+        result(me={"auc": about(0.35, 0.2)}),
+    ],
+)
+def test_what_was_not_measured_is_left_out(path: Path, made: Likeness) -> None:
+    write_page(path, made)
+    assert "None" not in Elements(path).text
+
+
+def test_every_table_has_a_caption_and_heads(path: Path) -> None:
+    write_page(path, result(), [result(), result()])
+    page = Elements(path)
+    assert page.names["table"] == page.names["caption"] == page.names["thead"] > 8
+    assert page.names["th"] == sum(1 for tag, name, _ in page.attributes if (tag, name) == ("th", "scope"))
+
+
+def test_runs_are_kept_by_time_and_compared(tmp_path: Path, path: Path) -> None:
+    aucs = (0.7, 0.65, 0.6)
+    for hour, auc in zip((9, 10, 11), aucs, strict=True):
+        finished = {"finished": f"2026-11-24T{hour:02d}:00:00"}
+        history.keep(result(run=finished, parameters={"temperature": hour / 10}, model={"auc": about(auc)}), tmp_path)
+    kept = history.runs(tmp_path)
+    assert [run.speakers["model"].auc for run in kept] == [about(auc) for auc in aucs]
+    assert load(tmp_path / FILE_NAME) == kept[-1]
+    write_page(path, kept[-1], kept)
+    text = Elements(path).text
+    assert "Runs of this dataset" in text
+    for said in ("2026-11-24 09:00, best", "0.70 (.67–.73)", "temperature", "1.1"):
+        assert said in text
+    # What was the same in all is no column.
+    assert text.count("repetition_penalty") == 1
+    write_page(path, kept[-1], kept[-1:])
+    assert "Runs of this dataset" not in Elements(path).text
+
+
+def test_a_run_of_another_version_is_left_out(tmp_path: Path) -> None:
+    history.keep(result(), tmp_path)
+    (tmp_path / "likeness" / "2025-01-01T00-00-00.json").write_text('{"schema_version": 0}', encoding="utf-8")
+    assert len(history.runs(tmp_path)) == 1
+
+
+def test_a_page_that_can_not_be_written_leaves_the_old_one(path: Path) -> None:
+    write_page(path, result(), [], [EXAMPLE])
+    before = path.read_bytes()
+    broken: dict[Speaker, str] = {"model": "\ud800"}
+    with pytest.raises(UnicodeEncodeError):
+        write_page(path, result(), [], [Example(said="hey", replies=broken)])
+    assert path.read_bytes() == before
+    assert list(path.parent.iterdir()) == [path]
