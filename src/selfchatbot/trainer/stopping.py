@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
+from typing import Any
 
 from selfchatbot import ranks
 
@@ -30,19 +31,27 @@ def on_signals(ask: Callable[[int], None]) -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    before: dict[int, Any] = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    # Where one process of several fails, its launcher ends the others while they say so.
+    at_the_end = before if ranks.count() == 1 else dict.fromkeys(before, signal.SIG_IGN)
+    after = before
 
     def handle(number: int, _: FrameType | None) -> None:
-        if ranks.count() > 1:
-            before.update(dict.fromkeys(before, signal.SIG_IGN))
-        for each, handler in before.items():
-            signal.signal(each, handler)
+        nonlocal after
+        after = at_the_end
+        _set(after)
         ask(number)
 
-    for number in before:
-        signal.signal(number, handle)
+    _set(dict.fromkeys(before, handle))
     try:
         yield
+    except BaseException:
+        after = at_the_end
+        raise
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        _set(after)
+
+
+def _set(handlers: dict[int, Any]) -> None:
+    for number, handler in handlers.items():
+        signal.signal(number, handler)
