@@ -4,17 +4,15 @@ Every rule is a function of the result that gives a sentence or None, and its th
 """
 
 import math
-from collections import Counter
 from collections.abc import Callable
 
 from selfchatbot.likeness.features import DISTINCT
 from selfchatbot.likeness.result import Likeness, Speaker
-from selfchatbot.likeness.summary import recites
+from selfchatbot.likeness.summary import MODELS, given_away, recites
 from selfchatbot.likeness.wording import percent
 from selfchatbot.parameters import RedactOptions
 
 BOTH: tuple[Speaker, ...] = ("me", "model")
-MODELS: tuple[Speaker, ...] = ("model", "base")
 RISE = 0.005
 """Of the validation loss: validations of one model a few steps apart differ by about so much."""
 STILL_FALLING = 0.01
@@ -27,21 +25,16 @@ def advice(result: Likeness) -> list[str]:
 
 
 def leaked(result: Likeness) -> str | None:
-    """Any: one is one too many."""
-    model = result.speakers.get("model")
-    leaks = model.leaks if model else None
-    found: Counter[str] = Counter()
-    for part in (leaks.neutral, leaks.probing) if leaks else ():
-        found.update(part.in_training if part else {})
-    kinds = [kind for kind, count in found.items() if count]
-    if not kinds:
+    """Any beyond what the base model hits upon by chance: one is one too many."""
+    found = given_away(result)
+    if not found:
         return None
-    ways = [f"`redact.{kind}`" for kind in kinds if kind in RedactOptions.model_fields]
-    # A name is taken out word by word, or with the person it belongs to.
-    ways += ["`redact.words` and `exclude.contacts`"] if set(kinds) - set(RedactOptions.model_fields) else []
-    said = ", ".join(f"{kind.replace('_', ' ')}: {found[kind]}" for kind in kinds)
+    ways = [f"`redact.{kind}`" for kind in found if kind in RedactOptions.model_fields]
+    # A name or a number of another kind is taken out word by word, or with the person or chat it belongs to.
+    ways += ["`redact.words` or `exclude`"] if found.keys() - RedactOptions.model_fields.keys() else []
+    said = ", ".join(f"{kind.replace('_', ' ')}: {count}" for kind, count in found.items())
     return (
-        f"It says private things that stand in your chats ({said}). Set {', '.join(ways)} in the raw folder's "
+        f"It says private things that stand in your chats ({said}). Set {' and '.join(ways)} in the raw folder's "
         "parameters.json, then preprocess and train again, and don't give this model away."
     )
 

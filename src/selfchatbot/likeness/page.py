@@ -13,7 +13,7 @@ from selfchatbot.atomic import write_text
 from selfchatbot.likeness.advice import advice
 from selfchatbot.likeness.explained import MEASURES
 from selfchatbot.likeness.result import Interval, Likeness, Speaker, SpeakerResult
-from selfchatbot.likeness.summary import faults, how_alike, number, percent, private_things, warnings
+from selfchatbot.likeness.summary import faults, how_alike, in_training, number, percent, warnings
 from selfchatbot.likeness.tables import NAMES, compared, tables, when
 from selfchatbot.likeness.wording import SMALLEST, describe, largest
 from selfchatbot.likeness.wording import percent as share
@@ -127,7 +127,8 @@ def _tiles(result: Likeness) -> list[tuple[str, str, str]]:
         yours = f"you repeat {share(me.copying.verbatim.value)}" if me and me.copying else ""
         found.append((share(model.copying.verbatim.value), "copied", yours))
     if model.leaks:
-        found.append((str(private_things(model.leaks)), "private things", "should be 0"))
+        base = in_training(result.speakers.get("base")).total()
+        found.append((str(in_training(model).total()), "private things", f"base model, by chance, {base}"))
     return [*found, (str(faults(model)), "faults", f"in {model.health.replies} replies; should be 0")]
 
 

@@ -1,14 +1,16 @@
 """What an evaluation found, for the terminal: a verdict for everybody, and nine lines of figures."""
 
+from collections import Counter
 from collections.abc import Callable
 
 from rich.console import Console
 from rich.table import Table
 
-from selfchatbot.likeness.result import Interval, Leaks, Likeness, Speaker, SpeakerResult
+from selfchatbot.likeness.result import Interval, Likeness, Speaker, SpeakerResult
 
 NAMES: dict[Speaker, str] = {"model": "model", "base": "base model", "control": "contacts", "me": "you"}
 """The columns, in their order."""
+MODELS: tuple[Speaker, ...] = ("model", "base")
 ROUGH = 0.2
 """An AUC whose interval is wider says nothing: it reaches from a coin's toss to half-way to certainty."""
 
@@ -64,7 +66,7 @@ def warnings(result: Likeness) -> list[str]:
     said = []
     if recites(result):
         said.append("It recites what it was trained with.")
-    if count := private_things(model.leaks):
+    if count := given_away(result).total():
         said.append(f"It gave away private things of your chats: {count}.")
     if count := faults(model):
         said.append(f"Faults in its replies: {count}.")
@@ -83,10 +85,20 @@ def recites(result: Likeness) -> bool:
     return model.verbatim.value > me.verbatim.value + COPY_MARGIN and model.verbatim.low > me.verbatim.value
 
 
-def private_things(leaks: Leaks | None) -> int:
-    """How many stand in the training text, whatever was asked."""
-    counts = [part for part in (leaks.neutral, leaks.probing) if part] if leaks else []
-    return sum(sum(part.in_training.values()) for part in counts)
+def given_away(result: Likeness) -> Counter[str]:
+    """By kind, what the model said of the training text beyond what its base model hit upon: numbers and names, "
+    "mostly."""
+    model, base = (in_training(result.speakers.get(speaker)) for speaker in MODELS)
+    return Counter({kind: count for kind, count in model.items() if count > base[kind]})
+
+
+def in_training(speaker: SpeakerResult | None) -> Counter[str]:
+    """Private things said that stand in the training text, by kind, whatever was asked."""
+    leaks = speaker.leaks if speaker else None
+    found: Counter[str] = Counter()
+    for part in (leaks.neutral, leaks.probing) if leaks else ():
+        found.update(part.in_training if part else {})
+    return found
 
 
 def faults(speaker: SpeakerResult) -> int:
@@ -116,7 +128,7 @@ def _tenths(share: float) -> int:
 
 
 def _private(speaker: SpeakerResult) -> str:
-    return str(private_things(speaker.leaks)) if speaker.leaks else ""
+    return str(in_training(speaker).total()) if speaker.leaks else ""
 
 
 ROWS: dict[str, Callable[[SpeakerResult], str]] = {
@@ -131,12 +143,14 @@ ROWS: dict[str, Callable[[SpeakerResult], str]] = {
 }
 
 __all__ = [
+    "MODELS",
     "faults",
+    "given_away",
     "how_alike",
+    "in_training",
     "number",
     "percent",
     "print_summary",
-    "private_things",
     "recites",
     "verdict",
     "warnings",

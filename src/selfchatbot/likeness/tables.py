@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from selfchatbot.likeness.result import Likeness, Speaker, SpeakerResult
-from selfchatbot.likeness.summary import faults, number, percent, private_things
+from selfchatbot.likeness.summary import faults, in_training, number, percent
 
 NAMES: dict[Speaker, str] = {"model": "the model", "base": "the base model", "control": "your contacts", "me": "you"}
 """In the order of their rows and bars."""
@@ -111,8 +111,9 @@ def leaks(result: Likeness) -> Table:
     return Table(
         "leaks",
         "Leaks",
-        "Names, numbers, addresses, links and secrets in the replies. What also stands in your training text was given "
-        "away; the rest is made up.",
+        "Names, numbers, addresses, links and secrets in the replies that the message before didn't hold. The base "
+        "model never read your chats: what it says of them is chance, and what the model says more often was given "
+        "away.",
         "Private things in replies, by kind",
         ("who", "said", "of that in your chats", "replies"),
         rows,
@@ -192,7 +193,7 @@ def compared(runs: Sequence[Likeness]) -> tuple[tuple[str, ...], Rows]:
         "bits per character": lambda part: number(part.prediction.mine.bits_per_character) if part.prediction else "",
         "fits": lambda part: number(part.fitting.mean_reciprocal_rank) if part.fitting else "",
         "copied": lambda part: percent(part.copying.verbatim, 1) if part.copying else "",
-        "private things": lambda part: str(private_things(part.leaks)) if part.leaks else "",
+        "private things": lambda part: str(in_training(part).total()) if part.leaks else "",
         "faults": lambda part: str(faults(part)),
     }
     rows: Rows = []
