@@ -27,9 +27,13 @@ def train(data: Path, output: Path, **changes: object) -> Result:
 
 
 def validation_loss_by_hand(model: torch.nn.Module, tokenizer: object, data: Path) -> float:
+    return loss_by_hand(model, tokenizer, data / "validation.jsonl")
+
+
+def loss_by_hand(model: torch.nn.Module, tokenizer: object, path: Path) -> float:
     """The plain way: one window at a time, all logits, transformers' own loss."""
     total, count = 0.0, 0
-    conversations = read_conversations(data / "validation.jsonl")
+    conversations = read_conversations(path)
     for window in ChatFormat(tokenizer).windows(conversations, 128):
         ids, labels = torch.tensor([window.input_ids]), torch.tensor([window.labels])
         with torch.no_grad():

@@ -129,6 +129,6 @@ def _cropped(cache: Any, length: int, full: int) -> bool:
     if length < full or cache.get_seq_length() != length:
         try:
             cache.crop(length)
-        except (AttributeError, NotImplementedError, ValueError):
+        except (AttributeError, NotImplementedError, RuntimeError, ValueError):
             return False
     return bool(cache.get_seq_length() == length)
