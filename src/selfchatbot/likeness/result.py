@@ -147,7 +147,7 @@ class SpeakerResult(Part):
     style: dict[str, Feature]
     auc: Interval | None = Field(
         description="Area under the ROC curve of a classifier that tells the replies from mine: 0.5 can't, 1 always "
-        "can. Of me: one half of my conversations against the other."
+        "can. Of me: one half of my replies against the other."
     )
     authorship: Interval | None = Field(
         description="Share of replies that a classifier, trained on my and my contacts' training words, takes for mine."
