@@ -33,6 +33,6 @@ class Author:
         self._classifier = LogisticRegression(C=10.0, solver="liblinear", random_state=seed)
         self._classifier.fit(self._appearance.of([*theirs, *mine]), np.repeat([0, 1], count))
 
-    def share(self, replies: Sequence[str], groups: NDArray[np.intp], seed: int) -> Interval | None:
+    def share(self, replies: Sequence[str], groups: NDArray[np.intp], seed: int) -> Interval:
         """Share of ``replies`` that are rather mine than a contact's."""
         return mean(self._classifier.predict(self._appearance.of(replies)), groups, seed)

@@ -65,10 +65,8 @@ def distance_interval(value: float, found: Floats, groups: int) -> Interval:
     return Interval(value=value, low=max(0.0, 2 * value - high), high=high)
 
 
-def mean(values: Sequence[float], groups: NDArray[np.intp], seed: int) -> Interval | None:
-    """Mean of a figure of each reply; None without replies."""
-    if not len(values):
-        return None
+def mean(values: Sequence[float], groups: NDArray[np.intp], seed: int) -> Interval:
+    """Mean of a figure of each of some replies."""
     count = int(groups.max()) + 1
     sums, sizes = (np.bincount(groups, weights, count) for weights in (np.asarray(values, dtype=np.float64), None))
     return ratio(sums.astype(np.float64), sizes.astype(np.float64), resampled(count, seed))
