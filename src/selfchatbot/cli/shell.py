@@ -33,6 +33,14 @@ def parser(prog: str, description: str) -> argparse.ArgumentParser:
     return arguments
 
 
+def printable(text: str) -> str:
+    """``text`` without control characters: a model must not move the cursor or set a title."""
+    return "".join(
+        character if character in "\n\t" or character.isprintable() or ord(character) > 0x9F else "\ufffd"
+        for character in text
+    )
+
+
 def run(stage: Callable[[], None]) -> int:
     """Run a stage; whatever goes wrong becomes one line on stderr and an exit code.
 

@@ -10,6 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from selfchatbot.cli.shell import printable
 from selfchatbot.environment import Dataset
 from selfchatbot.pace import Pace
 
@@ -178,11 +179,3 @@ def _shorten(path: Path, most: int = 2**20) -> None:
     if path.stat().st_size > most:
         text = path.read_bytes()[-most // 2 :]
         path.write_bytes(text[text.find(b"\n\n#") + 1 :])
-
-
-def printable(text: str) -> str:
-    """``text`` without control characters: a model must not move the cursor or set a title."""
-    return "".join(
-        character if character in "\n\t" or character.isprintable() or ord(character) > 0x9F else "\ufffd"
-        for character in text
-    )
