@@ -134,6 +134,16 @@ def test_what_was_not_measured_is_left_out(path: Path, made: Likeness) -> None:
     assert "None" not in Elements(path).text
 
 
+def test_only_differences_beyond_chance_are_named(path: Path) -> None:
+    write_page(path, result(model={"style": style(0.02)}))
+    assert "Nothing differs by more than chance" in Elements(path).text
+    # Chance goes up to 0.03 there.
+    mine, its = style(0.02), {**style(0.029), "question": style(0.04)["question"]}
+    write_page(path, result(me={"style": mine}, model={"style": its}))
+    text = Elements(path).text
+    assert text.count(", the model 10 %") == text.count("you ask (?) in 10 % of messages, the model 10 %") == 1
+
+
 def test_every_table_has_a_caption_and_heads(path: Path) -> None:
     write_page(path, result(), [result(), result()])
     page = Elements(path)

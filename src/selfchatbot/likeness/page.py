@@ -21,6 +21,7 @@ from selfchatbot.style import messages_of
 
 FILE_NAME = "likeness.html"
 CODE = re.compile(r"`([^`]*)`")
+FIGURE = re.compile(r"[\d.]+ %|\([\d.–-]+\)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +58,7 @@ def write_page(
     environment = Environment(
         loader=PackageLoader("selfchatbot.likeness", "assets"), autoescape=True, undefined=StrictUndefined
     )
-    environment.filters.update(place=place, code=_code, bubbles=messages_of)
+    environment.filters.update(place=place, code=_code, unbroken=_unbroken, bubbles=messages_of)
     template = environment.get_template("page.html.jinja")
     write_text(path, template.render(_view(result, runs), examples=examples, misses=misses))
 
@@ -133,7 +134,7 @@ def _tiles(result: Likeness) -> list[tuple[str, str, str]]:
 
 
 def _differences(result: Likeness) -> list[tuple[str, str]]:
-    """Sentences and how many times the distance is what chance makes between me and me."""
+    """Beyond what chance makes between me and me: sentences, and how many times as far."""
     mine, its = _features(result, "me"), _features(result, "model")
     return [
         (
@@ -141,6 +142,7 @@ def _differences(result: Likeness) -> list[tuple[str, str]]:
             f"{its[name].distance.value / max(mine[name].distance.value, SMALLEST):.1f}",
         )
         for name in largest(mine, its)
+        if its[name].distance.value > mine[name].distance.high
     ]
 
 
@@ -171,6 +173,11 @@ def _features(result: Likeness, speaker: Speaker) -> Mapping[str, Any]:
 def _code(sentence: str) -> Markup:
     """Names of parameters stand between backticks, as in Markdown."""
     return Markup(CODE.sub(r"<code>\1</code>", str(escape(sentence))))
+
+
+def _unbroken(text: str) -> Markup:
+    """An interval, or a share and its sign, is not broken at the end of a line."""
+    return Markup(FIGURE.sub(r"<span>\g<0></span>", str(escape(text))))
 
 
 __all__ = ["Example", "write_page"]
