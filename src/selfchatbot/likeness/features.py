@@ -35,7 +35,7 @@ DISTINCT_AMONG = 500
 """Words in which different ones are counted: some 40 replies."""
 COMMA = re.compile(r"(?<!\d)[,،、，]|[,،、，](?!\d)")
 ELLIPSIS = re.compile(r"\.{2,}|…|。{2,}")
-FULL_STOP = re.compile(r"(?<![.。])[.。।]\W*$")
+FULL_STOP = re.compile(r"(?<![.。])[.。।][^\w.。]*$")
 STRETCHED = re.compile(r"([^\W\d_])\1\1")
 Bin = str | int | bool
 Kind = Literal["share", "ratio", "classes", "words", "number"]

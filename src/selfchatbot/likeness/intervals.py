@@ -16,6 +16,8 @@ from selfchatbot.likeness.result import Interval
 Floats = NDArray[np.float64]
 RESAMPLES = 1000
 LEVEL = 0.95
+UNSEEN = 3.0
+"""-ln(0.05): of an event that was not seen, so many may be expected at most (95 %)."""
 FEWEST = 5
 """With fewer conversations than that, their pieces are resampled."""
 PIECES = 10
@@ -73,12 +75,22 @@ def mean(values: Sequence[float], groups: NDArray[np.intp], seed: int) -> Interv
 
 
 def ratio(parts: Floats, wholes: Floats, draws: Floats) -> Interval:
-    """Sum of ``parts`` by sum of ``wholes``, both of each group; 0 where there is nothing to divide by."""
-    total = wholes.sum()
-    value = float(parts.sum() / total) if total else 0.0
+    """Sum of ``parts`` by sum of ``wholes``, both of each group; 0 where there is nothing to divide by.
+
+    Nothing seen in ``n`` is no proof of none: the interval ends at 3 / n then (the rule of three, Hanley and
+    Lippman-Hand 1983), and that of everything begins at 1 - 3 / n.
+    """
+    total = float(wholes.sum())
+    value = float(parts.sum()) / total if total else 0.0
     drawn = draws @ wholes
     found = np.divide(draws @ parts, drawn, out=np.full(len(drawn), value), where=drawn > 0)
-    return percentile(value, found, len(parts))
+    interval = percentile(value, found, len(parts))
+    unseen = min(1.0, UNSEEN / max(total, 1.0))
+    if value == 0:
+        return interval.model_copy(update={"high": max(interval.high, unseen)})
+    if value == 1:
+        return interval.model_copy(update={"low": min(interval.low, 1 - unseen)})
+    return interval
 
 
 def jackknife(value: float, without: Sequence[float]) -> Interval:

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from math import log
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,7 +10,7 @@ from numpy.typing import NDArray
 from selfchatbot.likeness import result
 from selfchatbot.likeness.contexts import Answers
 from selfchatbot.likeness.features import DISTINCT, DISTINCT_AMONG, Bin, Feature, Kind
-from selfchatbot.likeness.intervals import distance_interval, jackknife, percentile, ratio, resampled
+from selfchatbot.likeness.intervals import UNSEEN, distance_interval, jackknife, percentile, ratio, resampled
 from selfchatbot.likeness.result import Interval, Speaker
 from selfchatbot.style import FLOOR, distinct_words, jensen_shannon, log_ratio, wasserstein, words_of
 
@@ -47,6 +48,8 @@ def _measured(
         if speaker == "me":
             apart = _apart(draws @ mine, others @ mine, places, feature.kind)
             distance = percentile(float(np.median(apart)), apart, len(mine))
+            if feature.kind != "number" and np.count_nonzero(mine.sum(0)) == 1:
+                distance = _unseen(mine.sum(), feature.kind)
         else:
             distance = distance_interval(value, _apart(draws @ mine, draws @ table, places, feature.kind), len(mine))
         total = max(table.sum(), 1.0)
@@ -58,6 +61,13 @@ def _measured(
                 bins={bin: float(table[:, bins.index(bin)].sum() / total) for bin in feature.bins if bin in seen},
             ),
         )
+
+
+def _unseen(count: float, kind: Kind) -> Interval:
+    """Distance from me to me in what I was never seen to do in ``count`` times, though I may."""
+    some = np.minimum(np.array([log(2), UNSEEN]), count)
+    apart = _apart(np.array([[count, 0.0]] * 2), np.stack([count - some, some], axis=-1), np.array([0.0, 1.0]), kind)
+    return Interval(value=float(apart[0]), low=0.0, high=float(apart[1]))
 
 
 def _table(counters: list[Counter[Bin]], groups: NDArray[np.intp], bins: list[Bin]) -> Floats:

@@ -5,16 +5,16 @@ import unicodedata
 from functools import lru_cache
 
 LAUGHTER = {
-    "haha": r"\b(?:b|mw|mu|bw)?(?=[ah]*hah)[ah]{4,}\b|\bha(?: ha)+\b|哈{2,}",
-    "hehe": r"\b(?=[eh]*heh)[eh]{3,}\b|呵{2,}|嘿{2,}",
-    "hihi": r"\b(?=[ih]*hih)[ih]{3,}\b",
+    "haha": r"\b(?:b|mw|mu|bw)?(?=[ah]*ha+h)[ah]{4,}\b|\bha(?: ha)+\b|哈{2,}",
+    "hehe": r"\b(?=[eh]*he+h)[eh]{3,}\b|呵{2,}|嘿{2,}",
+    "hihi": r"\b(?=[ih]*hi+h)[ih]{3,}\b",
     "lol": r"\bl+o+l+(?:o+l+|z+)*\b",
     "lmao": r"\bl+m+f?a+o+\b|\brofl\w*\b",
-    "jaja": r"\b(?=[aj]*jaj)[aj]{4,}\b|\b(?=[ej]*jej)[ej]{4,}\b",
+    "jaja": r"\b(?=[aj]*ja+j)[aj]{4,}\b|\b(?=[ej]*je+j)[ej]{4,}\b",
     "kkk": r"\bk{3,}\b|\b(?:rs){2,}\b",
     "mdr": r"\bp?t?mdr+\b|\bptdr+\b",
     "xd": r"\bx+d+\b",
-    "хаха": r"\b(?=[ах]*хах)[ах]{4,}\b|\bлол\b|\bахах\b",
+    "хаха": r"\b(?=[ах]*ха+х)[ах]{4,}\b|\bлол\b|\bахах\b",
     "ㅋㅋ": r"[ㅋㅎ]{2,}",
     "www": r"(?<![a-z.])w{2,}(?![a-z.])|草+\s*$|[(（]?笑[)）]?\s*$",
     "555": r"(?<!\d)5{3,}\+*(?!\d)",

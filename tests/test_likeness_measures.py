@@ -1,0 +1,320 @@
+"""The measures of likeness on cases with known answers: real words of the sample, changed in one known way.
+
+Each case must move the measures that it should, and no other.
+"""
+
+import json
+import math
+import random
+import re
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import SAMPLE
+
+from selfchatbot.acquaintances import speakers
+from selfchatbot.environment import Dataset, Environment
+from selfchatbot.errors import SelfChatBotError
+from selfchatbot.likeness.authorship import Author
+from selfchatbot.likeness.contexts import (
+    Context,
+    Training,
+    control_replies,
+    few_shot,
+    last_speaker,
+    read_contexts,
+    read_training,
+)
+from selfchatbot.likeness.copying import Training as CopiedFrom
+from selfchatbot.likeness.copying import copying
+from selfchatbot.likeness.discriminator import area, own_halves, separability
+from selfchatbot.likeness.features import DISTINCT, Feature, Reference, style_features
+from selfchatbot.likeness.health import health
+from selfchatbot.likeness.intervals import groups_of
+from selfchatbot.likeness.measuring import measure_style
+from selfchatbot.likeness.result import Copying, Interval, SpeakerResult
+from selfchatbot.likeness.result import Feature as Measured
+from selfchatbot.likeness.wording import describe, largest
+from selfchatbot.messages import read_conversations
+from selfchatbot.preprocessing import preprocess
+from selfchatbot.style import distance, style_of
+
+SEED = 3
+FULL_STOP = re.compile(r"(?<![.!?…])$", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Sample:
+    """The sample's chats with two fifths of them as the test split."""
+
+    data: Path
+    contexts: list[Context]
+    names: frozenset[str]
+    training: Training
+    features: tuple[Feature, ...]
+    author: Author
+    copied_from: CopiedFrom
+
+    @property
+    def me(self) -> list[str]:
+        return [context.reply for context in self.contexts]
+
+    @property
+    def contacts(self) -> list[str]:
+        return control_replies(self.contexts, self.names)
+
+    @property
+    def conversations(self) -> list[int]:
+        return [context.conversation for context in self.contexts]
+
+
+@dataclass(frozen=True)
+class Case:
+    """What all measures say about somebody's replies beside mine."""
+
+    auc: Interval | None
+    authorship: Interval
+    mine: dict[str, Measured]
+    style: dict[str, Measured]
+    copying: Copying | None
+
+    @property
+    def moved(self) -> set[str]:
+        """Features that are further away than chance makes me from myself, and surely not at 0."""
+        return {
+            name
+            for name, feature in self.style.items()
+            if feature.distance.value > self.mine[name].distance.high and feature.distance.low > 0
+        }
+
+
+@pytest.fixture(scope="module")
+def sample(tmp_path_factory: pytest.TempPathFactory) -> Sample:
+    folder = tmp_path_factory.mktemp("likeness")
+    dataset = Dataset("1", SAMPLE.name, Environment(*(folder / stage for stage in ("raw", "preprocessed", "results"))))
+    shutil.copytree(SAMPLE, dataset.raw)
+    dataset.environment.preprocessed.mkdir()
+    values = {"model": "m", "preprocessor_data": {"DiscordChatExporter": {"username": "rowan"}}, "test_fraction": 0.4}
+    (dataset.raw / "parameters.json").write_text(json.dumps(values), encoding="utf-8")
+    preprocess(dataset)
+    data = dataset.preprocessed
+    names = speakers(data)
+    training = read_training(data, names)
+    features = style_features(Reference.of(training.mine, training.contacts))
+    return Sample(
+        data,
+        read_contexts(data, 160, SEED),
+        names,
+        training,
+        features,
+        Author(training, features, SEED),
+        CopiedFrom(training.mine),
+    )
+
+
+def measured(sample: Sample, theirs: list[str], me: list[str] | None = None, keys: list[int] | None = None) -> Case:
+    mine, keys = me or sample.me, keys or sample.conversations
+    groups = groups_of(keys)
+    style = measure_style({"me": mine, "model": theirs}, groups, sample.features, SEED)
+    return Case(
+        separability(mine, theirs, groups, sample.features, SEED),
+        sample.author.share(theirs, groups, SEED),
+        style["me"],
+        style["model"],
+        copying(theirs, keys, sample.copied_from, SEED),
+    )
+
+
+def with_full_stops(reply: str) -> str:
+    return FULL_STOP.sub(".", reply)
+
+
+def without_full_stops(reply: str) -> str:
+    return re.sub(r"(?<!\.)\.(?!\.)", "", reply)
+
+
+def test_me_against_me(sample: Sample) -> None:
+    """Two sets of my replies, none in both, of the same conversations."""
+    everything = read_contexts(sample.data, 10**6, SEED)
+    one: list[str] = []
+    other: list[str] = []
+    keys: list[int] = []
+    for conversation in sorted({context.conversation for context in everything}):
+        mine = [context.reply for context in everything if context.conversation == conversation]
+        random.Random(SEED).shuffle(mine)
+        half = len(mine) // 2
+        one, other, keys = one + mine[:half], other + mine[half : 2 * half], keys + [conversation] * half
+    case = measured(sample, other, one, keys)
+    assert case.auc is not None and case.auc.low <= 0.5 <= case.auc.high
+    assert not case.moved
+    assert case.authorship.value > 0.75
+    assert case.copying is not None and case.copying.verbatim.value < 0.05
+    halves = own_halves(one, groups_of(keys), sample.features, SEED)
+    assert halves is not None and halves.low <= 0.5 <= halves.high
+
+
+def test_me_against_others(sample: Sample) -> None:
+    case = measured(sample, sample.contacts)
+    assert case.auc is not None and case.auc.low > 0.65
+    assert case.authorship.high < 0.5
+    assert {"full_stop", "question", "messages"} <= case.moved
+    sentence = describe("full_stop", case.mine["full_stop"], case.style["full_stop"], "control")
+    assert re.fullmatch(r"you end [\d.]+ % of messages with a full stop, your contacts \d\d %", sentence)
+    assert "full_stop" in largest(case.mine, case.style, 5)
+    assert case.copying is not None and case.copying.verbatim.value == 0
+
+
+def test_every_message_gets_a_full_stop(sample: Sample) -> None:
+    case = measured(sample, [with_full_stops(reply) for reply in sample.me])
+    assert case.moved == {"full_stop"}
+    assert case.style["full_stop"].mean.value > 0.7
+    assert largest(case.mine, case.style, 1) == ["full_stop"]
+    same = set(case.style) - {"full_stop", "characters"}
+    assert all(case.style[name].distance.value == pytest.approx(0, abs=1e-9) for name in same)
+    assert case.auc is not None and case.auc.low > 0.95
+    assert case.copying == measured(sample, sample.me).copying
+
+
+def test_every_full_stop_is_removed(sample: Sample) -> None:
+    """The contacts stand for me here: I hardly use any."""
+    case = measured(sample, [without_full_stops(reply) for reply in sample.contacts], sample.contacts)
+    assert case.moved == {"full_stop"}
+    assert case.style["full_stop"].mean.value == 0
+    assert case.auc is not None and case.auc.low > 0.5
+
+
+def test_copies_of_training_replies(sample: Sample) -> None:
+    copies = random.Random(SEED).sample(sample.training.mine, len(sample.me))
+    case = measured(sample, copies)
+    assert case.copying is not None and case.copying.verbatim.value == case.copying.near.value == 1
+    own = copying(sample.me, sample.conversations, sample.copied_from, SEED)
+    assert own is not None and own.verbatim.value < 0.05 and own.near.value < 0.1
+    assert case.copying.longest_run > own.longest_run
+    assert case.copying.mean_run.low > own.mean_run.high
+    # They are mine in everything else.
+    assert case.authorship.value > 0.9
+    assert case.auc is not None and case.auc.low < 0.6
+
+
+def test_replies_that_changed_places(sample: Sample) -> None:
+    """Which reply belongs to which context is not what text alone can tell."""
+    places: dict[int, list[str]] = {}
+    for context in sample.contexts:
+        places.setdefault(context.conversation, []).append(context.reply)
+    for replies in places.values():
+        random.Random(SEED).shuffle(replies)
+    shuffled = [places[key].pop() for key in sample.conversations]
+    assert shuffled != sample.me
+    case = measured(sample, shuffled)
+    assert all(feature.distance.value == pytest.approx(0, abs=1e-9) for feature in case.style.values())
+    assert case.auc is not None and case.auc.value == pytest.approx(0.5)
+    assert case.copying is not None
+    assert case.copying == copying(sample.me, sample.conversations, sample.copied_from, SEED)
+
+
+def test_the_same_seed_gives_the_same_figures(sample: Sample) -> None:
+    once, twice = (measured(sample, sample.contacts) for _ in range(2))
+    assert once == twice
+    assert read_contexts(sample.data, 50, 1) == read_contexts(sample.data, 50, 1)
+    assert read_contexts(sample.data, 50, 1) != read_contexts(sample.data, 50, 2)
+
+
+def test_contexts_are_spread_and_end_before_my_reply(sample: Sample) -> None:
+    lines = list(read_conversations(sample.data / "test.jsonl"))
+    for context in sample.contexts:
+        conversation = lines[context.conversation - 1]
+        turn = len(context.messages)
+        assert context.messages == conversation[:turn]
+        assert context.messages[-1]["role"] == "user" and conversation[turn]["role"] == "assistant"
+        assert conversation[turn]["content"].strip() == context.reply
+        assert context.contact in {"kai.259", "kai.702", "gale.816", "kai.593", "moss.741", "jade.792", "vale.985"}
+    few = read_contexts(sample.data, len(lines), SEED)
+    assert {context.conversation for context in few} == {context.conversation for context in sample.contexts}
+    examples = few_shot(sample.training, SEED)
+    assert len(set(examples)) == 12 and set(examples) <= set(sample.training.mine)
+
+
+def test_nothing_to_answer_is_said(tmp_path: Path) -> None:
+    with pytest.raises(SelfChatBotError, match="run selfChatBot_preprocess"):
+        read_contexts(tmp_path, 1, 1)
+    (tmp_path / "test.jsonl").write_text('{"messages": [{"role": "assistant", "content": "hi"}]}\n', encoding="utf-8")
+    with pytest.raises(SelfChatBotError, match="raise test_fraction"):
+        read_contexts(tmp_path, 1, 1)
+
+
+def test_of_a_group_the_last_speaker_answers() -> None:
+    names = {"Ana", "Bo B"}
+    assert last_speaker("Ana: hi\nBo B: so\nwhat: ever\nBo B: yes", names) == "so\nwhat: ever\nyes"
+    assert last_speaker("note: no group\nAnna: hi", names) == "note: no group\nAnna: hi"
+
+
+@pytest.mark.parametrize(
+    ("name", "replies", "mean"),
+    [
+        ("characters", ["abc", "a"], 2),
+        ("messages", ["a\nb\n\nc", "d"], 2),
+        ("words", ["one two\nthree", "今日は"], 2),
+        ("capital_start", ["Hi\nho", "(Ja)", "1 x", "今日"], 0.5),
+        ("capital_words", ["I am OK", "NO i"], 0.4),
+        ("full_stop", ["yes.", "no...", "ok", "はい。"], 0.5),
+        ("comma", ["a, b", "1,000", "a"], 1 / 3),
+        ("exclamation", ["hey!", "ho"], 0.5),
+        ("question", ["why?\nbecause", "何？"], 2 / 3),
+        ("ellipsis", ["well...", "so…", "a. b"], 2 / 3),
+        ("emoji", ["😀", "a ❤️", "5", "a"], 0.5),
+        ("emoticons", ["ok :)", "see http://x", "<3", "10:30"], 0.5),
+        ("laughter", ["hahaha yes", "LOL", "jajaja", "ㅋㅋㅋ", "草", "hat", "lola", "www.x.y"], 5 / 8),
+        ("greetings", ["hey there", "Olá!", "hint", "你好"], 3 / 4),
+        ("stretched_words", ["soooo good", "haaahaaa"], 1 / 3),
+        ("rare_words", ["well wlel"], 0.5),
+        ("repeated_words", ["no no yes"], 1 / 3),
+        ("function_words", ["well wlel"], 0.5),
+        ("scripts", ["aя", "私"], 1),
+    ],
+)
+def test_what_a_feature_counts(name: str, replies: list[str], mean: float) -> None:
+    features = {one.name: one for one in style_features(Reference.of(["well"], ["well well"]))}
+    assert features[name].mean(replies) == pytest.approx(mean)
+
+
+def test_sampling_is_chosen_by_the_same_distances(sample: Sample) -> None:
+    apart = distance(style_of(sample.contacts), style_of(sample.me))
+    case = measured(sample, sample.contacts)
+    for name, value in (
+        ("characters", apart.length),
+        ("messages", apart.messages),
+        ("repeated_words", apart.repetition),
+    ):
+        assert case.style[name].distance.value == pytest.approx(value), name
+    means = [case.style[DISTINCT].mean.value, case.mine[DISTINCT].mean.value]
+    assert case.style[DISTINCT].distance.value == pytest.approx(abs(math.log(means[0] / means[1])))
+
+
+def test_area_under_the_curve_is_that_of_all_pairs() -> None:
+    rng = np.random.default_rng(1)
+    one, other = rng.integers(0, 9, 40) / 1.0, rng.integers(0, 7, 30) / 1.0
+    weights, others = rng.integers(0, 4, 40) / 1.0, rng.integers(0, 4, 30) / 1.0
+    wins = (one[:, None] > other) + (one[:, None] == other) / 2
+    assert area(one, other) == pytest.approx(wins.mean())
+    pairs = weights[:, None] * others
+    assert area(one, other, weights, others) == pytest.approx((wins * pairs).sum() / pairs.sum())
+
+
+def test_faults_are_counted_and_real_replies_have_none(sample: Sample) -> None:
+    marks = ["<|im_start|>", "user", "assistant\n"]
+    replies = ["", "hi <|im_start|>x", "ok\nuser\nhi", "moss.741: hi", "go on go on go on go on", "a\na\na\na", "fine"]
+    finished = [True] * 6 + [False]
+    found = health(replies, finished, marks, sample.names)
+    assert (found.empty, found.truncated, found.looping, found.other_speaker, found.template) == (1, 1, 2, 1, 2)
+    real = [*sample.me, *sample.contacts, "hahahahahahahahahaha", "no no no no", "ha ha ha ha ha ha ha ha ha"]
+    clean = health(real, [True] * len(real), marks, sample.names)
+    assert clean.model_dump() == {"replies": len(real)} | dict.fromkeys(list(clean.model_dump())[1:], 0)
+
+
+def test_the_json_holds_no_words() -> None:
+    """Every field is a figure, or a name of ours."""
+    for name, field in SpeakerResult.model_fields.items():
+        assert "str]" not in str(field.annotation) and "str |" not in str(field.annotation), name
