@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 Modelled = Literal["model", "base"]
 BATCH = 32
 """Contexts that are answered at once: more of them would wait longer for the longest reply."""
-CONTEXT_TOKENS = 192
-"""What is read of a context, besides a system message: about eight turns, which is all the time allows on a CPU."""
+CONTEXT_TOKENS = 160
+"""What is read of a context, besides a system message: some seven turns, which is what the time allows on a CPU."""
 FEW_SHOT_TOKENS = 320
 UNLIMITED = 10**6
 INSTRUCTION = (
