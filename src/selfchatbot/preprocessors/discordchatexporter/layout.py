@@ -5,9 +5,9 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
-from itertools import islice
 
 from selfchatbot.errors import ExportError
+from selfchatbot.preprocessors.backwards import oldest_first
 from selfchatbot.preprocessors.base import DISCRIMINATOR, ExportPath, decoded_lines
 from selfchatbot.preprocessors.dates import Order, OrderEvidence, orders, parse, shape
 from selfchatbot.preprocessors.discordchatexporter.frame import RULES, Frame, body, is_header
@@ -15,7 +15,6 @@ from selfchatbot.preprocessors.discordchatexporter.pasted import Header, pasted
 
 TAGS = frozenset({"{Attachments}", "{Embed}", "{Stickers}", "{Reactions}", "{Forwarded Message}"})
 CUT_OFF = re.compile(r"\[[^\]]*\]? ?|=+")
-SEGMENT = 50_000
 
 Part = tuple[Header, list[str]]
 """A message header and the lines below it, up to the next header."""
@@ -72,14 +71,11 @@ class Layout:
         surplus = None if self.declared is None or self.grouped else authors.total() - self.declared
         if surplus is not None and surplus <= 0:
             return set()
-        headers = enumerate(header for header, _ in parts(self, set()))
-        return pasted(reversed(list(headers)) if self.newest_first else headers, surplus, authors)
-
-    def segments_from_end(self, rejected: set[int]) -> Iterator[list[Part]]:
-        """The messages of a file in file order, but in pieces from its end: never more than one piece in memory."""
-        starts = range(0, max(self.headers, 1), SEGMENT)
-        for start in reversed(starts):
-            yield list(islice(parts(self, rejected), start, start + SEGMENT))
+        headers: Iterator[tuple[int, Header]] = enumerate(header for header, _ in parts(self, set()))
+        if self.newest_first:
+            rows = ((number, header.time.isoformat(), *header[1:]) for number, header in headers)
+            headers = ((row[0], Header(datetime.fromisoformat(row[1]), *row[2:])) for row in oldest_first(rows))
+        return pasted(headers, surplus, authors)
 
 
 @dataclass(slots=True)

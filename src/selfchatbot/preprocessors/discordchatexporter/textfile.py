@@ -1,11 +1,13 @@
 """The messages of one .txt."""
 
 from collections.abc import Iterator
-from itertools import chain
+from datetime import datetime
 
 from selfchatbot.messages import Message
+from selfchatbot.preprocessors.backwards import oldest_first
 from selfchatbot.preprocessors.base import ExportFile
 from selfchatbot.preprocessors.discordchatexporter.layout import Layout, Part, parts
+from selfchatbot.preprocessors.discordchatexporter.pasted import Header
 from selfchatbot.preprocessors.discordchatexporter.sections import is_system, typed
 
 
@@ -32,6 +34,10 @@ def read_text(layout: Layout, chat: str, files: list[ExportFile]) -> Iterator[Me
 
 
 def _oldest_first(layout: Layout, rejected: set[int]) -> Iterator[Part]:
+    found = parts(layout, rejected)
     if not layout.newest_first:
-        return parts(layout, rejected)
-    return chain.from_iterable(map(reversed, layout.segments_from_end(rejected)))
+        yield from found
+        return
+    rows = ((header.time.isoformat(), header.author, body) for header, body in found)
+    for time, author, body in oldest_first(rows):
+        yield Header(datetime.fromisoformat(time), author), body
