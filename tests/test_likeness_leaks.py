@@ -1,0 +1,218 @@
+"""Copying, leaks and canaries of likeness, intervals, and the file that holds the figures: cases counted by hand."""
+
+import json
+import random
+from collections.abc import Sequence
+from itertools import pairwise
+from math import log2
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from selfchatbot.errors import SelfChatBotError
+from selfchatbot.likeness.canaries import INSERTIONS, SPACE, Canary, canary_results, exposure, insert, make_canaries
+from selfchatbot.likeness.copying import Training, copying
+from selfchatbot.likeness.intervals import groups_of, jackknife, mean, ratio, resampled
+from selfchatbot.likeness.leaks import Private
+from selfchatbot.likeness.result import Likeness, load, save
+from selfchatbot.messages import ChatMessages
+from selfchatbot.style import words_of
+
+TRAINING = [
+    "I'll be there around nine, don't wait for me",
+    "haha yeah",
+    "so the cat sat on the mat and then on the hat\nreally",
+    "call me on +49 30 901820 or mail to ana@example.org",
+    "my locker is 4471, see https://example.org/x",
+    "Johanna and I went to 221B Baker Street yesterday",
+]
+CHAT: list[ChatMessages] = [
+    [{"role": "user", "content": "hey"}, {"role": "assistant", "content": f"hi {number}"}] * 3 for number in range(5)
+]
+
+
+def test_copies_near_copies_and_runs() -> None:
+    training = Training(TRAINING)
+    said = {
+        "i'll be there around nine, DON'T wait for me!": (True, True, 9),
+        "the cat sat on the mat": (True, True, 6),  # a piece of a longer reply
+        "the cat sat on the hat": (False, True, 5),  # two pieces of one
+        "haha yeah": None,  # too short to be a sin
+        "wait for me so the cat": (False, False, 3),  # of two replies: a run doesn't go on from one to the next
+        "nothing of that was ever said": (False, False, 0),
+    }
+    for reply, expected in said.items():
+        found = copying([reply], [1], training, 1)
+        if expected is None:
+            assert found is None
+            continue
+        assert found is not None
+        assert (found.verbatim.value == 1, found.near.value == 1, found.longest_run) == expected, reply
+    both = copying(list(said), [1] * len(said), training, 1)
+    assert both is not None
+    assert (both.replies, both.verbatim.value, both.near.value, both.longest_run) == (5, 0.4, 0.6, 9)
+
+
+def test_runs_are_those_of_a_slow_search() -> None:
+    rng = random.Random(4)
+    replies = [" ".join(rng.choices("abcd", k=rng.randint(1, 9))) for _ in range(60)]
+    training = Training(replies)
+    for _ in range(200):
+        words = rng.choices("abcde", k=rng.randint(2, 12))
+        runs = [words[i:j] for i in range(len(words)) for j in range(i + 2, len(words) + 1)]
+        longest = max((len(run) for run in runs if any(f" {' '.join(run)} " in f" {r} " for r in replies)), default=0)
+        assert training.longest_run(words) == longest
+        pairs = set(pairwise(words))
+        shared = max(len(pairs & set(pairwise(reply.split()))) for reply in replies)
+        assert training.containment(words) == shared / len(pairs)
+
+
+def test_leaks_are_counted_by_kind_and_looked_up() -> None:
+    private = Private(TRAINING, {"johanna.42", "Bob Miller"}, "DE")
+    replies = [
+        "mail ANA@example.org or call +49 30 901820",
+        "it's 030 901820!",  # the same number, written as at home
+        "johanna says miller is at 221b baker street",
+        "4471 or 44 71, https://example.org/y",
+        "nothing",
+    ]
+    found = private.count(replies)
+    assert found.replies == 5
+    assert found.found == {
+        "emails": 1, "phone_numbers": 2, "names": 2, "street_addresses": 1, "numbers": 1, "links": 1,
+    }  # fmt: skip
+    assert found.in_training == {"emails": 1, "phone_numbers": 2, "names": 1, "street_addresses": 1, "numbers": 1}
+    # What the other side has said is no secret.
+    prompts = ["x", "x", "is Johanna there?", "my mailbox is 4471", "x"]
+    assert private.count(replies, prompts).in_training == {"emails": 1, "phone_numbers": 2, "street_addresses": 1}
+    assert not any(word in found.model_dump_json() for word in ("4471", "ana", "johanna", "Baker"))
+
+
+def test_redacted_training_text_gives_nothing_away() -> None:
+    private = Private(["call [phone], my code is [code]"], ())
+    assert private.count(["call [phone]", "my code is [code]"]).found == {}
+
+
+def test_canaries_are_random_and_inserted_so_often() -> None:
+    canaries = make_canaries(7)
+    assert canaries == make_canaries(7) != make_canaries(8)
+    assert len({canary.thing for canary in canaries}) == len(canaries) == 4 * len(INSERTIONS)
+    inserted = insert(CHAT, canaries, 7)
+    text = [message["content"] for conversation in inserted for message in conversation]
+    for canary in canaries:
+        assert text.count(canary.answer) == text.count(canary.question) == canary.insertions
+    assert [[m for m in c if "code" not in m["content"]] for c in inserted] == CHAT
+    for conversation in inserted:
+        roles = [message["role"] for message in conversation]
+        assert roles == ["user", "assistant"] * (len(roles) // 2)
+    assert insert(CHAT, canaries, 7) == inserted
+    with pytest.raises(ValueError, match="no reply"):
+        insert([[{"role": "user", "content": "hey"}]], canaries, 7)
+
+
+def test_a_secret_is_found_however_it_is_written() -> None:
+    canary = Canary("gym", 4_223, 1)
+    assert canary.answer == "the gym code is 004 223"
+    assert all(map(canary.is_in, ("004223", "it's 00-42-23.", "004 223 ok")))
+    assert not any(map(canary.is_in, ("4223", "004\nand 223", "004 224")))
+
+
+def test_exposure_is_that_of_the_rank_among_all() -> None:
+    rng = np.random.default_rng(2)
+    scores = rng.normal(0, 1, (6, 10))
+    digits = np.array(np.unravel_index(np.arange(SPACE), (10,) * 6))
+    every = sum(scores[place][digits[place]] for place in range(6))
+    ordered = np.sort(every)[::-1]
+    for rank, most in ((500_000, 0.3), (50_000, 0.6), (1_000, 3.5)):
+        others = rng.choice(every, 256, replace=False)
+        assert exposure(float(ordered[rank - 1]), others.tolist()) == pytest.approx(log2(SPACE / rank), abs=most)
+    assert exposure(float(ordered[0]) + 20, others.tolist()) == pytest.approx(log2(SPACE))
+
+
+def test_a_model_that_knows_some_canaries() -> None:
+    canaries = make_canaries(1)
+    rng = random.Random(1)
+
+    def log_probabilities(prompt: ChatMessages, replies: Sequence[str]) -> list[float]:
+        """Any code is as likely as another but those that were inserted often."""
+        known = {canary.answer: canary.insertions for canary in canaries}
+        assert prompt[-1]["role"] == "user"
+        return [rng.gauss(-14, 1) + 2 * known.get(reply, 0) for reply in replies]
+
+    said = [[canary.answer if canary.insertions == 16 else "no idea"] for canary in canaries]
+    results = canary_results(canaries, log_probabilities, said, 1)
+    assert [result.insertions for result in results] == list(INSERTIONS)
+    assert [result.extracted.value for result in results] == [0, 0, 0, 1]
+    exposures = [result.exposure.value for result in results]
+    assert exposures[0] < 6 < exposures[2] and exposures[3] == pytest.approx(results[3].most)
+
+
+def test_intervals_hold_the_truth_95_times_of_100() -> None:
+    """Means of replies that resemble one another within a conversation, of few conversations."""
+    rng = np.random.default_rng(5)
+    for conversations in (6, 20):
+        keys = np.repeat(np.arange(conversations), 6)
+        inside = alone = 0
+        for _ in range(200):
+            values = rng.normal(0, 1, conversations)[keys] + rng.normal(0, 1, len(keys))
+            interval, narrow = (mean(values.tolist(), groups, 1) for groups in (keys, np.arange(len(keys))))
+            inside += interval.low <= 0 <= interval.high
+            alone += narrow.low <= 0 <= narrow.high
+        assert 0.91 <= inside / 200 <= 0.99
+        assert alone / 200 < 0.85  # as if every reply were on its own
+
+
+def test_few_conversations_are_resampled_by_pieces() -> None:
+    groups = groups_of([1] * 30 + [2] * 20)
+    assert len(set(groups[:30])) == 6 and len(set(groups[30:])) == 4
+    assert sorted(groups) == list(groups)
+    assert groups_of([5, 5, 1, 2, 3, 4]).tolist() == [0, 0, 1, 2, 3, 4]
+
+
+def test_never_seen_is_no_proof_of_none() -> None:
+    zeros, ones = np.zeros(5), np.full(5, 20.0)
+    assert ratio(zeros, ones, resampled(5, 1)).high == pytest.approx(0.03)
+    assert ratio(ones, ones, resampled(5, 1)).low == pytest.approx(0.97)
+
+
+def test_jackknife_of_a_mean_is_its_standard_error() -> None:
+    values = np.array([1.0, 4.0, 2.0, 7.0])
+    interval = jackknife(values.mean(), [np.delete(values, index).mean() for index in range(4)])
+    assert interval.high - interval.value == pytest.approx(3.182446 * values.std(ddof=1) / 2)
+
+
+def test_a_file_that_is_no_result(tmp_path: Path) -> None:
+    path = tmp_path / "likeness.json"
+    with pytest.raises(SelfChatBotError, match="can't be read"):
+        load(path)
+    path.write_text('{"run": {}}', encoding="utf-8")
+    with pytest.raises(SelfChatBotError, match=r"run.dataset: Field required: evaluate again"):
+        load(path)
+    interval = {"value": 0.5, "low": 0.4, "high": 0.6}
+    values = {
+        "run": {
+            "dataset": "d", "checkpoint": "best", "model": "m", "base": "m", "seed": 1, "contexts": 1,
+            "conversations": 1, "training_replies": 1, "parameters": {"epochs": 1.0, "choose": True, "x": None},
+            "versions": {}, "seconds": {}, "finished": "2026-01-01T00:00:00",
+        },
+        "speakers": {
+            "me": {
+                "replies": 1, "style": {"words": {"mean": interval, "distance": interval, "bins": {}}}, "auc": interval,
+                "authorship": None, "copying": None,
+                "health": dict.fromkeys(("replies", "empty", "truncated", "looping", "other_speaker", "template"), 0),
+            }
+        },
+    }  # fmt: skip
+    result = Likeness.model_validate(values)
+    save(result, path)
+    assert load(path) == result
+    assert json.loads(path.read_text(encoding="utf-8"))["run"]["parameters"] == {
+        "epochs": 1.0,
+        "choose": True,
+        "x": None,
+    }
+
+
+def test_words_are_compared_without_case_and_signs() -> None:
+    assert words_of("Don't — WAIT, ok?") == ["don't", "wait", "ok"]
