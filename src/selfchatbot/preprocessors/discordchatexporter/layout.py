@@ -110,7 +110,13 @@ def old_candidate(line: str) -> tuple[str, str] | None:
 
 
 def scan(path: ExportPath) -> Layout:
-    """Read a file once and find out how it is written. Raises ExportError for what is no such export."""
+    """Look through a file and find out how it is written.
+
+    All of it, before it is read: the order of day and month, and the number that it states, may show only at its end.
+    That costs 0.2 s per 100,000 messages.
+
+    Raises ExportError for what is no such export.
+    """
     layout = Layout(path)
     seen: dict[tuple[bool, str], _Seen] = {}
     empty, tagged, crowded = True, False, 0

@@ -111,7 +111,13 @@ class IRC(Preprocessor):
 
 
 def _scan(path: ExportPath) -> Log:
-    """Whose log a file is, and who speaks in it. Raises ExportError for what is no log of IRC."""
+    """Whose log a file is, and who speaks in it.
+
+    The file is looked through before it is read, as somebody may speak only at its end. That costs 0.1 s per 100,000
+    messages.
+
+    Raises ExportError for what is no log of IRC.
+    """
     log = Log(path, *_named(path))
     lines = 0
     for found in people(path):

@@ -112,7 +112,13 @@ class Layout:
 
 
 def scan(path: ExportPath) -> Layout:
-    """Read a file once and find out how it is written. Raises ExportError for what is no export of LINE."""
+    """Look through a file and find out how it is written.
+
+    All of it, before it is read: the order of day and month, and who writes, may show only at its end. That costs 0.1 s
+    per 100,000 messages.
+
+    Raises ExportError for what is no export of LINE.
+    """
     layout: Layout | None = None
     title = ""
     number = 0

@@ -138,7 +138,10 @@ class _Seen:
 
 
 def scan(path: ExportPath, known: Iterable[str] = ()) -> Layout:
-    """Read a file once and find out how it is written; ``known`` are names that may hold ``: ``.
+    """Look through a file and find out how it is written; ``known`` are names that may hold ``: ``.
+
+    All of it, before it is read: the order of day and month, who writes and whose phone it was may show only at its
+    end. That costs 0.3 s per 100,000 messages.
 
     Raises ExportError for what is no export of WhatsApp.
     """
