@@ -150,7 +150,7 @@ def load_random(checkpoint: Path) -> None:
     saved = load_file(checkpoint / RANDOM)
     for name, _, put_back in _generators():
         if name in saved and ranks.rank() < len(saved[name]):
-            put_back(saved[name][ranks.rank()])
+            put_back(saved[name][ranks.rank()].clone())  # torch reads from where a view's storage begins
 
 
 def _generators() -> Iterator[tuple[str, Callable[[], torch.Tensor], Callable[[torch.Tensor], None]]]:
