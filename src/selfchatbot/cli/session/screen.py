@@ -99,6 +99,8 @@ class Asker:
 
     def ask(self, default: str = "") -> str:
         """One message, which may have several lines at a terminal. Raises EOFError and KeyboardInterrupt."""
+        if self._leaving:
+            raise self._leaving
         if self._session is None:
             return input(PROMPT)
         self._editing = True
@@ -110,10 +112,13 @@ class Asker:
                 raise self._leaving
 
     def leave(self, reason: SystemExit) -> bool:
-        """Raise ``reason`` where a message is awaited, not from within the editor's loop; False when none is."""
+        """Raise ``reason`` where a message is awaited, not from within the editor's loop; False when none is.
+
+        Then whoever calls raises it; where Python drops an exception (in a destructor), it comes with the next message.
+        """
+        self._leaving = reason
         if self._session is None or not self._editing:
             return False
-        self._leaving = reason
         if (loop := self._session.app.loop) is not None:
             with suppress(RuntimeError):  # the loop has just ended: ask() goes on, and raises it
                 loop.call_soon_threadsafe(self._leave_editor)
