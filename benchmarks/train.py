@@ -1,0 +1,259 @@
+"""How fast does training go, and in how much memory, beside TRL's SFTTrainer?
+
+    pip install trl
+    python benchmarks/train.py DATASET [--windows 48] [--methods lora qlora fine_tune] [--rounds 1]
+
+DATASET is a Dataset_<ID>_<Name> folder that selfChatBot_preprocess made. The first conversations of its train.jsonl
+that give so many windows of at most 480 tokens are trained for one epoch, by us and by TRL (batch 4, padded; and
+packing, where on a CPU packed conversations see one another), with the same rank, learning rate, schedule and labels.
+Each run is a process of its own, one after the other.
+
+Useful tokens are those of the windows, without padding. The loss afterwards is that of the first windows of the
+validation split, by transformers' own forward pass. The limit is what the matrix products alone would take: training
+N weights costs 2N floating point operations a token forward, 2N for the gradients of the activations and, in full
+fine-tuning, 2N for those of the weights, at the speed that `torch.mm` reaches here in float32. (Logits are only needed
+at labels and adapters come on top, which the formula leaves out.)
+"""
+
+import argparse
+import json
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+LENGTH = 480
+VALIDATION_LABELS = 1_500
+CONTESTANTS = ("selfchatbot", "TRL padded", "TRL packing")
+METHODS = ("lora", "qlora", "fine_tune")
+OPERATIONS = {"lora": 4, "qlora": 4, "fine_tune": 6}
+"""Floating point operations per weight and token."""
+
+
+def main() -> None:
+    """Everybody on the same windows, then the table."""
+    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    arguments.add_argument("dataset", type=Path)
+    arguments.add_argument("--windows", type=int, default=48)
+    arguments.add_argument("--methods", nargs="*", choices=METHODS, default=["lora"])
+    arguments.add_argument("--rounds", type=int, default=1)
+    arguments.add_argument("--run", nargs=2, help=argparse.SUPPRESS)
+    chosen = arguments.parse_args()
+    if chosen.run:
+        print(json.dumps(contest(chosen.dataset, *chosen.run)))
+        return
+    with tempfile.TemporaryDirectory() as scratch:
+        data = Path(scratch)
+        weights, labels, tokens = make_data(chosen.dataset, data, chosen.windows)
+        speed = gemm_speed()
+        print(f"{chosen.windows} windows, {tokens:,} tokens, {labels:,} of them trained; torch.mm {speed:.0f} GFLOP/s")
+        print("| method | who | useful tokens/s | of the limit | peak memory, GiB | loss afterwards |")
+        print("|---|---|---:|---:|---:|---:|")
+        for method in chosen.methods:
+            limit = speed * 1e9 / (OPERATIONS[method] * weights)
+            for contestant in CONTESTANTS * chosen.rounds:
+                command = [sys.executable, __file__, str(data), "--run", contestant, method]
+                output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+                found = json.loads(output.strip().split("\n")[-1])
+                pace = tokens / found["seconds"]
+                print(
+                    f"| {method} | {contestant} | {pace:.1f} | {pace / limit:.0%} | {found['memory']:.2f} | "
+                    f"{found['loss']:.3f} |",
+                    flush=True,
+                )
+
+
+def make_data(dataset: Path, data: Path, windows: int) -> tuple[int, int, int]:
+    """Write the data of the contest; returns the model's weights, and labels and tokens of the windows."""
+    import torch
+
+    from selfchatbot.chat_format import IGNORED, ChatFormat
+    from selfchatbot.messages import read_conversations
+    from selfchatbot.models import load_model, load_tokenizer, quiet
+
+    quiet()
+    model = json.loads((dataset / "parameters.json").read_text(encoding="utf-8"))["model"]
+    chat_format = ChatFormat(load_tokenizer(model))
+
+    def first(name: str, most: Any) -> tuple[list[str], list[Any]]:
+        """Lines and windows of the first conversations, until ``most`` says that it is enough."""
+        lines = (dataset / f"{name}.jsonl").read_text(encoding="utf-8").split("\n")[:-1]
+        path = data / f"{name}.jsonl"
+        chosen: list[str] = []
+        rows: list[Any] = []
+        for line in lines:
+            path.write_text(line + "\n", encoding="utf-8")
+            rows += list(chat_format.windows(read_conversations(path), LENGTH))
+            chosen.append(line)
+            if most(rows):
+                break
+        path.write_text("\n".join(chosen) + "\n", encoding="utf-8")
+        return chosen, rows
+
+    _, rows = first("train", lambda rows: len(rows) >= windows)
+    _, validation = first(
+        "validation", lambda rows: sum(label != IGNORED for row in rows for label in row.labels) >= VALIDATION_LABELS
+    )
+    for name, part in (("train", rows), ("validation", validation)):
+        with (data / f"{name}.windows.jsonl").open("w", encoding="utf-8") as file:
+            for row in part:
+                file.write(json.dumps({"input_ids": row.input_ids, "labels": row.labels}) + "\n")
+    # Our validation during the run is not what is measured: one reply.
+    line = json.loads((data / "validation.jsonl").read_text(encoding="utf-8").split("\n")[0])
+    line["messages"] = line["messages"][:4]
+    (data / "validation.jsonl").write_text(json.dumps(line) + "\n", encoding="utf-8")
+    (data / "model").write_text(model, encoding="utf-8")
+    weights = sum(parameter.numel() for parameter in load_model(model, torch.float32).parameters())
+    labels = sum(label != IGNORED for row in rows for label in row.labels)
+    return weights, labels, sum(len(row.input_ids) for row in rows)
+
+
+def gemm_speed() -> float:
+    """The best speed of a float32 matrix product, in GFLOP/s."""
+    import torch
+
+    size = 1024
+    a, b = torch.rand(size, size), torch.rand(size, size)
+    best = 1e9
+    for _ in range(30):
+        start = time.perf_counter()
+        torch.mm(a, b)
+        best = min(best, time.perf_counter() - start)
+    return 2 * size**3 / best / 1e9
+
+
+def parameters(data: Path, method: str) -> Any:
+    """The same for everybody; about as many tokens in a step as TRL's batch of 4 holds real ones."""
+    from selfchatbot.parameters import TrainingParameters
+
+    return TrainingParameters(
+        model=(data / "model").read_text(encoding="utf-8"),
+        type_fine_tune=method,
+        max_length=LENGTH,
+        epochs=1.0,
+        batch_size=3,
+        learning_rate=5e-5 if method == "fine_tune" else 5e-4,
+        evaluations_per_epoch=1,
+        gradient_checkpointing=False,
+        checkpoint_minutes=1e6,
+    )
+
+
+def contest(data: Path, contestant: str, method: str) -> dict[str, float]:
+    """Train once; seconds of the loop, peak memory of the process in GiB, loss afterwards."""
+    from selfchatbot.models import quiet
+
+    quiet()
+    train = ours if contestant == "selfchatbot" else trl
+    model, seconds = train(data, method, contestant)
+    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    return {"seconds": seconds, "memory": memory, "loss": loss(model, data)}
+
+
+def ours(data: Path, method: str, _: str) -> tuple[Any, float]:
+    """`selfChatBot_train`'s own Trainer; measured is its loop."""
+    import torch
+    from peft import AutoPeftModelForCausalLM
+    from transformers import AutoModelForCausalLM
+
+    from selfchatbot.trainer import Trainer
+    from selfchatbot.trainer.loop import Loop
+
+    spent: list[float] = []
+    train = Loop.train
+
+    def timed(self: Any, *arguments: Any, **options: Any) -> Any:
+        start = time.perf_counter()
+        try:
+            return train(self, *arguments, **options)
+        finally:
+            spent.append(time.perf_counter() - start)
+
+    Loop.train = timed  # type: ignore[method-assign]
+    Trainer(parameters(data, method), data, data / "results").train()
+    kind = AutoModelForCausalLM if method == "fine_tune" else AutoPeftModelForCausalLM
+    return kind.from_pretrained(data / "results" / "final", dtype=torch.float32), spent[0]
+
+
+def trl(data: Path, method: str, contestant: str) -> tuple[Any, float]:
+    """`SFTTrainer` as its documentation shows it."""
+    import torch
+    from datasets import Dataset
+    from peft import LoraConfig
+    from transformers import BitsAndBytesConfig
+    from trl import SFTConfig, SFTTrainer
+
+    from selfchatbot.models import load_model, load_tokenizer
+
+    wanted = parameters(data, method)
+    options: dict[str, Any] = {}
+    if method == "qlora":
+        options["quantization_config"] = BitsAndBytesConfig(
+            load_in_4bit=True,
+            bnb_4bit_quant_type="nf4",
+            bnb_4bit_use_double_quant=True,
+            bnb_4bit_compute_dtype=torch.float32,
+        )
+    adapters = LoraConfig(
+        task_type="CAUSAL_LM",
+        target_modules="all-linear",
+        r=wanted.lora_r,
+        lora_alpha=wanted.lora_alpha,
+        lora_dropout=wanted.lora_dropout,
+    )
+    trainer = SFTTrainer(
+        model=load_model(wanted.model, torch.float32, **options),
+        args=SFTConfig(
+            output_dir=str(data / "trl"),
+            max_length=LENGTH,
+            packing=contestant == "TRL packing",
+            per_device_train_batch_size=4,
+            num_train_epochs=1,
+            learning_rate=wanted.learning_rate,
+            lr_scheduler_type="cosine",
+            warmup_steps=wanted.warmup_ratio,
+            weight_decay=wanted.weight_decay,
+            max_grad_norm=wanted.max_grad_norm,
+            gradient_checkpointing=False,
+            bf16=False,
+            use_cpu=True,
+            save_strategy="no",
+            report_to=[],
+            disable_tqdm=True,
+            dataset_num_proc=None,
+        ),
+        train_dataset=Dataset.from_list(read_windows(data, "train")),
+        processing_class=load_tokenizer(wanted.model),
+        peft_config=None if method == "fine_tune" else adapters,
+    )
+    start = time.perf_counter()
+    trainer.train()
+    return trainer.model, time.perf_counter() - start
+
+
+def read_windows(data: Path, name: str) -> list[dict[str, list[int]]]:
+    """What `make_data` wrote."""
+    text = (data / f"{name}.windows.jsonl").read_text(encoding="utf-8")
+    return [json.loads(line) for line in text.split("\n")[:-1]]
+
+
+def loss(model: Any, data: Path) -> float:
+    """Nats per trained token of the validation windows."""
+    import torch
+
+    model.eval()
+    total, count = 0.0, 0
+    with torch.inference_mode():
+        for row in read_windows(data, "validation"):
+            labels = torch.tensor(row["labels"][1:])
+            logits = model(input_ids=torch.tensor([row["input_ids"]])).logits[0, :-1].float()
+            total += float(torch.nn.functional.cross_entropy(logits, labels, reduction="sum"))
+            count += int((labels != -100).sum())
+    return total / count
+
+
+if __name__ == "__main__":
+    main()
