@@ -18,7 +18,7 @@ from selfchatbot.errors import SelfChatBotError, UsageError
 
 if TYPE_CHECKING:
     import torch
-    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+    from transformers import PretrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
 logger = logging.getLogger(__name__)
 
@@ -114,9 +114,16 @@ def load_model(name: str, dtype: "torch.dtype", **options: Any) -> "PreTrainedMo
     return _load(name, AutoModelForCausalLM.from_pretrained, dtype=dtype, **options)
 
 
-def window(model: "PreTrainedModel", max_length: int) -> int:
+def load_config(name: str) -> "PretrainedConfig":
+    """The configuration of a model, without its weights. Raises SelfChatBotError when it can't be reached."""
+    from transformers import AutoConfig
+
+    return _load(name, AutoConfig.from_pretrained)
+
+
+def window(config: "PretrainedConfig", max_length: int) -> int:
     """``max_length`` cut to the number of positions that the model has."""
-    positions = getattr(model.config.get_text_config(), "max_position_embeddings", None)
+    positions = getattr(config.get_text_config(), "max_position_embeddings", None)
     return min(max_length, positions) if isinstance(positions, int) and positions > 0 else max_length
 
 

@@ -60,8 +60,9 @@ class TrainingOptions(Parameters):
     recency_half_life: float | None = Field(
         None, gt=0, description="In days: replies so much older than your newest ones count half; null: all the same."
     )
-    gradient_checkpointing: bool = Field(
-        False, description="Less memory, about a third slower: keep no activations, compute them again."
+    gradient_checkpointing: bool | None = Field(
+        None,
+        description="Less memory, about a third slower: keep no activations, compute them again; null: if need be.",
     )
     evaluations_per_epoch: int = Field(2, ge=1, le=1000, description="Validations in each epoch.")
     early_stopping_patience: int = Field(4, ge=1, description="Stop after so many validations without a better loss.")

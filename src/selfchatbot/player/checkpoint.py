@@ -45,7 +45,7 @@ def load_checkpoint(
         model = _loaded(folder, lambda: load_model(base, dtype))
     else:
         model = _loaded(folder, lambda: _merged(load_model(base, dtype), folder))
-    return Checkpoint(_placed(model, machine), tokenizer, base, window(model, UNLIMITED))
+    return Checkpoint(_placed(model, machine), tokenizer, base, window(model.config, UNLIMITED))
 
 
 def load_base(folder: Path, parameters: GenerationParameters, machine: Machine | None = None) -> Checkpoint:
@@ -56,7 +56,7 @@ def load_base(folder: Path, parameters: GenerationParameters, machine: Machine |
     machine = machine or this_machine()
     tokenizer = load_checkpoint_tokenizer(folder)
     model = load_model(parameters.model, machine.dtype)
-    return Checkpoint(_placed(model, machine), tokenizer, parameters.model, window(model, UNLIMITED))
+    return Checkpoint(_placed(model, machine), tokenizer, parameters.model, window(model.config, UNLIMITED))
 
 
 def load_checkpoint_tokenizer(folder: Path) -> "PreTrainedTokenizerBase":

@@ -131,6 +131,8 @@ def _example(spool: Spool, numbers: array[int], turns: int = 8) -> ChatMessages:
 def _write(directory: Path, spool: Spool, splits: Splits, summary: str, training: dict[str, Any]) -> None:
     directory.mkdir(parents=True, exist_ok=True)
     remove_leftovers(directory)
+    for tokens in directory.glob(".*.windows"):  # which training made of what stands there no longer
+        tokens.unlink()
     texts = {directory / SUMMARY_NAME: summary, **handed_over(directory, training)}
     with atomic_files(*(directory / f"{name}.jsonl" for name in SPLIT_NAMES), *texts) as paths:
         for path, numbers in zip(paths, splits, strict=False):

@@ -21,20 +21,22 @@ from filelock import FileLock, Timeout
 
 from selfchatbot import ranks
 from selfchatbot.atomic import remove_leftovers, restore_directory
-from selfchatbot.chat_format import IGNORED, ChatFormat
+from selfchatbot.chat_format import ChatFormat
 from selfchatbot.errors import SelfChatBotError
-from selfchatbot.messages import read_conversations, read_starts
-from selfchatbot.models import Machine, load_tokenizer, quiet, this_machine, window
+from selfchatbot.messages import read_starts
+from selfchatbot.models import Machine, load_config, load_tokenizer, quiet, this_machine, window
 from selfchatbot.parameters import GenerationParameters, TrainingParameters, hand_over
 from selfchatbot.trainer.checkpoints import save_checkpoint
-from selfchatbot.trainer.data import as_dataset
-from selfchatbot.trainer.loop import Loop
+from selfchatbot.trainer.data import counts
+from selfchatbot.trainer.estimate import choose
+from selfchatbot.trainer.loop import Loop, out_of_memory
 from selfchatbot.trainer.method import trainable_model
 from selfchatbot.trainer.report import LOG_NAME, METRICS_NAME, PLOT_NAME, Metrics, log_file, plot
 from selfchatbot.trainer.resume import FOLDER_NAME, Checkpoints, read_state
 from selfchatbot.trainer.stopping import Stopped, on_signals
 from selfchatbot.trainer.watcher import Progress, Watcher
 from selfchatbot.trainer.weights import recency, with_weights
+from selfchatbot.trainer.windows import tokenized
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -112,7 +114,15 @@ class Trainer:
             if ranks.rank():
                 self.output = scratch  # what every process writes is kept of the first one only
             stack.enter_context(log_file(self.output / LOG_NAME, append=resumed is not None))
-            return self._prepare_and_run(machine, checkpoints, resumed, scratch)
+            try:
+                return self._prepare_and_run(machine, checkpoints, resumed, scratch)
+            except (RuntimeError, MemoryError) as error:
+                if not out_of_memory(error):
+                    raise
+                raise SelfChatBotError(
+                    'out of memory: close other programs, lower max_length, or use type_fine_tune "qlora" or a smaller '
+                    "model; what was saved last is still there, and the same command goes on from it"
+                ) from error
 
     def _lock(self) -> AbstractContextManager[Any]:
         self.output.mkdir(parents=True, exist_ok=True)
@@ -131,15 +141,17 @@ class Trainer:
         transformers.set_seed(parameters.seed)  # before the adapters are made: they begin at random
         tokenizer = load_tokenizer(parameters.model)
         chat_format = ChatFormat(tokenizer)
-        # Read before the model is loaded, so that an empty file is said at once.
-        conversations = {name: list(read_conversations(self._file(name))) for name in ("train", "validation")}
-        model = trainable_model(parameters, machine)
-        max_length = window(model, parameters.max_length)
+        config = load_config(parameters.model)
+        max_length = window(config, parameters.max_length)
         if max_length < parameters.max_length:
             logger.info("max_length %d is more than the model takes: cut to %d", parameters.max_length, max_length)
-        train, validation = (
-            self._windows(name, chat_format.windows(part, max_length)) for name, part in conversations.items()
-        )
+        # Before the model is loaded, so that an empty file is said at once.
+        train, validation = (self._windows(name, chat_format, max_length) for name in ("train", "validation"))
+        choice = choose(parameters, config, machine, counts(train), max_length)
+        if not ranks.sharded():
+            logger.info("%s", choice)
+        chosen = parameters.model_copy(update={"gradient_checkpointing": choice.gradient_checkpointing})
+        model = trainable_model(chosen, machine)
         train = self._weighted(train)
         hand_over(self.output, GenerationParameters.start_values(parameters.model, max_length))
         step_tokens = parameters.batch_size * max_length
@@ -154,8 +166,7 @@ class Trainer:
             train=train,
             validation=validation,
             step_tokens=step_tokens * ranks.count(),
-            # A CPU gains nothing from larger pieces, and they cost memory.
-            micro_tokens=max_length if machine.device == "cpu" else step_tokens,
+            micro_tokens=choice.micro_tokens,
             checkpoints=checkpoints,
             own_state=lambda: asdict(self.result),
             callbacks=[watcher],
@@ -285,14 +296,13 @@ class Trainer:
             raise SelfChatBotError(f"{path} is not there: run selfChatBot_preprocess first")
         return path
 
-    def _windows(self, name: str, windows: Any) -> "Dataset":
-        dataset = as_dataset(windows)
-        labels = sum(sum(label != IGNORED for label in row) for row in dataset["labels"])
-        tokens = sum(map(len, dataset["input_ids"]))
+    def _windows(self, name: str, chat_format: ChatFormat, max_length: int) -> "Dataset":
+        windows = tokenized(self._file(name), chat_format, max_length, keep=ranks.rank() == 0)
+        tokens, labels = map(sum, counts(windows))
         if not labels:
             raise SelfChatBotError(f"{self._file(name)}: no reply of yours in it: run selfChatBot_preprocess again")
-        logger.info("%s: %d windows, %d tokens, %d of them trained", name, len(dataset), tokens, labels)
-        return dataset
+        logger.info("%s: %d windows, %d tokens, %d of them trained", name, len(windows), tokens, labels)
+        return windows
 
     def _weighted(self, windows: "Dataset") -> "Dataset":
         parameters = self.parameters

@@ -18,7 +18,7 @@ from selfchatbot import ranks
 from selfchatbot.chat_format import IGNORED
 from selfchatbot.errors import SelfChatBotError, UsageError
 from selfchatbot.trainer import resume
-from selfchatbot.trainer.data import Batch, TokenBatches, collate, micro_batches, nothing, real_lengths, share
+from selfchatbot.trainer.data import Batch, TokenBatches, collate, counts, micro_batches, nothing, real_lengths, share
 from selfchatbot.trainer.loss import LabelledLoss
 from selfchatbot.trainer.method import checkpoint_gradients
 from selfchatbot.trainer.resume import Checkpoints
@@ -65,8 +65,8 @@ class Loop(transformers.Trainer):  # type: ignore[misc]
         self.seconds_training = 0.0
         self.seconds_validating = 0.0
         """Of the last validation."""
-        self._batches = TokenBatches([len(ids) for ids in train["input_ids"]], step_tokens, self.args.seed)
-        self._validation = TokenBatches([len(ids) for ids in validation["input_ids"]], step_tokens, None)
+        self._batches = TokenBatches(counts(train)[0], step_tokens, self.args.seed)
+        self._validation = TokenBatches(counts(validation)[0], step_tokens, None)
         self._loss = LabelledLoss(self.model)
         self._checkpoints = checkpoints
         self._own_state = own_state
