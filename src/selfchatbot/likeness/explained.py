@@ -31,8 +31,9 @@ MEASURES = {
         what="A classifier sees replies that you really wrote and replies of one other speaker to the same messages, "
         "and says of each how much it looks like yours. Logistic regression on character n-grams (1 to 4, TF-IDF) and "
         "the style features; five folds, a conversation is judged only by classifiers that saw none of it.",
-        formula="AUC = P(score of a real reply > score of one of theirs) + ½ P(equal). Of yourself: your replies in "
-        "two halves, drawn within each conversation, the mean of five ways to halve them.",
+        formula="AUC = P(score of a real reply > score of one of theirs) + ½ P(equal), of pairs judged by the same "
+        "classifier. Of yourself: your replies in two halves, drawn within each conversation, the mean of five ways "
+        "to halve them.",
         source="Mann and Whitney 1947; Lopez-Paz and Oquab 2017, “Revisiting Classifier Two-Sample Tests”",
         good="0.5: no better than a coin. Your own halves say how far chance alone gets from there. What your contacts "
         "reach is how different people are; below it, the model is closer to you than they are.",
