@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from conftest import SAMPLE
+from sklearn.metrics import roc_auc_score
 
 from selfchatbot.acquaintances import speakers
 from selfchatbot.environment import Dataset, Environment
@@ -30,7 +31,7 @@ from selfchatbot.likeness.contexts import (
 )
 from selfchatbot.likeness.copying import Training as CopiedFrom
 from selfchatbot.likeness.copying import copying
-from selfchatbot.likeness.discriminator import area, own_halves, separability
+from selfchatbot.likeness.discriminator import Judged, own_halves, separability, worst
 from selfchatbot.likeness.features import DISTINCT, Feature, Reference, style_features
 from selfchatbot.likeness.health import health
 from selfchatbot.likeness.intervals import groups_of
@@ -178,6 +179,13 @@ def test_every_message_gets_a_full_stop(sample: Sample) -> None:
     assert case.copying == measured(sample, sample.me).copying
 
 
+def test_the_worst_are_those_that_were_changed(sample: Sample) -> None:
+    half = [with_full_stops(reply) if place % 2 else reply for place, reply in enumerate(sample.me)]
+    places = worst(sample.me, half, groups_of(sample.conversations), sample.features, SEED)
+    assert sorted(places) == list(range(len(half)))
+    assert sum(half[place] != sample.me[place] for place in places[:40]) >= 38
+
+
 def test_every_full_stop_is_removed(sample: Sample) -> None:
     """The contacts stand for me here: I hardly use any."""
     case = measured(sample, [without_full_stops(reply) for reply in sample.contacts], sample.contacts)
@@ -293,14 +301,17 @@ def test_sampling_is_chosen_by_the_same_distances(sample: Sample) -> None:
     assert case.style[DISTINCT].distance.value == pytest.approx(abs(math.log(means[0] / means[1])))
 
 
-def test_area_under_the_curve_is_that_of_all_pairs() -> None:
+def test_area_under_the_curve_is_that_of_scikit_learn_in_each_fold() -> None:
     rng = np.random.default_rng(1)
-    one, other = rng.integers(0, 9, 40) / 1.0, rng.integers(0, 7, 30) / 1.0
-    weights, others = rng.integers(0, 4, 40) / 1.0, rng.integers(0, 4, 30) / 1.0
-    wins = (one[:, None] > other) + (one[:, None] == other) / 2
-    assert area(one, other) == pytest.approx(wins.mean())
-    pairs = weights[:, None] * others
-    assert area(one, other, weights, others) == pytest.approx((wins * pairs).sum() / pairs.sum())
+    labels, groups = rng.integers(0, 2, 90), rng.integers(0, 6, 90)
+    judged = Judged(rng.integers(0, 9, 90) / 1.0, labels, groups, groups % 3)
+    wins, pairs = judged.wins()
+    for fold in range(3):
+        here = judged.folds == fold
+        inside = np.ix_(*[np.arange(6) % 3 == fold] * 2)
+        area = roc_auc_score(labels[here], judged.scores[here])
+        assert wins[inside].sum() / pairs[inside].sum() == pytest.approx(area)
+    assert pairs.sum() == sum(pairs[np.ix_(*[np.arange(6) % 3 == fold] * 2)].sum() for fold in range(3))
 
 
 def test_faults_are_counted_and_real_replies_have_none(sample: Sample) -> None:

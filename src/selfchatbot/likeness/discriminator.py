@@ -4,6 +4,7 @@ Character n-grams and style features; logistic regression, each conversation jud
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from statistics import fmean
 from typing import TYPE_CHECKING
 
@@ -63,10 +64,20 @@ def separability(
     """
     if len(np.unique(groups)) < FEWEST:
         return None
-    texts = [*mine, *theirs]
-    seen = Appearance(texts, features).of(texts)
-    scores = _scores(seen, np.repeat([1, 0], len(mine)), np.concatenate([groups, groups]), seed)
-    return _interval([(scores[: len(mine)], scores[len(mine) :], groups, groups)], seed)
+    return _interval([_pairs(mine, theirs, groups, features, seed)], seed)
+
+
+def worst(
+    mine: Sequence[str], theirs: Sequence[str], groups: Groups, features: Sequence[Feature], seed: int
+) -> list[int]:
+    """Places of ``theirs``, those first that look least like mine to the classifiers of `separability`.
+
+    Empty where there is but one group.
+    """
+    if len(np.unique(groups)) < FEWEST:
+        return []
+    scores = _pairs(mine, theirs, groups, features, seed).scores[len(mine) :]
+    return [int(place) for place in np.argsort(scores, kind="stable")]
 
 
 def own_halves(mine: Sequence[str], groups: Groups, features: Sequence[Feature], seed: int) -> Interval | None:
@@ -86,46 +97,67 @@ def own_halves(mine: Sequence[str], groups: Groups, features: Sequence[Feature],
             places = rng.permutation(np.flatnonzero(groups == group))
             # Of an odd number, one more goes to either side.
             labels[places[: (len(places) + int(rng.integers(2))) // 2]] = 1
-        scores = _scores(seen, labels, groups, seed)
-        one, other = labels == 1, labels == 0
-        halves.append((scores[one], scores[other], groups[one], groups[other]))
+        halves.append(_judged(seen, labels, groups, seed))
     return _interval(halves, seed)
 
 
-def area(one: Floats, other: Floats, weights: Floats | None = None, others: Floats | None = None) -> float:
-    """Probability that a score of ``one`` is higher than one of ``other``, ties by half (Mann and Whitney 1947).
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """Texts of two speakers, each judged by a classifier that saw no text of its group."""
 
-    ``weights`` and ``others``: how often each score counts.
-    """
-    weights = np.ones(len(one)) if weights is None else weights
-    others = np.ones(len(other)) if others is None else others
-    order = np.argsort(other, kind="stable")
-    below = np.concatenate([[0.0], np.cumsum(others[order])])
-    lower, upper = (np.searchsorted(other[order], one, side) for side in ("left", "right"))
-    pairs = weights.sum() * others.sum()
-    return float((weights * (below[lower] + below[upper])).sum() / 2 / pairs) if pairs else 0.5
+    scores: Floats
+    """How much each looks like label 1: log-odds."""
+    labels: Groups
+    """0 or 1."""
+    groups: Groups
+    folds: Groups
+    """Texts of the same fold were judged by the same classifier: only these are compared."""
+
+    def wins(self) -> tuple[Floats, Floats]:
+        """Of texts of label 1 over those of label 0, ties by half, and all such pairs; by groups, shape (g, g)."""
+        one, other = (np.flatnonzero(self.labels == label) for label in (1, 0))
+        same = (self.folds[one][:, None] == self.folds[other]).astype(np.float64)
+        won = same * (np.sign(self.scores[one][:, None] - self.scores[other]) + 1) / 2
+        member = np.eye(int(self.groups.max()) + 1)[self.groups]
+        wins, pairs = (member[one].T @ table @ member[other] for table in (won, same))
+        return wins, pairs
 
 
-def _scores(texts: "csr_matrix", labels: Groups, groups: Groups, seed: int) -> Floats:
-    """How much each text looks like label 1 to a classifier that saw no text of its group: log-odds."""
+def _pairs(
+    mine: Sequence[str], theirs: Sequence[str], groups: Groups, features: Sequence[Feature], seed: int
+) -> Judged:
+    texts = [*mine, *theirs]
+    labels = np.repeat([1, 0], len(mine)).astype(np.intp)
+    return _judged(Appearance(texts, features).of(texts), labels, np.concatenate([groups, groups]), seed)
+
+
+def _judged(texts: "csr_matrix", labels: Groups, groups: Groups, seed: int) -> Judged:
     from sklearn.linear_model import LogisticRegression
     from sklearn.model_selection import GroupKFold
 
-    scores = np.zeros(len(labels))
+    judged = Judged(np.zeros(len(labels)), labels, groups, np.zeros(len(labels), dtype=np.intp))
     folds = GroupKFold(min(FOLDS, len(np.unique(groups))), shuffle=True, random_state=seed)
-    for training, held_out in folds.split(texts, labels, groups):
+    for fold, (training, held_out) in enumerate(folds.split(texts, labels, groups)):
         classifier = LogisticRegression(C=10.0, solver="liblinear", random_state=seed)
-        scores[held_out] = classifier.fit(texts[training], labels[training]).decision_function(texts[held_out])
-    return scores
+        judged.scores[held_out] = classifier.fit(texts[training], labels[training]).decision_function(texts[held_out])
+        judged.folds[held_out] = fold
+    return judged
 
 
-def _interval(splits: list[tuple[Floats, Floats, Groups, Groups]], seed: int) -> Interval:
-    """Mean AUC of several ways to split; where one of them may lie, with conversations resampled."""
-    count = max(int(groups.max()) for _, _, *both in splits for groups in both) + 1
-    value = fmean(area(one, other) for one, other, *_ in splits)
-    draws = resampled(count, seed)
-    found = [area(one, other, draw[ones], draw[others]) for one, other, ones, others in splits for draw in draws]
-    return percentile(value, np.array(found), count)
+def _interval(splits: Sequence[Judged], seed: int) -> Interval:
+    """Mean AUC of several ways to split; where one of them may lie, with conversations resampled.
+
+    AUC: the share of pairs that are in the right order (Mann and Whitney 1947). Pairs within a fold only: scores of
+    different classifiers have no common scale, and what is the same on both sides gives 0.5 on average, by symmetry.
+    """
+    counts = [judged.wins() for judged in splits]
+    value = fmean(float(wins.sum() / pairs.sum()) for wins, pairs in counts)
+    draws = resampled(len(counts[0][0]), seed)
+    found = []
+    for wins, pairs in counts:
+        won, of = (np.einsum("rg,gh,rh->r", draws, table, draws, optimize=True) for table in (wins, pairs))
+        found.append(np.divide(won, of, out=np.full(len(draws), value), where=of > 0))
+    return percentile(value, np.concatenate(found), len(draws[0]))
 
 
 def _bounded(text: str) -> str:
