@@ -64,24 +64,29 @@ def wait() -> None:
 
 def any_of(*flags: bool) -> list[bool]:
     """Each flag as it is in at least one process."""
-    return [bool(value) for value in _total([float(flag) for flag in flags])]
+    return [bool(value) for value in _reduced([float(flag) for flag in flags], "SUM")]
 
 
 def total(value: float) -> float:
     """The sum over all processes."""
-    return _total([value])[0]
+    return _reduced([value], "SUM")[0]
 
 
-def _total(values: list[float]) -> list[float]:
+def least(value: int) -> int:
+    """The smallest of all processes."""
+    return int(_reduced([value], "MIN")[0])
+
+
+def _reduced(values: list[float], how: str) -> list[float]:
     if count() == 1:
         return values
     import torch
     from accelerate import PartialState
 
     tensor = torch.tensor(values, dtype=torch.float64, device=PartialState().device)
-    torch.distributed.all_reduce(tensor)
-    summed: list[float] = tensor.tolist()
-    return summed
+    torch.distributed.all_reduce(tensor, getattr(torch.distributed.ReduceOp, how))
+    reduced: list[float] = tensor.tolist()
+    return reduced
 
 
 def gather(tensor: "torch.Tensor") -> "torch.Tensor":

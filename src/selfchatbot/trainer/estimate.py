@@ -25,13 +25,14 @@ what the allocator gets back it does not give away, and the libraries grow by `L
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import psutil
 import torch
 
+from selfchatbot import ranks
 from selfchatbot.models import Machine
 from selfchatbot.parameters import TrainingParameters
 from selfchatbot.trainer.data import TokenBatches
@@ -108,9 +109,18 @@ def trained(parameters: TrainingParameters, shape: Shape) -> int:
 
 
 def need(
-    parameters: TrainingParameters, shape: Shape, machine: Machine, piece: Piece, gradient_checkpointing: bool
+    parameters: TrainingParameters,
+    shape: Shape,
+    machine: Machine,
+    piece: Piece,
+    gradient_checkpointing: bool,
+    shards: int = 1,
 ) -> int:
-    """Bytes that training takes on the device at its peak, but for what the process has already."""
+    """Bytes that training takes on the device at its peak, but for what the process has already.
+
+    Of ``shards`` processes that share weights, gradients and moments, each holds its part, and two layers as a whole
+    (Rajbhandari et al. 2020, "ZeRO", section 5: the one that is computed, and the next, which is on its way).
+    """
     size = machine.dtype.itemsize
     own = trained(parameters, shape)
     gradients = 4 * own
@@ -128,7 +138,10 @@ def need(
     activations += 12 * piece.labels * shape.vocabulary
     if machine.device == "cpu":
         activations = round(FRAGMENTED * activations) + LIBRARIES
-    return weights + gradients + 8 * own + activations
+    shared = weights + gradients + 8 * own
+    if shards > 1:
+        shared = shared // shards + 2 * weights // shape.layers
+    return shared + activations
 
 
 def _kept(parameters: TrainingParameters, shape: Shape) -> int:
@@ -150,9 +163,22 @@ def choose(
     """The fastest way to compute a step that fits into memory, or else the one that needs least.
 
     ``windows`` are the tokens and trained tokens of each. Steps stay what they are; pieces become smaller first, then
-    activations are computed again, unless the parameters say whether.
+    activations are computed again, unless the parameters say whether. Several processes choose the same.
     """
+    own = _choice(parameters, config, machine, windows, max_length)
+    (checkpointing,) = ranks.any_of(own.gradient_checkpointing)
+    return replace(own, micro_tokens=ranks.least(own.micro_tokens), gradient_checkpointing=checkpointing)
+
+
+def _choice(
+    parameters: TrainingParameters,
+    config: "PretrainedConfig",
+    machine: Machine,
+    windows: tuple[list[int], list[int]],
+    max_length: int,
+) -> Choice:
     shape = Shape(config)
+    shards = ranks.count() if ranks.sharded() else 1
     process = psutil.Process().memory_info().rss if machine.device == "cpu" else 0
     available = free(machine.device) + process
     asked = parameters.gradient_checkpointing
@@ -161,7 +187,7 @@ def choose(
         # A CPU gains nothing from larger pieces.
         for tokens in _sizes(max_length if machine.device == "cpu" else step_tokens, max(windows[0])):
             piece = _largest(windows, tokens)
-            bytes_needed = process + need(parameters, shape, machine, piece, checkpointing)
+            bytes_needed = process + need(parameters, shape, machine, piece, checkpointing, shards)
             choice = Choice(tokens, checkpointing, bytes_needed, available)
             if bytes_needed <= SHARE * available:
                 return choice
