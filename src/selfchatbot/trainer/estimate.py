@@ -21,7 +21,8 @@ of b bytes:
     output       12 S V: logits, their softmax and its gradient, in float32, for a vocabulary of V
 
 On a CPU, where peaks were measured (benchmarks/memory.py), activations and output take `FRAGMENTED` times that, because
-what the allocator gets back it does not give away, and the libraries grow by `LIBRARIES`.
+what the allocator gets back it does not give away, and the libraries grow by `LIBRARIES`. There, a model that becomes
+4-bit is in memory as it was and as it will be at the same time, which may be more than a step needs.
 """
 
 from collections.abc import Iterator

@@ -83,5 +83,8 @@ def _load_in_4_bit(name: str, machine: Machine) -> "PreTrainedModel":
         # inference only: rounded, and not for every shape.
         if hasattr(module, "support_avx512bf16_for_cpu"):
             module.support_avx512bf16_for_cpu = False
+    for parameter in model.parameters():
+        if machine.device == "cpu" and parameter.is_floating_point():
+            parameter.data = parameter.data.clone()  # else it would keep the whole file of the model in memory
     prepared: Any = prepare_model_for_kbit_training(model, use_gradient_checkpointing=False)
     return prepared
