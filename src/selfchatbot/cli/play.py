@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import argparse
 import sys
 from typing import TYPE_CHECKING
 
 from selfchatbot.cli.shell import parser, run
 
 if TYPE_CHECKING:
-    import argparse
     from pathlib import Path
 
     from selfchatbot.environment import Dataset
@@ -21,9 +21,10 @@ def main() -> None:
     arguments.add_argument(
         "-t",
         "--type",
-        choices=("session", "prompt", "game", "web", "export"),
+        choices=("session", "prompt", "game", "web", "export", "evaluate"),
         default="session",
-        help="a conversation (default), one prompt, a guessing game, a page in the browser, or a folder to take along",
+        help="a conversation (default), one prompt, a guessing game, a page in the browser, a folder to take along, or "
+        "a measured answer to how much it is like you",
     )
     arguments.add_argument("-p", "--prompt", help="what is said to the model, with -t prompt")
     arguments.add_argument(
@@ -50,11 +51,30 @@ def main() -> None:
     carry.add_argument(
         "--quantize", choices=("f16", "q8_0"), default="q8_0", help="number format of the GGUF file (default: q8_0)"
     )
+    measure = arguments.add_argument_group("with -t evaluate")
+    measure.add_argument(
+        "--contexts", type=int, default=200, metavar="N", help="how many test messages are answered (default: 200)"
+    )
+    measure.add_argument("--seed", type=int, default=0, metavar="N", help="same seed, same figures (default: 0)")
+    measure.add_argument(
+        "--examples",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="whether the page shows some replies beside yours",
+    )
+    measure.add_argument("--probe", metavar="FILE", help="names or phrases, one a line: does the model know them?")
+    measure.add_argument(
+        "--canaries", action="store_true", help="train once more with made-up secrets: do they come out?"
+    )
     chosen = arguments.parse_args()
     if chosen.type == "prompt" and not (chosen.prompt or "").strip():
         arguments.error('-t prompt needs -p "what you say"')
     if chosen.rounds < 1:
         arguments.error("--rounds: at least 1")
+    if chosen.contexts < 20:
+        arguments.error("--contexts: at least 20")
+    if not 0 <= chosen.seed < 2**32:
+        arguments.error("--seed: 0 to 4294967295")
     sys.exit(run(lambda: _stage(chosen)))
 
 
@@ -72,6 +92,12 @@ def _stage(chosen: argparse.Namespace) -> None:
     parameters = read_parameters(dataset.results / FILE_NAME, GenerationParameters)
     if chosen.type == "export":
         _export(chosen, dataset, checkpoint, parameters)
+        return
+    if chosen.type == "evaluate":
+        from selfchatbot.cli.evaluate import evaluate_dataset
+
+        _show_log()
+        evaluate_dataset(chosen, dataset, checkpoint, parameters)
         return
     if chosen.type == "web":
         from selfchatbot.cli.web import open_port, web

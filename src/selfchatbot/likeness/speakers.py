@@ -31,11 +31,14 @@ INSTRUCTION = (
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """One reply as a player shows it."""
+    """One reply."""
 
     text: str
-    truncated: bool
-    """It was not over at the longest length."""
+    """As a player shows it."""
+    made: str
+    """As the model made it, before anything was cut."""
+    finished: bool
+    """Whether the model ended it by itself."""
 
 
 class Models:
@@ -170,7 +173,7 @@ def _answers(
     sampling = Sampling.of(parameters, chat_format.end, chat_format.special, left, seed, may_be_empty=False)
     said = []
     for context, ids in zip(contexts, Batch(loaded.model, prompts).replies(sampling), strict=True):
-        once = without_loop(ids)
-        text, cut = OwnWords(chat_format.marks, context, names)(chat_format.reply(once))
-        said.append(Said(text, truncated=len(once) == sampling.max_new_tokens and not cut))
+        own_words = OwnWords(chat_format.marks, context, names)
+        text, _ = own_words(chat_format.reply(without_loop(ids)))
+        said.append(Said(text, chat_format.reply(ids), len(ids) < sampling.max_new_tokens))
     return said

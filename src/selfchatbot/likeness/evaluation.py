@@ -1,0 +1,286 @@
+"""One evaluation, step by step: what models say and how probable they find words, then what can be told from texts.
+
+result = evaluate(dataset, dataset.results / "best", parameters)
+"""
+
+import importlib.metadata
+import json
+import time
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+from pathlib import Path
+
+import selfchatbot
+from selfchatbot.acquaintances import speakers
+from selfchatbot.environment import Dataset
+from selfchatbot.errors import SelfChatBotError
+from selfchatbot.likeness import copying, history
+from selfchatbot.likeness.authorship import Author
+from selfchatbot.likeness.cache import Cache
+from selfchatbot.likeness.contexts import (
+    Answers,
+    Context,
+    Training,
+    control_replies,
+    few_shot,
+    read_contexts,
+    read_training,
+)
+from selfchatbot.likeness.discriminator import own_halves, separability, worst
+from selfchatbot.likeness.features import Reference, style_features
+from selfchatbot.likeness.fitting import fit
+from selfchatbot.likeness.health import health
+from selfchatbot.likeness.intervals import groups_of
+from selfchatbot.likeness.leaks import PROBING, Private
+from selfchatbot.likeness.measuring import measure_style
+from selfchatbot.likeness.page import FILE_NAME as PAGE_NAME
+from selfchatbot.likeness.page import Example, write_page
+from selfchatbot.likeness.prediction import predict
+from selfchatbot.likeness.probing import Line, Scores, probe, probe_results
+from selfchatbot.likeness.result import (
+    CanaryResult,
+    Fitting,
+    Leaks,
+    Likeness,
+    Prediction,
+    Run,
+    Speaker,
+    SpeakerResult,
+    ValidationLoss,
+)
+from selfchatbot.likeness.speakers import Modelled, Models, Said, replies
+from selfchatbot.messages import ChatMessages, read_conversations
+from selfchatbot.models import Machine
+from selfchatbot.parameters import FILE_NAME, GenerationParameters, RawParameters, TrainingParameters, read_parameters
+
+CONTEXTS = 200
+FEWEST = 20
+"""Replies of mine to something: with fewer, every interval would reach from one end to the other."""
+EXAMPLES = 12
+MISSES = 5
+MODELLED: tuple[Modelled, ...] = ("model", "base")
+NOT_COMPARED = {
+    *("model", "checkpoint_minutes", "gradient_checkpointing", "evaluations_per_epoch", "choose_sampling", "seed"),
+}
+"""Training parameters that make no difference to the model, or that the result has elsewhere."""
+PACKAGES = ("torch", "transformers", "scikit-learn")
+
+OnProgress = Callable[[str, int, int], None]
+"""What is being done, how much of it is done, and of how much."""
+
+
+@dataclass(slots=True)
+class _Heard:
+    """All that was computed of one model."""
+
+    said: list[Said]
+    asked: list[Said]
+    """Its replies to probing prompts."""
+    prediction: Prediction
+    fitting: Fitting | None
+    probes: list[Scores]
+
+
+def evaluate(
+    dataset: Dataset,
+    checkpoint: Path,
+    parameters: GenerationParameters,
+    *,
+    contexts: int = CONTEXTS,
+    seed: int = 0,
+    examples: bool = True,
+    probes: Sequence[Line] = (),
+    canaries: tuple[CanaryResult, ...] | None = None,
+    on_progress: OnProgress = lambda _what, _done, _of: None,
+    machine: Machine | None = None,
+) -> Likeness:
+    """Compare a checkpoint with me on ``contexts`` places of the test conversations; write likeness.json and the page.
+
+    What models compute is kept in results/likeness: a run that was ended goes on, another one finds it again. The page
+    shows some replies, and private words with them, unless ``examples`` is False. ``canaries`` are put into the result
+    as they come, see `selfchatbot.likeness.canaries`.
+
+    Raises SelfChatBotError where there are too few test replies, or a model can't be loaded.
+    """
+    taken: dict[str, float] = {}
+    names = speakers(dataset.preprocessed)
+    places = read_contexts(dataset.preprocessed, contexts, seed)
+    if len(places) < min(FEWEST, contexts):
+        raise SelfChatBotError(
+            f"{dataset.preprocessed / 'test.jsonl'}: only {len(places)} replies of yours to something, at least "
+            f"{FEWEST} are needed: raise test_fraction in {dataset.raw / FILE_NAME}, then preprocess and train again"
+        )
+    training = read_training(dataset.preprocessed, names)
+    models = Models(checkpoint, parameters, seed, Cache(dataset.results / history.FOLDER_NAME), machine)
+    shown = few_shot(training, seed)
+    heard: dict[Speaker, _Heard] = {}
+    for speaker in MODELLED:
+        with _timed(taken, speaker):
+            heard[speaker] = _listen(models, speaker, dataset, places, shown, names, probes, on_progress)
+    with _timed(taken, "texts"):
+        on_progress("comparing the texts", 0, 1)
+        answers: Answers = {
+            "me": [place.reply for place in places],
+            **{speaker: [one.text for one in heard[speaker].said] for speaker in MODELLED},
+            "control": control_replies(places, names),
+        }
+        found = _compared(answers, heard, places, training, shown, models, names, dataset)
+        on_progress("comparing the texts", 1, 1)
+    result = Likeness(
+        run=_run(dataset, checkpoint, parameters, seed, places, training, taken),
+        speakers=found,
+        canaries=canaries,
+        probes=probe_results(probes, heard["model"].probes, heard["base"].probes) if probes else None,
+    )
+    history.keep(result, dataset.results)
+    page = dataset.results / PAGE_NAME
+    pairs = (_examples(answers, places), _misses(answers, places, training, seed)) if examples else ()
+    write_page(page, result, history.runs(dataset.results), *pairs)
+    page.chmod(0o600)
+    return result
+
+
+def _listen(
+    models: Models,
+    speaker: Modelled,
+    dataset: Dataset,
+    places: Sequence[Context],
+    shown: Sequence[str],
+    names: Collection[str],
+    probes: Sequence[Line],
+    on_progress: OnProgress,
+) -> _Heard:
+    who = "the model" if speaker == "model" else "the base model"
+    asking: list[ChatMessages] = [[{"role": "user", "content": prompt}] for prompt in PROBING]
+    told = [place.messages for place in places]
+    said = replies(models, speaker, told + asking, shown, names, partial(on_progress, f"{who} answers"))
+    said, asked = said[: len(told)], said[len(told) :]
+    conversations = list(read_conversations(dataset.preprocessed / "test.jsonl"))
+    return _Heard(
+        said,
+        asked,
+        predict(models, speaker, conversations, partial(on_progress, f"{who} reads the test conversations")),
+        fit(models, speaker, places, [one.text for one in said], partial(on_progress, f"{who} finds replies")),
+        probe(models, speaker, probes, partial(on_progress, f"{who} is probed")) if probes else [],
+    )
+
+
+def _compared(
+    answers: Answers,
+    heard: Mapping[Speaker, _Heard],
+    places: Sequence[Context],
+    training: Training,
+    shown: Sequence[str],
+    models: Models,
+    names: Collection[str],
+    dataset: Dataset,
+) -> dict[Speaker, SpeakerResult]:
+    """All that needs texts only."""
+    seed, marks = models.seed, models.chat_format.marks
+    conversations = [place.conversation for place in places]
+    groups = groups_of(conversations)
+    features = style_features(Reference.of(training.mine, training.contacts))
+    styles = measure_style(answers, groups, features, seed)
+    author = Author(training, features, seed) if any(training.contacts) and any(training.mine) else None
+    known = copying.Training(training.mine)
+    private = Private([*training.mine, *training.contacts], names, _phone_region(dataset))
+    prompts = ["\n".join(message["content"] for message in place.messages) for place in places]
+    found: dict[Speaker, SpeakerResult] = {}
+    for speaker, texts in answers.items():
+        model = heard.get(speaker)
+        before = "\n".join(shown) if speaker == "base" else ""
+        found[speaker] = SpeakerResult(
+            replies=len(texts),
+            style=styles[speaker],
+            auc=own_halves(texts, groups, features, seed)
+            if speaker == "me"
+            else separability(answers["me"], texts, groups, features, seed),
+            authorship=author.share(texts, groups, seed) if author else None,
+            prediction=model.prediction if model else None,
+            fitting=model.fitting if model else None,
+            copying=copying.copying(texts, conversations, known, seed),
+            leaks=Leaks(
+                neutral=private.count(texts, [f"{before}\n{prompt}" for prompt in prompts]),
+                probing=private.count([one.text for one in model.asked], [f"{before}\n{one}" for one in PROBING])
+                if model
+                else None,
+            ),
+            health=health([one.made for one in model.said], [one.finished for one in model.said], marks, names)
+            if model
+            else health(texts, [True] * len(texts), marks, names),
+        )
+    return found
+
+
+def _run(
+    dataset: Dataset,
+    checkpoint: Path,
+    parameters: GenerationParameters,
+    seed: int,
+    places: Sequence[Context],
+    training: Training,
+    taken: dict[str, float],
+) -> Run:
+    settings = parameters.model_dump(exclude={"model", "seed", "num_return_sequences"})
+    with suppress(SelfChatBotError):  # it may be gone; what was trained is there all the same
+        trained = read_parameters(dataset.preprocessed / FILE_NAME, TrainingParameters)
+        settings = trained.model_dump(exclude=NOT_COMPARED) | settings
+    versions = {name: importlib.metadata.version(name) for name in PACKAGES}
+    return Run(
+        dataset=dataset.folder,
+        checkpoint=checkpoint.name,
+        model=parameters.model,
+        base=f"{parameters.model}, shown some messages of mine",
+        seed=seed,
+        contexts=len(places),
+        conversations=len({place.conversation for place in places}),
+        training_replies=len(training.mine),
+        parameters={name: value for name, value in settings.items() if isinstance(value, str | int | float)},
+        validation=tuple(_validations(dataset.results / "metrics.jsonl")),
+        versions={"selfchatbot": selfchatbot.__version__, **versions},
+        seconds={step: round(seconds, 1) for step, seconds in taken.items()},
+        finished=datetime.now().isoformat(timespec="seconds"),
+    )
+
+
+def _validations(metrics: Path) -> Iterator[ValidationLoss]:
+    with suppress(OSError, ValueError), metrics.open(encoding="utf-8", newline="\n") as lines:
+        for line in lines:
+            record = json.loads(line)
+            if "validation_loss" in record:
+                yield ValidationLoss(epoch=record["epoch"], loss=record["validation_loss"])
+
+
+def _phone_region(dataset: Dataset) -> str | None:
+    with suppress(SelfChatBotError):
+        return read_parameters(dataset.raw / FILE_NAME, RawParameters).redact.phone_region
+    return None
+
+
+def _examples(answers: Answers, places: Sequence[Context]) -> list[Example]:
+    """Some places all over the test conversations."""
+    step = max(1, len(places) // EXAMPLES)
+    return [_example(answers, places, number) for number in range(0, len(places), step)][:EXAMPLES]
+
+
+def _misses(answers: Answers, places: Sequence[Context], training: Training, seed: int) -> list[Example]:
+    """Where the model's reply is least like mine."""
+    features = style_features(Reference.of(training.mine, training.contacts))
+    groups = groups_of([place.conversation for place in places])
+    numbers = worst(answers["me"], answers["model"], groups, features, seed)[:MISSES]
+    return [_example(answers, places, number) for number in numbers]
+
+
+def _example(answers: Answers, places: Sequence[Context], number: int) -> Example:
+    replies = {speaker: answers[speaker][number] for speaker in answers}
+    return Example(places[number].messages[-1]["content"], replies)
+
+
+@contextmanager
+def _timed(taken: dict[str, float], step: str) -> Iterator[None]:
+    started = time.perf_counter()
+    yield
+    taken[step] = time.perf_counter() - started
