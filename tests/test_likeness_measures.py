@@ -279,12 +279,12 @@ def test_of_a_group_the_last_speaker_answers() -> None:
         ("stretched_words", ["soooo good", "haaahaaa"], 1 / 3),
         ("rare_words", ["well wlel"], 0.5),
         ("repeated_words", ["no no yes"], 1 / 3),
-        ("function_words", ["well wlel"], 0.5),
-        ("scripts", ["aя", "私"], 1),
+        ("function_words", ["well other wlel"], 2 / 3),
+        ("scripts", ["aя", "私", "ა"], 3 / 4),
     ],
 )
 def test_what_a_feature_counts(name: str, replies: list[str], mean: float) -> None:
-    features = {one.name: one for one in style_features(Reference.of(["well"], ["well well"]))}
+    features = {one.name: one for one in style_features(Reference.of(["well other"], ["well well"]))}
     assert features[name].mean(replies) == pytest.approx(mean)
 
 

@@ -23,8 +23,8 @@ from selfchatbot.likeness.spellings import EMOTICON, GREETING, LAUGHTER, SCRIPTS
 from selfchatbot.style import WORD, messages_of, words_of
 
 Floats = NDArray[np.float64]
-NONE = "none"
-OTHER = "other"
+NOTHING = ""
+"""The bin of what is none of the classes or words that are counted; no word is empty."""
 FREQUENT = 100
 """Words that count as function words: the most frequent ones of mine and my contacts' together."""
 KNOWN = 2
@@ -48,7 +48,7 @@ class Feature:
     name: str
     kind: Kind
     """``share``: of how many it is true; ``ratio``: the same, but twice is as much as half, however rare both are.
-    ``classes``: ``bins`` and `NONE`. ``words``: private words and `OTHER`."""
+    ``classes``: ``bins`` and `NOTHING`. ``words``: private words and `NOTHING`."""
     sentence: str
     """Says mine and theirs; ``{what}`` is a class."""
     count: Callable[[str], Iterable[Bin]]
@@ -57,7 +57,7 @@ class Feature:
 
     def place(self, bin: Bin) -> float:
         """What a bin adds to the mean: a number itself, else whether it is there."""
-        return float(bin not in (NONE, OTHER, False)) if self.kind != "number" else float(bin)
+        return float(bin not in (NOTHING, False)) if self.kind != "number" else float(bin)
 
     def mean(self, replies: Iterable[str]) -> float:
         """Of all that is counted; 0 where nothing is."""
@@ -110,7 +110,7 @@ def style_features(reference: Reference) -> tuple[Feature, ...]:
             "laughter",
             "classes",
             'you laugh "{what}" in {me} of messages, {who} {them}',
-            _each(lambda message: laughter(message) or NONE),
+            _each(lambda message: laughter(message) or NOTHING),
             tuple(LAUGHTER),
         ),
         Feature(
@@ -128,7 +128,7 @@ def style_features(reference: Reference) -> tuple[Feature, ...]:
             "function_words",
             "words",
             f"you take {{me}} of words from the {FREQUENT} most frequent ones, {{who}} {{them}}",
-            lambda text: (word if word in reference.frequent else OTHER for word in words_of(text)),
+            lambda text: (word if word in reference.frequent else NOTHING for word in words_of(text)),
         ),
         Feature(
             "scripts",

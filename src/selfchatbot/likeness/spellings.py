@@ -53,7 +53,6 @@ SCRIPTS = {
     "HANGUL": "Korean",
 }
 """First word of a letter's Unicode name -> script; Chinese characters are also Japanese ones."""
-OTHER_SCRIPT = "other"
 
 
 def laughter(message: str) -> str | None:
@@ -72,5 +71,5 @@ def has_emoji(message: str) -> bool:
 
 @lru_cache(maxsize=4096)
 def script(letter: str) -> str:
-    """Of one letter."""
-    return SCRIPTS.get(unicodedata.name(letter, "").split(" ", 1)[0], OTHER_SCRIPT)
+    """Of one letter; empty where it is none of ``SCRIPTS``."""
+    return SCRIPTS.get(unicodedata.name(letter, "").split(" ", 1)[0], "")
