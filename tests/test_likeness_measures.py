@@ -314,6 +314,15 @@ def test_area_under_the_curve_is_that_of_scikit_learn_in_each_fold() -> None:
     assert pairs.sum() == sum(pairs[np.ix_(*[np.arange(6) % 3 == fold] * 2)].sum() for fold in range(3))
 
 
+@pytest.mark.parametrize("keys", [[1, 1], [1, 2, 3], [1, 1, 2, 2, 3, 3, 4, 4, 5, 5]])
+def test_hardly_any_replies_tell_nothing(sample: Sample, keys: list[int]) -> None:
+    case = measured(sample, sample.me[len(keys) : 2 * len(keys)], sample.me[: len(keys)], keys)
+    halves = own_halves(sample.me[: len(keys)], groups_of(keys), sample.features, SEED)
+    for interval in (case.auc, halves):
+        assert interval is not None and interval.low <= 0.5 <= interval.high
+    assert measured(sample, ["", "\n"], ["", ""], [1, 2]).copying is None
+
+
 def test_faults_are_counted_and_real_replies_have_none(sample: Sample) -> None:
     marks = ["<|im_start|>", "user", "assistant\n"]
     replies = ["", "hi <|im_start|>x", "ok\nuser\nhi", "moss.741: hi", "go on go on go on go on", "a\na\na\na", "fine"]

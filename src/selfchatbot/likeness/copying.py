@@ -1,6 +1,7 @@
 """Copying: what of the replies stands in my training replies, word by word.
 
-"haha yeah" is no sin: only replies of some words count, and my own test replies show how often I repeat myself.
+"haha yeah" is no sin: only replies of some words count, and my own test replies show how often I repeat myself. In
+Chinese, Japanese and Korean, words are characters here, and rates are higher: mine as well.
 """
 
 from collections import Counter, defaultdict

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from selfchatbot.likeness.features import Feature, vectors
-from selfchatbot.likeness.intervals import percentile, resampled
+from selfchatbot.likeness.intervals import at_the_end, percentile, resampled
 from selfchatbot.likeness.result import Interval
 
 if TYPE_CHECKING:
@@ -93,10 +93,12 @@ def own_halves(mine: Sequence[str], groups: Groups, features: Sequence[Feature],
     halves = []
     for _ in range(HALVES):
         labels = np.zeros(len(mine), dtype=np.intp)
+        more = int(rng.integers(2))
         for group in np.unique(groups):
             places = rng.permutation(np.flatnonzero(groups == group))
-            # Of an odd number, one more goes to either side.
-            labels[places[: (len(places) + int(rng.integers(2))) // 2]] = 1
+            labels[places[: (len(places) + more) // 2]] = 1
+            # Of odd numbers, one more goes to either side in turn.
+            more = (more + len(places)) % 2
         halves.append(_judged(seen, labels, groups, seed))
     return _interval(halves, seed)
 
@@ -138,9 +140,11 @@ def _judged(texts: "csr_matrix", labels: Groups, groups: Groups, seed: int) -> J
     judged = Judged(np.zeros(len(labels)), labels, groups, np.zeros(len(labels), dtype=np.intp))
     folds = GroupKFold(min(FOLDS, len(np.unique(groups))), shuffle=True, random_state=seed)
     for fold, (training, held_out) in enumerate(folds.split(texts, labels, groups)):
+        judged.folds[held_out] = fold
+        if len(np.unique(labels[training])) < 2:
+            continue  # nothing to learn from so few: all alike
         classifier = LogisticRegression(C=10.0, solver="liblinear", random_state=seed)
         judged.scores[held_out] = classifier.fit(texts[training], labels[training]).decision_function(texts[held_out])
-        judged.folds[held_out] = fold
     return judged
 
 
@@ -151,13 +155,14 @@ def _interval(splits: Sequence[Judged], seed: int) -> Interval:
     different classifiers have no common scale, and what is the same on both sides gives 0.5 on average, by symmetry.
     """
     counts = [judged.wins() for judged in splits]
-    value = fmean(float(wins.sum() / pairs.sum()) for wins, pairs in counts)
+    value = fmean(float(wins.sum() / pairs.sum()) if pairs.any() else 0.5 for wins, pairs in counts)
     draws = resampled(len(counts[0][0]), seed)
     found = []
     for wins, pairs in counts:
         won, of = (np.einsum("rg,gh,rh->r", draws, table, draws, optimize=True) for table in (wins, pairs))
         found.append(np.divide(won, of, out=np.full(len(draws), value), where=of > 0))
-    return percentile(value, np.concatenate(found), len(draws[0]))
+    fewest = min(int((judged.labels == label).sum()) for judged in splits for label in (0, 1))
+    return at_the_end(percentile(value, np.concatenate(found), len(draws[0])), fewest)
 
 
 def _bounded(text: str) -> str:

@@ -75,22 +75,26 @@ def mean(values: Sequence[float], groups: NDArray[np.intp], seed: int) -> Interv
 
 
 def ratio(parts: Floats, wholes: Floats, draws: Floats) -> Interval:
-    """Sum of ``parts`` by sum of ``wholes``, both of each group; 0 where there is nothing to divide by.
-
-    Nothing seen in ``n`` is no proof of none: the interval ends at 3 / n then (the rule of three, Hanley and
-    Lippman-Hand 1983), and that of everything begins at 1 - 3 / n.
-    """
+    """Sum of ``parts`` by sum of ``wholes``, both of each group; 0 where there is nothing to divide by."""
     total = float(wholes.sum())
     value = float(parts.sum()) / total if total else 0.0
     drawn = draws @ wholes
     found = np.divide(draws @ parts, drawn, out=np.full(len(drawn), value), where=drawn > 0)
-    interval = percentile(value, found, len(parts))
-    unseen = min(1.0, UNSEEN / max(total, 1.0))
-    if value == 0:
-        return interval.model_copy(update={"high": max(interval.high, unseen)})
-    if value == 1:
-        return interval.model_copy(update={"low": min(interval.low, 1 - unseen)})
-    return interval
+    return at_the_end(percentile(value, found, len(parts)), total)
+
+
+def at_the_end(share: Interval, count: float) -> Interval:
+    """A share whose interval tells that nothing seen in ``count`` is no proof of none, and all of them none of all.
+
+    It ends at 3 / count, or begins as far from 1 (the rule of three, Hanley and Lippman-Hand 1983). Any other share is
+    left as it is.
+    """
+    unseen = min(1.0, UNSEEN / max(count, 1.0))
+    if share.value == 0:
+        return share.model_copy(update={"high": max(share.high, unseen)})
+    if share.value == 1:
+        return share.model_copy(update={"low": min(share.low, 1 - unseen)})
+    return share
 
 
 def jackknife(value: float, without: Sequence[float]) -> Interval:
