@@ -6,7 +6,7 @@ import logging
 import sys
 from typing import TYPE_CHECKING
 
-from selfchatbot.cli.shell import parser, run
+from selfchatbot.cli.shell import parser, printable, run
 from selfchatbot.ranks import rank
 
 if TYPE_CHECKING:
@@ -14,7 +14,9 @@ if TYPE_CHECKING:
     from rich.progress import Progress as Bar
 
     from selfchatbot.environment import Dataset
+    from selfchatbot.parameters import TrainingParameters
     from selfchatbot.trainer import Progress
+    from selfchatbot.trainer.samples import Sample
 
 
 def main() -> None:
@@ -23,11 +25,14 @@ def main() -> None:
     arguments.add_argument(
         "--restart", action="store_true", help="begin anew instead of going on with an unfinished run"
     )
+    arguments.add_argument(
+        "-n", "--dry-run", action="store_true", help="tell steps, memory, time and disk; train and write nothing"
+    )
     chosen = arguments.parse_args()
-    sys.exit(run(lambda: _stage(chosen.dataset, chosen.restart)))
+    sys.exit(run(lambda: _stage(chosen.dataset, chosen.restart, chosen.dry_run)))
 
 
-def _stage(dataset_id: str, restart: bool) -> None:
+def _stage(dataset_id: str, restart: bool, dry_run: bool) -> None:
     from rich.console import Console
 
     from selfchatbot.environment import find_dataset, read_environment
@@ -39,6 +44,9 @@ def _stage(dataset_id: str, restart: bool) -> None:
     _check_input(dataset)
     console = Console(stderr=True, highlight=False, markup=False, quiet=rank() > 0)
     _show_log(console)
+    if dry_run:
+        _dry_run(parameters, dataset, console)
+        return
     with console.status("loading torch and transformers") as status:
         from selfchatbot.models import quiet
 
@@ -51,9 +59,14 @@ def _stage(dataset_id: str, restart: bool) -> None:
             status.stop()
             _advance(bar, progress)
 
+        def on_samples(step: int, samples: list[Sample]) -> None:
+            _show_samples(console, step, samples)
+
         status.update("loading model and data, validating the base model")
         try:
-            result = Trainer(parameters, dataset.preprocessed, dataset.results, on_progress, restart=restart).train()
+            result = Trainer(
+                parameters, dataset.preprocessed, dataset.results, on_progress, on_samples, restart=restart
+            ).train()
         finally:
             bar.stop()
     if rank():
@@ -71,6 +84,14 @@ def _stage(dataset_id: str, restart: bool) -> None:
         output.print("warning: no better than the base model: lower learning_rate, or add more chats", soft_wrap=True)
     output.print(f"best/ and final/ are in {dataset.results}", soft_wrap=True)
     output.print(f"Next: selfChatBot_play -d {dataset_id} -t session", soft_wrap=True)
+
+
+def _dry_run(parameters: TrainingParameters, dataset: Dataset, console: Console) -> None:
+    with console.status("measuring some steps, in memory only"):
+        from selfchatbot.trainer.dry_run import dry_run
+
+        plan = dry_run(parameters, dataset.preprocessed, dataset.results)
+    print(plan)
 
 
 def _check_input(dataset: Dataset) -> None:
@@ -112,6 +133,21 @@ def _choose_sampling(dataset: Dataset, seed: int, console: Console) -> None:
         console.print(f"warning: the usual sampling parameters stay ({error or 'out of memory'})", soft_wrap=True)
 
 
+def _show_samples(console: Console, step: int, samples: list[Sample]) -> None:
+    """What the model answers now beside what I really answered: on the screen and nowhere else."""
+    from rich.table import Table
+
+    if not samples:
+        return
+    table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
+    for sample in samples:
+        table.add_row("they", printable(sample.said), style="dim")
+        table.add_row("you", printable(sample.mine), style="bold green")
+        table.add_row("model", printable(sample.answers[step]), end_section=True)
+        table.add_row("")
+    console.print(table)
+
+
 def _show_log(console: Console) -> None:
     """What selfchatbot says while it works goes above the progress bar."""
 
@@ -132,9 +168,10 @@ def _bar(console: Console) -> Bar:
         TextColumn("step"),
         MofNCompleteColumn(),
         BarColumn(bar_width=None),
-        TextColumn("loss {task.fields[loss]:.3f}"),
-        TextColumn("validation {task.fields[validation]:.3f}"),
+        TextColumn("loss {task.fields[loss]:.2f}"),
+        TextColumn("validation {task.fields[validation]:.2f} (base {task.fields[base]:.2f})"),
         TextColumn("{task.fields[speed]:.0f} tokens/s"),
+        TextColumn("{task.fields[memory]:.1f} GiB"),
         TextColumn("{task.fields[left]} left"),
         console=console,
         expand=True,
@@ -143,7 +180,9 @@ def _bar(console: Console) -> Bar:
 
 def _advance(bar: Bar, progress: Progress) -> None:
     if not bar.task_ids:
-        bar.add_task("training", total=progress.steps, loss=0.0, validation=0.0, speed=0.0, left="")
+        bar.add_task(
+            "training", total=progress.steps, loss=0.0, validation=0.0, base=0.0, speed=0.0, memory=0.0, left=""
+        )
         bar.start()
     minutes, seconds = divmod(round(progress.seconds_left), 60)
     hours, minutes = divmod(minutes, 60)
@@ -152,7 +191,9 @@ def _advance(bar: Bar, progress: Progress) -> None:
         completed=progress.step,
         loss=progress.loss,
         validation=progress.validation_loss,
+        base=progress.base_loss,
         speed=progress.tokens_per_second,
+        memory=progress.memory / 2**30,
         left=f"{hours}:{minutes:02d}:{seconds:02d}",
     )
 

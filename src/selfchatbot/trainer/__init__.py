@@ -12,8 +12,8 @@ import math
 import signal
 import tempfile
 from collections.abc import Callable
-from contextlib import AbstractContextManager, ExitStack
-from dataclasses import asdict, dataclass
+from contextlib import AbstractContextManager, ExitStack, suppress
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,24 +23,26 @@ from selfchatbot import ranks
 from selfchatbot.atomic import remove_leftovers, restore_directory
 from selfchatbot.chat_format import ChatFormat
 from selfchatbot.errors import SelfChatBotError
-from selfchatbot.messages import read_starts
 from selfchatbot.models import Machine, load_config, load_tokenizer, quiet, this_machine, window
 from selfchatbot.parameters import GenerationParameters, TrainingParameters, hand_over
+from selfchatbot.trainer.arguments import training_arguments
 from selfchatbot.trainer.checkpoints import save_checkpoint
-from selfchatbot.trainer.data import counts
+from selfchatbot.trainer.data import counts, replies
 from selfchatbot.trainer.estimate import choose
 from selfchatbot.trainer.loop import Loop, out_of_memory
 from selfchatbot.trainer.method import trainable_model
-from selfchatbot.trainer.report import LOG_NAME, METRICS_NAME, PLOT_NAME, Metrics, log_file, plot
+from selfchatbot.trainer.report import LOG_NAME, Report, log_file
 from selfchatbot.trainer.resume import FOLDER_NAME, Checkpoints, read_state
+from selfchatbot.trainer.samples import Sample, Samples
 from selfchatbot.trainer.stopping import Stopped, on_signals
+from selfchatbot.trainer.trackers import check_trackers
 from selfchatbot.trainer.watcher import Progress, Watcher
-from selfchatbot.trainer.weights import recency, with_weights
+from selfchatbot.trainer.weights import weighted
 from selfchatbot.trainer.windows import tokenized
 
 if TYPE_CHECKING:
     from datasets import Dataset
-    from transformers import PreTrainedTokenizerBase, TrainingArguments
+    from transformers import PreTrainedTokenizerBase
 
 logger = logging.getLogger(__name__)
 
@@ -66,8 +68,9 @@ class Trainer:
     """Fine-tunes one model on one dataset: fully, with LoRA or with QLoRA.
 
     ``data`` holds train.jsonl and validation.jsonl, ``output`` receives best/, final/, parameters.json (for playing),
-    metrics.jsonl, loss.png and log.txt. A run that was ended by whatever goes on where it was saved last, unless
-    ``restart``. ``on_progress`` is called after each logged step, ``machine`` defaults to the best device here.
+    metrics.jsonl, report.md, loss.png and log.txt. A run that was ended by whatever goes on where it was saved last,
+    unless ``restart``. ``on_progress`` is called after each logged step, ``on_samples`` with the step and the samples
+    after each validation, ``machine`` defaults to the best device here.
     """
 
     def __init__(
@@ -76,6 +79,7 @@ class Trainer:
         data: Path,
         output: Path,
         on_progress: Callable[[Progress], None] = lambda _: None,
+        on_samples: Callable[[int, list[Sample]], None] = lambda _, __: None,
         machine: Machine | None = None,
         restart: bool = False,
     ) -> None:
@@ -84,6 +88,7 @@ class Trainer:
         self.output = output
         self.result = Result()
         self._on_progress = on_progress
+        self._on_samples = on_samples
         self._machine = machine
         self._restart = restart
 
@@ -97,6 +102,7 @@ class Trainer:
         unfinished run that had other parameters or data.
         """
         quiet()
+        check_trackers(self.parameters.report_to)
         machine = self._machine or this_machine()
         with ranks.together(machine.device == "cpu"), ExitStack() as stack:
             if ranks.rank() == 0:
@@ -152,23 +158,41 @@ class Trainer:
             logger.info("%s", choice)
         chosen = parameters.model_copy(update={"gradient_checkpointing": choice.gradient_checkpointing})
         model = trainable_model(chosen, machine)
-        train = self._weighted(train)
+        train = weighted(train, parameters, self._file("train"))
         hand_over(self.output, GenerationParameters.start_values(parameters.model, max_length))
         step_tokens = parameters.batch_size * max_length
+        told = None
+        if resumed is not None:
+            own = read_state(resumed)["own"]
+            self.result = Result(**own["result"])
+            told = own["report"]
+            logger.info("going on with the unfinished run after step %d", told["step"])
+        self._report = Report(
+            self.output,
+            Samples(self._file("validation"), parameters.samples, chat_format, max_length),
+            {
+                "Data": {"train": _summary(train), "validation": _summary(validation)},
+                "Parameters": parameters.model_dump(),
+                "Machine": {"device": machine.device, "numbers": machine.dtype, "processes": ranks.count()},
+            },
+            told,
+        )
         watcher = Watcher(
             self._progressed,
-            lambda step, epoch, loss: self._validated(step, epoch, loss, lambda: self._save(BEST, loop, tokenizer)),
+            lambda step, epoch, loss: self._validated(step, epoch, loss, loop, tokenizer),
             parameters.checkpoint_minutes * 60,
         )
         loop = Loop(
             model=model,
-            args=self._arguments(scratch, machine, resumed),
+            args=training_arguments(
+                parameters, machine, self.output if parameters.report_to else scratch, resumed is not None
+            ),
             train=train,
             validation=validation,
             step_tokens=step_tokens * ranks.count(),
             micro_tokens=choice.micro_tokens,
             checkpoints=checkpoints,
-            own_state=lambda: asdict(self.result),
+            own_state=lambda: {"result": asdict(self.result), "report": self._report.state(loop.state.global_step)},
             callbacks=[watcher],
         )
         watcher.loop = loop
@@ -181,13 +205,6 @@ class Trainer:
 
     def _run(self, loop: Loop, watcher: Watcher, resumed: Path | None) -> None:
         """Train to the end. Raises Stopped when a signal asked for that, and KeyboardInterrupt after a second one."""
-        step = None
-        if resumed is not None:
-            state = read_state(resumed)
-            self.result = Result(**state["own"])
-            step = int(resumed.name.removeprefix("step-"))
-            logger.info("going on with the unfinished run after step %d", step)
-        self._metrics = Metrics(self.output / METRICS_NAME, step)
         asked: list[int] = []
 
         def ask(number: int) -> None:
@@ -211,40 +228,42 @@ class Trainer:
         except KeyboardInterrupt:
             raise Stopped(self._interrupted(loop.state.global_step, saved=False), signal.SIGINT) from None
         finally:
-            if records := self._metrics.read():
-                plot(records, self.output / PLOT_NAME)
+            with suppress(OSError):  # of a full disk; the error that it brought elsewhere says more
+                self._report.write()
 
     def _progressed(self, progress: Progress) -> None:
-        self._metrics.add(
+        self._report.metrics.add(
             step=progress.step, loss=progress.loss, tokens_per_second=round(progress.tokens_per_second, 1)
         )
-        self._on_progress(progress)
+        self._on_progress(replace(progress, base_loss=self.result.base_loss, memory=self._report.memory))
 
     def _validated(
-        self,
-        step: int,
-        epoch: float,
-        loss: float,
-        save: Callable[[], None],
+        self, step: int, epoch: float, loss: float, loop: Loop, tokenizer: "PreTrainedTokenizerBase"
     ) -> bool:
         """Keep the best checkpoint; whether to go on."""
-        self._metrics.add(step=step, epoch=round(epoch, 3), validation_loss=loss)
+        self._report.metrics.add(step=step, epoch=round(epoch, 3), validation_loss=loss)
         result = self.result
         result.steps = step
         if step == 0:
             result.base_loss = loss
             logger.info("validation loss of the base model: %.3f nats per trained token", loss)
+            self._show_samples(step, loop)
             return True
         better = loss < result.best_loss
         logger.info("step %d, epoch %.2f: validation loss %.3f%s", step, epoch, loss, " (best)" if better else "")
         if better:
             result.without_better = 0
             result.best_loss, result.best_step = loss, step
-            save()
-            return True
-        result.without_better += 1
+            self._save(BEST, loop, tokenizer)
+        else:
+            result.without_better += 1
+        self._show_samples(step, loop)
         result.stopped_early = result.without_better >= self.parameters.early_stopping_patience
         return not result.stopped_early
+
+    def _show_samples(self, step: int, loop: Loop) -> None:
+        if ranks.rank() == 0 and not ranks.sharded():  # no process alone can run a model that is spread over all
+            self._on_samples(step, self._report.samples.answer(loop.accelerator.unwrap_model(loop.model), step))
 
     def _save(self, name: str, loop: Loop, tokenizer: "PreTrainedTokenizerBase") -> None:
         weights = loop.accelerator.get_state_dict(loop.model_wrapped) if ranks.sharded() else None
@@ -260,36 +279,6 @@ class Trainer:
         arguments.logging_steps = max(1, steps // 500)
         logger.info("%d steps: %d an epoch", steps, steps_per_epoch)
 
-    def _arguments(self, scratch: Path, machine: Machine, resumed: Path | None) -> "TrainingArguments":
-        import torch
-        from transformers import TrainingArguments
-
-        parameters = self.parameters
-        return TrainingArguments(
-            output_dir=str(scratch),
-            num_train_epochs=parameters.epochs,
-            learning_rate=parameters.learning_rate or 0.0,
-            lr_scheduler_type="cosine",
-            weight_decay=parameters.weight_decay,
-            max_grad_norm=parameters.max_grad_norm,
-            neftune_noise_alpha=parameters.neftune_alpha,
-            optim="adamw_torch" if machine.device == "mps" else "adamw_torch_fused",
-            bf16=machine.dtype == torch.bfloat16,
-            fp16=machine.dtype == torch.float16,
-            use_cpu=machine.device == "cpu",
-            ddp_broadcast_buffers=False,  # they are constants, and an exchange could not be tried again
-            seed=parameters.seed,
-            eval_strategy="steps",
-            eval_on_start=resumed is None,
-            logging_strategy="steps",
-            logging_nan_inf_filter=False,
-            save_strategy="no",
-            report_to=[],
-            disable_tqdm=True,
-            remove_unused_columns=False,
-            dataloader_pin_memory=machine.device == "cuda",
-        )
-
     def _file(self, name: str) -> Path:
         path = self.data / f"{name}.jsonl"
         if not path.is_file():
@@ -298,19 +287,10 @@ class Trainer:
 
     def _windows(self, name: str, chat_format: ChatFormat, max_length: int) -> "Dataset":
         windows = tokenized(self._file(name), chat_format, max_length, keep=ranks.rank() == 0)
-        tokens, labels = map(sum, counts(windows))
-        if not labels:
+        if not any(counts(windows)[1]):
             raise SelfChatBotError(f"{self._file(name)}: no reply of yours in it: run selfChatBot_preprocess again")
-        logger.info("%s: %d windows, %d tokens, %d of them trained", name, len(windows), tokens, labels)
+        logger.info("%s: %s", name, _summary(windows))
         return windows
-
-    def _weighted(self, windows: "Dataset") -> "Dataset":
-        parameters = self.parameters
-        per_reply, half_life = parameters.loss_per == "reply", parameters.recency_half_life
-        if not per_reply and half_life is None:
-            return windows
-        newness = None if half_life is None else recency(list(read_starts(self._file("train"))), half_life)
-        return with_weights(windows, newness, per_reply)
 
     def _interrupted(self, step: int, saved: bool) -> str:
         if self.result.best_step:
@@ -321,6 +301,15 @@ class Trainer:
             there = "there is no best/ yet"
         goes_on = "from there" if saved else "where it was saved last"
         return f"stopped after step {step}; {there}. The same command goes on {goes_on}, --restart begins anew."
+
+
+def _summary(windows: "Dataset") -> str:
+    tokens, trained = map(sum, counts(windows))
+    conversations = len(set(windows["conversation"]))
+    return (
+        f"{conversations} conversations with {replies(windows)} replies in {len(windows)} windows, {tokens} tokens, "
+        f"{trained} of them trained"
+    )
 
 
 __all__ = ["Progress", "Result", "Trainer"]

@@ -42,6 +42,12 @@ def counts(windows: "Dataset") -> tuple[list[int], list[int]]:
     return np.diff(offsets).tolist(), np.diff(before[offsets]).tolist()
 
 
+def replies(windows: "Dataset") -> int:
+    """How many replies are trained: labels that stand together are one."""
+    trained = windows.data.column("labels").combine_chunks().values.to_numpy() != IGNORED
+    return int(np.count_nonzero(trained[1:] & ~trained[:-1]))
+
+
 class TokenBatches(BatchSampler):
     """Batches of windows of similar length whose padded size is at most ``tokens``.
 

@@ -64,7 +64,7 @@ class Loop(transformers.Trainer):  # type: ignore[misc]
         self.tokens_seen = 0
         self.seconds_training = 0.0
         self.seconds_validating = 0.0
-        """Of the last validation."""
+        """Of the last validation, and of what was kept and shown then."""
         self._batches = TokenBatches(counts(train)[0], step_tokens, self.args.seed)
         self._validation = TokenBatches(counts(validation)[0], step_tokens, None)
         self._loss = LabelledLoss(self.model)
@@ -143,9 +143,9 @@ class Loop(transformers.Trainer):  # type: ignore[misc]
                 total += loss
                 count += labels
         metrics = {"eval_loss": ranks.total(total) / max(count, 1)}
-        self.seconds_validating = time.perf_counter() - started
         self.log(metrics)
         self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
+        self.seconds_validating = time.perf_counter() - started
         return metrics
 
     def _save_checkpoint(self, model: torch.nn.Module, trial: object = None) -> None:

@@ -1,17 +1,27 @@
-"""What a run leaves behind for its reader: metrics.jsonl, loss.png, log.txt."""
+"""What a run leaves behind for its reader: metrics.jsonl, loss.png, report.md, log.txt."""
 
+import importlib.metadata
 import json
 import logging
-from collections.abc import Iterator
-from contextlib import contextmanager
+import platform
+import re
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 from selfchatbot.atomic import atomic_file, write_text
+from selfchatbot.trainer.samples import Samples
 
 METRICS_NAME = "metrics.jsonl"
 PLOT_NAME = "loss.png"
+REPORT_NAME = "report.md"
 LOG_NAME = "log.txt"
+PACKAGES = ("selfchatbot", "torch", "transformers", "peft", "accelerate", "bitsandbytes", "tokenizers")
+MARKUP = re.compile(r"([\\`*_\[\]<>|~$&#])")
 
 
 class Metrics:
@@ -72,3 +82,112 @@ def plot(records: list[dict[str, Any]], path: Path) -> None:
     axes.legend()
     with atomic_file(path) as partial:
         figure.savefig(partial, dpi=120, format="png")
+
+
+class Report:
+    """Tells of one run: metrics.jsonl while it goes on, loss.png and report.md whenever `write` is called."""
+
+    def __init__(
+        self,
+        folder: Path,
+        samples: Samples,
+        tables: Mapping[str, Mapping[str, object]],
+        told: dict[str, Any] | None = None,
+    ) -> None:
+        """``tables``: what else there is to know, by heading and key; ``told``: the state of the run that goes on."""
+        told = told or {"step": None, "seconds": 0.0, "memory": 0, "answers": []}
+        self.metrics = Metrics(folder / METRICS_NAME, told["step"])
+        self.samples = samples
+        self._folder = folder
+        self._tables = tables
+        self._seconds: float = told["seconds"]
+        self._since = time.perf_counter()
+        self._memory: int = told["memory"]
+        if len(told["answers"]) == len(samples.all):
+            for sample, answers in zip(samples.all, told["answers"], strict=True):
+                sample.answers = {int(step): answer for step, answer in answers.items()}
+
+    @property
+    def memory(self) -> int:
+        """Bytes that were used at most, of the GPU or by this process."""
+        self._memory = max(self._memory, peak_memory())
+        return self._memory
+
+    @property
+    def seconds(self) -> float:
+        """That the run has taken, from process to process."""
+        return self._seconds + time.perf_counter() - self._since
+
+    def state(self, step: int) -> dict[str, Any]:
+        """What a report needs to go on after ``step``, as JSON has it."""
+        answers = [sample.answers for sample in self.samples.all]
+        return {"step": step, "seconds": self.seconds, "memory": self.memory, "answers": answers}
+
+    def write(self) -> None:
+        """report.md and loss.png, if there is anything to tell."""
+        if records := self.metrics.read():
+            plot(records, self._folder / PLOT_NAME)
+            write_text(self._folder / REPORT_NAME, self._text(records))
+
+    def _text(self, records: list[dict[str, Any]]) -> str:
+        validations = [record for record in records if "validation_loss" in record]
+        losses = [record["validation_loss"] for record in validations]
+        best = losses.index(min(losses[1:] or losses)) if losses else 0
+        parts = ["# Training", f"![loss by step]({PLOT_NAME})", "## Validation", "In nats per trained token."]
+        rows: list[list[object]] = [["step", "epoch", "loss", "against the base model", ""]]
+        for number, record in enumerate(validations):
+            change = f"{losses[number] - losses[0]:+.4f}"
+            mark = "best" if number == best else ""
+            rows.append([record["step"], record["epoch"], f"{losses[number]:.4f}", change, mark])
+        parts.append(_table(rows))
+        if self.samples.all:
+            parts.append("## Samples")
+        for sample in self.samples.all:
+            rows = [["", ""], ["they", sample.said], ["you", sample.mine]]
+            shown = {validations[number]["step"] for number in (0, best, -1)} & sample.answers.keys()
+            rows += [[f"after step {step}" if step else "base model", sample.answers[step]] for step in sorted(shown)]
+            parts.append(_table(rows))
+        run = {
+            "time": f"{timedelta(seconds=round(self.seconds))}",
+            "memory at the peak": f"{self.memory / 2**30:.2f} GiB",
+            **versions(),
+        }
+        for name, values in {**self._tables, "Run": run}.items():
+            parts += [f"## {name}", _table([["", ""], *map(list, values.items())])]
+        return "\n\n".join(parts) + "\n"
+
+
+def peak_memory() -> int:
+    """Bytes: of the GPU, what torch had at most; else of this process, resident."""
+    import torch
+
+    if torch.cuda.is_available() and torch.cuda.max_memory_allocated():
+        return torch.cuda.max_memory_allocated()
+    if sys.platform == "win32":
+        import psutil
+
+        return int(psutil.Process().memory_info().peak_wset)
+    import resource
+
+    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return most if sys.platform == "darwin" else most * 1024  # macOS counts bytes, others KiB
+
+
+def versions() -> dict[str, str]:
+    """What computed."""
+    found = {"Python": platform.python_version(), "system": platform.platform()}
+    for name in PACKAGES:
+        with suppress(importlib.metadata.PackageNotFoundError):
+            found[name] = importlib.metadata.version(name)
+    return found
+
+
+def _table(rows: Sequence[Sequence[object]]) -> str:
+    """A table of Markdown; its first row is the heading."""
+    heading, *body = [f"| {' | '.join(_text(str(cell)) for cell in row)} |" for row in rows]
+    return "\n".join([heading, "|" + " --- |" * len(rows[0]), *body])
+
+
+def _text(text: str) -> str:
+    """A text that shows as it is, on one line of Markdown."""
+    return MARKUP.sub(r"\\\1", text).replace("\r", "").replace("\n", "<br>")

@@ -27,6 +27,10 @@ class Progress:
     tokens_per_second: float
     """Real tokens, without padding, over the last steps; validation not counted."""
     seconds_left: float
+    base_loss: float = math.nan
+    """Validation loss of the base model."""
+    memory: int = 0
+    """Bytes at the peak so far, of the GPU or of this process; 0: not known."""
 
 
 class Watcher(transformers.TrainerCallback):  # type: ignore[misc]

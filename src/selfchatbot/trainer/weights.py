@@ -1,14 +1,29 @@
 """How much each trained token counts, where they don't count the same."""
 
 from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
 
 from selfchatbot.chat_format import IGNORED
+from selfchatbot.messages import read_starts
+from selfchatbot.parameters import TrainingParameters
 
 if TYPE_CHECKING:
     from datasets import Dataset
+
+
+def weighted(windows: "Dataset", parameters: TrainingParameters, conversations: Path) -> "Dataset":
+    """The windows of a JSONL file with the weights that ``parameters`` want, as they are where these want none.
+
+    Raises SelfChatBotError for a conversation without a start, where its age counts.
+    """
+    per_reply, half_life = parameters.loss_per == "reply", parameters.recency_half_life
+    if not per_reply and half_life is None:
+        return windows
+    newness = None if half_life is None else recency(list(read_starts(conversations)), half_life)
+    return with_weights(windows, newness, per_reply)
 
 
 def with_weights(windows: "Dataset", recency: list[float] | None, per_reply: bool) -> "Dataset":
