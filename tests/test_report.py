@@ -52,8 +52,8 @@ def test_samples_show_it_learning(tiny_model: Path, tmp_path: Path) -> None:
     assert not any("raining again" in answer for _, _, answer in first)
     assert all("raining again" in answer for _, _, answer in last)
     log = (tmp_path / "out" / "log.txt").read_text(encoding="utf-8")
-    assert "raining" not in log and "doing today" not in log
-    assert "raining" not in (tmp_path / "out" / "metrics.jsonl").read_text(encoding="utf-8")
+    assert "umbrella" not in log and "doing today" not in log
+    assert "umbrella" not in (tmp_path / "out" / "metrics.jsonl").read_text(encoding="utf-8")
 
 
 def test_samples_change_nothing_and_can_be_left_out(tiny_model: Path, tmp_path: Path) -> None:
@@ -171,4 +171,4 @@ def test_tensorboard_gets_the_losses(tiny_model: Path, tmp_path: Path) -> None:
     scalars = EventAccumulator(str(events)).Reload()
     losses = [event.value for event in scalars.Scalars("eval/loss")]
     assert losses[0] == pytest.approx(result.base_loss) and min(losses) == pytest.approx(result.best_loss)
-    assert b"raining" not in events.read_bytes()
+    assert b"umbrella" not in events.read_bytes()
