@@ -19,6 +19,7 @@ import pytest
 from conftest import Run, one_line_error
 from web_server import SlowPlayer, serving, tiny_player
 
+from selfchatbot.game import Game
 from selfchatbot.parameters import GenerationParameters
 from selfchatbot.web.stops import Stops
 
@@ -338,6 +339,29 @@ def test_a_client_that_leaves_stops_its_reply(slow: SlowPlayer) -> None:
             made = slow.made
             time.sleep(1)
             assert slow.made == made
+
+
+def test_the_game_tells_what_is_real_only_after_a_guess(player: SlowPlayer, tmp_path: Path) -> None:
+    reply = "well it was quite a long day"
+    line = {"messages": [*HEY, {"role": "assistant", "content": reply}]}
+    (tmp_path / "test.jsonl").write_text(json.dumps(line) + "\n", encoding="utf-8")
+    with serving(player, game=Game(player, tmp_path, tmp_path, "best", seed=3)) as address:
+        assert json.loads(ask(address, "/about")[2])["game"] is True
+        this = json.loads(ask(address, "/game/round", b"{}")[2])
+        assert set(this) == {"id", "context", "a", "b"} and this["context"] == HEY
+        assert reply in (this["a"], this["b"]) and this["a"] != this["b"]
+        for wrong, status in ((b"[]", 400), (b'{"id": []}', 400), (b'{"id": 7, "side": "a"}', 404), (b"{", 400)):
+            assert ask(address, "/game/guess", wrong)[0] == status
+        guess = {"id": this["id"], "side": "c"}
+        assert ask(address, "/game/guess", json.dumps(guess).encode())[0] == 400
+        guess["side"] = "a" if this["a"] == reply else "b"
+        status, _, content = ask(address, "/game/guess", json.dumps(guess).encode())
+        told = json.loads(content)
+        assert (status, told["right"], told["real"]) == (200, True, guess["side"])
+        assert told["score"].startswith("1 of 1 right")
+        assert ask(address, "/game/guess", json.dumps(guess).encode())[0] == 404
+        assert ask(address, "/game/round", b"{}")[0] == 404
+    assert reply not in (tmp_path / "game.jsonl").read_text(encoding="utf-8")
 
 
 def test_a_full_line_says_429_and_who_leaves_makes_room(slow: SlowPlayer) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from web_server import SlowPlayer, serving, tiny_player
 
+from selfchatbot.game import Game
 from selfchatbot.player import Piece
 
 playwright = pytest.importorskip("playwright.sync_api", reason="the page is tested with playwright: pip install it")
@@ -361,3 +362,42 @@ def test_a_server_that_is_gone_is_said_and_can_be_asked_again(browser: Browser, 
     expect(page.get_by_role("alert")).to_contain_text("can't be reached")
     assert answered(page) == "back again"
     page.close()
+
+
+def test_the_game_is_played_with_the_keyboard(browser: Browser, page: Page, player: PagePlayer, tmp_path: Path) -> None:
+    expect(page.get_by_role("link", name="Me or model?")).to_be_hidden()
+    turns = [
+        ("user", f"any news {TRAP}?"),
+        ("assistant", "not much, it rains"),
+        ("user", "still?"),
+        ("assistant", "it does!"),
+    ]
+    messages = [{"role": role, "content": text} for role, text in turns]
+    (tmp_path / "test.jsonl").write_text(json.dumps({"messages": messages}) + "\n", encoding="utf-8")
+    player.says = "here too"
+    real = {"not much, it rains", "it does!"}
+    with serving(player, game=Game(player, tmp_path, tmp_path, "best", seed=1)) as address:
+        other = browser.new_page()
+        other.goto(address)
+        other.get_by_role("link", name="Me or model?").click()
+        rights = 0
+        for number in (1, 2):
+            verdict = other.get_by_role("status")
+            expect(verdict).to_contain_text("One reply was really written")
+            expect(other.locator("button.answer:enabled")).to_have_count(2)
+            expect(other.locator(".turn.user").first).to_contain_text(f"any news {TRAP}?")
+            texts = other.locator(".answer .text").all_inner_texts()
+            assert "here too" in texts and set(texts) & real
+            assert not other.locator(".answer.real").count()
+            other.keyboard.press("a")
+            expect(verdict).to_contain_text(" was real. ")
+            rights += texts[0] in real
+            assert ("Right" if texts[0] in real else "Wrong") in verdict.inner_text()
+            assert f"{rights} of {number} right" in verdict.inner_text()
+            assert other.locator(".answer.real .text").inner_text() in real
+            other.keyboard.press("Enter")
+        expect(other.get_by_text("no more replies to guess")).to_be_visible()
+        assert other.title() == "Me or model?"
+        other.close()
+    records = [json.loads(line) for line in (tmp_path / "game.jsonl").read_text(encoding="utf-8").split("\n")[:-1]]
+    assert [record["right"] for record in records].count(True) == rights

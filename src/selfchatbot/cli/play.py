@@ -118,7 +118,7 @@ def _stage(chosen: argparse.Namespace) -> None:
         for number, reply in enumerate(player.replies(messages, parameters.num_return_sequences), 1):
             print(f"Response {number}: {reply}")
     elif chosen.type == "web":
-        web(player, listener, dataset, chosen.host, token)
+        web(player, listener, dataset, checkpoint, chosen.host, token)
     elif chosen.type == "game":
         from selfchatbot.cli.game import game
 

@@ -2,11 +2,13 @@
 
 import os
 import socket
+from contextlib import suppress
 from importlib.util import find_spec
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from selfchatbot.environment import Dataset
-from selfchatbot.errors import UsageError
+from selfchatbot.errors import SelfChatBotError, UsageError
 
 if TYPE_CHECKING:
     from selfchatbot.player import Player
@@ -30,9 +32,12 @@ def open_port(host: str, port: int, token: str | None) -> tuple[socket.socket, s
     return listen(host, port), token
 
 
-def web(player: "Player", listener: socket.socket, dataset: Dataset, host: str, token: str | None) -> None:
+def web(
+    player: "Player", listener: socket.socket, dataset: Dataset, checkpoint: Path, host: str, token: str | None
+) -> None:
     """Serve the page and the API until Ctrl-C or SIGTERM."""
     from selfchatbot.acquaintances import contact_messages
+    from selfchatbot.game import Game
     from selfchatbot.web.server import Server
 
     shown = socket.gethostname() if host in ("0.0.0.0", "::") else host
@@ -40,5 +45,8 @@ def web(player: "Player", listener: socket.socket, dataset: Dataset, host: str, 
     if token is not None and len(token) < SHORT_TOKEN:
         print(f"warning: a token of {len(token)} characters can be guessed: {SHORT_TOKEN} or more are safe")
     print(f"Talk to {dataset.name} at {url}/ (Ctrl-C ends it). For programs: {url}/v1", flush=True)
-    Server(player, dataset.name, host, token, contact_messages(dataset.preprocessed)).run([listener])
+    game = None
+    with suppress(SelfChatBotError):  # no test conversations: a page without the game
+        game = Game(player, dataset.preprocessed, dataset.results, checkpoint.name, player.parameters.seed)
+    Server(player, dataset.name, host, token, contact_messages(dataset.preprocessed), game=game).run([listener])
     print("The server has ended.")

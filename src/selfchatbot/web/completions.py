@@ -1,28 +1,19 @@
 """``/v1/chat/completions`` and ``/v1/models``, for any client of OpenAI's chat API."""
 
-import asyncio
-import logging
 from collections.abc import AsyncIterator, Generator
-from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Literal
 
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import Receive, Scope, Send
 
 from selfchatbot.parameters import GenerationParameters
 from selfchatbot.player import Player
+from selfchatbot.web.asking import as_api_error, body, given_up_on_disconnect, submit
 from selfchatbot.web.stops import Stops
 from selfchatbot.web.wire import DONE, Answer, ApiError, CompletionRequest, event, read_request
-from selfchatbot.web.worker import Busy, Job, Stopping, Worker
-
-MOST_BYTES = 4 * 2**20
-"""Of a request's body."""
-BODY_SECONDS = 30.0
-"""A body must have arrived by then."""
-
-logger = logging.getLogger("selfchatbot")
+from selfchatbot.web.worker import Job, Worker
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,32 +78,22 @@ class Completions:
         return JSONResponse(self._model)
 
     async def complete(self, request: Request) -> Response:
-        asked = read_request(await _body(request))
+        asked = read_request(await body(request))
         parameters = asked.parameters(self._player.parameters)
         usage = Usage()
-        try:
-            job = self._worker.submit(lambda: parts(self._player, asked, parameters, usage))
-        except Busy:
-            raise ApiError(
-                429,
-                f"{self._worker.longest_line} requests are waiting already: try again in a while",
-                "rate_limit_error",
-                code="rate_limit_exceeded",
-            ) from None
-        except Stopping as stopping:
-            raise _as_api_error(stopping) from None
+        job = submit(self._worker, lambda: parts(self._player, asked, parameters, usage))
         answer = Answer(str(self._model["id"]))
         if asked.stream:
             with_usage = asked.stream_options is not None and asked.stream_options.include_usage
             return EventStream(job, answer, asked.n or 1, usage if with_usage else None)
         texts, finishes = [""] * (asked.n or 1), ["stop"] * (asked.n or 1)
-        async with _given_up_on_disconnect(job, request.receive):
+        async with given_up_on_disconnect(job, request.receive):
             try:
                 async for part in job.items():
                     texts[part.choice] += part.text
                     finishes[part.choice] = part.finish or "stop"
             except Exception as error:
-                raise _as_api_error(error) from None
+                raise as_api_error(error) from None
         return JSONResponse(answer.whole(texts, finishes, usage.wire()))
 
 
@@ -127,12 +108,12 @@ class EventStream(Response):
         self._job, self._answer, self._count, self._usage = job, answer, count, usage
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        async with _given_up_on_disconnect(self._job, receive):
+        async with given_up_on_disconnect(self._job, receive):
             items = self._job.items()
             try:  # the status is sent when the model has begun, so that what goes wrong before has one of its own
                 first = await anext(items, None)
             except Exception as error:
-                await _as_api_error(error).response()(scope, receive, send)
+                await as_api_error(error).response()(scope, receive, send)
                 return
             await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
             async for chunk in self._chunks(first, items):
@@ -151,59 +132,8 @@ class EventStream(Response):
                     yield self._answer.chunk(part.choice, {}, part.finish)
                 part = await anext(items, None)
         except Exception as error:
-            yield event(_as_api_error(error).body)
+            yield event(as_api_error(error).body)
             return
         if self._usage is not None:
             yield self._answer.usage(self._usage.wire())
         yield DONE
-
-
-@asynccontextmanager
-async def _given_up_on_disconnect(job: Job[Part], receive: Receive) -> AsyncIterator[None]:
-    """Give ``job`` up as soon as the client is gone, also while it waits in line, and at the latest at the end."""
-
-    async def watch() -> None:
-        while (await receive())["type"] != "http.disconnect":
-            pass
-        job.give_up()
-
-    watcher = asyncio.create_task(watch())
-    try:
-        yield
-    finally:
-        job.give_up()
-        watcher.cancel()
-        with suppress(asyncio.CancelledError):
-            await watcher
-
-
-async def _body(request: Request) -> bytes:
-    """The whole body. Raises ApiError for another type than JSON, too large a body and too slow a client."""
-    # A page of somebody else can send other types without asking first; JSON it can't.
-    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
-        raise ApiError(415, "Content-Type must be application/json")
-    too_large = ApiError(413, f"a request may have {MOST_BYTES:,} bytes")
-    if int(request.headers.get("content-length", 0)) > MOST_BYTES:
-        raise too_large
-    body = bytearray()
-    try:
-        async with asyncio.timeout(BODY_SECONDS):
-            async for piece in request.stream():
-                body += piece
-                if len(body) > MOST_BYTES:
-                    raise too_large
-    except TimeoutError:
-        raise ApiError(408, f"the request did not arrive within {BODY_SECONDS:.0f} seconds") from None
-    except ClientDisconnect:
-        raise ApiError(400, "the client has left") from None
-    return bytes(body)
-
-
-def _as_api_error(error: Exception) -> ApiError:
-    if isinstance(error, ApiError):
-        return error
-    if isinstance(error, Stopping):
-        return ApiError(503, "the server is stopping", "server_error")
-    # What the error says could repeat what was said to the model.
-    logger.error("a reply failed (%s)", type(error).__name__)
-    return ApiError(500, f"the model failed ({type(error).__name__})", "server_error")

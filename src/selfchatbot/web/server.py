@@ -21,9 +21,11 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
+from selfchatbot.game import Game
 from selfchatbot.player import Player
 from selfchatbot.web.completions import Completions
 from selfchatbot.web.guard import Guard
+from selfchatbot.web.guessing import Guessing
 from selfchatbot.web.wire import MOST_TOKENS, ApiError
 from selfchatbot.web.worker import Worker
 
@@ -51,10 +53,12 @@ def application(
     host: str = "127.0.0.1",
     token: str | None = None,
     contacts: Mapping[str, str] | None = None,
+    game: Game | None = None,
 ) -> Starlette:
     """The page and the API.
 
-    ``name`` is whose voice it is; ``contacts`` are the system messages that tell the model with whom it talks.
+    ``name`` is whose voice it is; ``contacts`` are the system messages that tell the model with whom it talks; ``game``
+    is played on a page of its own.
     """
     completions = Completions(player, worker, name, int(time.time()))
 
@@ -62,8 +66,9 @@ def application(
         parameters = player.parameters.model_dump(include=set(PAGE_PARAMETERS))
         parameters["max_new_tokens"] = min(parameters["max_new_tokens"], MOST_TOKENS)
         known = [{"name": contact, "system": system} for contact, system in (contacts or {}).items()]
-        return JSONResponse({"name": name, "parameters": parameters, "contacts": known})
+        return JSONResponse({"name": name, "parameters": parameters, "contacts": known, "game": game is not None})
 
+    guessing = [] if game is None else _game_routes(Guessing(game, worker))
     files = {f"/{file.name}" for file in ASSETS.iterdir()}
     return Starlette(
         routes=[
@@ -76,11 +81,19 @@ def application(
                 ],
             ),
             Route("/about", about),
+            *guessing,
             Mount("/", Assets(directory=ASSETS, html=True)),
         ],
         middleware=[Middleware(Guard, host=host, token=token, open_paths=("/", *files))],
         exception_handlers={ApiError: _told, HTTPException: _told, Exception: _told},
     )
+
+
+def _game_routes(guessing: Guessing) -> list[Route]:
+    return [
+        Route("/game/round", guessing.next_round, methods=["POST"]),
+        Route("/game/guess", guessing.guess, methods=["POST"]),
+    ]
 
 
 async def _told(request: Request, error: Exception) -> Response:
@@ -104,10 +117,11 @@ class Server(uvicorn.Server):
         token: str | None = None,
         contacts: Mapping[str, str] | None = None,
         longest_line: int = LONGEST_LINE,
+        game: Game | None = None,
     ) -> None:
         self._worker = Worker(longest_line)
         config = uvicorn.Config(
-            application(player, self._worker, name, host, token, contacts),
+            application(player, self._worker, name, host, token, contacts, game),
             http="h11",
             loop="asyncio",
             ws="none",

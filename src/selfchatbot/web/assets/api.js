@@ -18,7 +18,7 @@ export function useToken(value) {
   save("token", value, "sessionStorage");
 }
 
-/** @returns {Promise<{name: string, parameters: object, contacts: {name: string, system: string}[]}>} */
+/** @returns {Promise<{name: string, parameters: object, contacts: {name: string, system: string}[], game: boolean}>} */
 export async function about() {
   return (await ask("about")).json();
 }
@@ -40,6 +40,16 @@ export async function* reply(messages, parameters, signal) {
     if (piece) yield piece;
   }
   throw new ServerError(0, "The connection was cut.");
+}
+
+/** @returns {Promise<{id: string, context: {role: string, content: string}[], a: string, b: string}>} */
+export async function nextRound() {
+  return (await ask("game/round", { method: "POST", body: "{}" })).json();
+}
+
+/** @returns {Promise<{right: boolean, real: "a" | "b", score: string}>} */
+export async function guess(id, side) {
+  return (await ask("game/guess", { method: "POST", body: JSON.stringify({ id, side }) })).json();
 }
 
 async function ask(path, options = {}) {

@@ -30,6 +30,7 @@ async function begin() {
     part("welcome-text").textContent = `A model that writes like ${name}. Say something to begin.`;
     setUp(model.parameters);
     offerContacts(model.contacts);
+    part("game").hidden = !model.game;
     setStatus("ready");
     render();
     message.focus();

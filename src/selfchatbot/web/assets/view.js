@@ -4,18 +4,18 @@ const log = document.getElementById("log");
 const scroll = document.getElementById("scroll");
 
 /**
- * Show a conversation anew.
+ * Show a conversation anew, with the actions that are given.
  * @param {{role: string, content: string, cut?: boolean}[]} turns
- * @param {{name: string, retry: () => void, edit: (index: number) => void}} actions
+ * @param {{name: string, other?: string, retry?: () => void, edit?: (index: number) => void}} actions
  */
-export function show(turns, { name, retry, edit }) {
+export function show(turns, { name, other, retry, edit }) {
   log.classList.remove("busy");
-  log.replaceChildren(...turns.map((turn) => turnElement(turn, name)));
+  log.replaceChildren(...turns.map((turn) => turnElement(turn, name, other)));
   [...log.children].forEach((element, index) => {
     const last = index === turns.length - 1;
     const mine = turns[index].role === "user";
-    if (mine) addTool(element, "edit", "Edit", () => edit(index));
-    if (last) addTool(element, "retry", mine ? "Get a reply" : "Retry", retry);
+    if (mine && edit) addTool(element, "edit", "Edit", () => edit(index));
+    if (last && retry) addTool(element, "retry", mine ? "Get a reply" : "Retry", retry);
     element.classList.toggle("last", index >= turns.length - 2);
   });
   toEnd();
@@ -63,9 +63,9 @@ function bubbles(text) {
   return text.split("\n").filter((line) => line.trim());
 }
 
-function turnElement({ role, content, cut }, name) {
+function turnElement({ role, content, cut }, name, other = "You") {
   const element = make("li", `turn ${role}`);
-  element.append(make("span", "hidden", role === "user" ? "You: " : `${name}: `));
+  element.append(make("span", "hidden", `${role === "user" ? other : name}: `));
   const texts = role === "user" ? [content] : bubbles(content);
   element.append(...texts.map((text) => make("div", "bubble", text)));
   if (cut) element.append(make("span", "cut", "stopped"));

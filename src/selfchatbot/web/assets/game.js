@@ -1,0 +1,75 @@
+/** "Me or model?": two replies to what was said before; which one is real is known to the server alone. */
+
+import { about, guess, nextRound } from "./api.js";
+import { load } from "./store.js";
+import { note, show } from "./view.js";
+
+const part = (id) => document.getElementById(id);
+const sides = ["a", "b"];
+/** The round that waits for a guess; empty: none. */
+let open = "";
+
+async function begin() {
+  document.documentElement.dataset.theme = load("theme", "auto");
+  try {
+    const { name } = await about();
+    part("status").textContent = `Which reply is ${name}'s own?`;
+    await next(name);
+    part("next").addEventListener("click", () => next(name));
+  } catch (error) {
+    fail(error);
+  }
+}
+
+async function next(name) {
+  part("next").hidden = true;
+  part("answers").hidden = true;
+  part("verdict").textContent = "The model is writing its reply…";
+  try {
+    const round = await nextRound();
+    show(round.context, { name, other: "The other side" });
+    for (const side of sides) {
+      part(side).querySelector(".text").textContent = round[side];
+      part(side).className = "answer";
+      part(side).disabled = false;
+    }
+    part("answers").hidden = false;
+    part("verdict").textContent = "One reply was really written, the other one is the model's.";
+    open = round.id;
+    part("b").scrollIntoView({ block: "nearest" });
+    part("a").focus({ preventScroll: true });
+  } catch (error) {
+    fail(error);
+  }
+}
+
+async function choose(side) {
+  if (!open) return;
+  const id = open;
+  open = "";
+  try {
+    const { right, real, score } = await guess(id, side);
+    for (const one of sides) {
+      part(one).disabled = true;
+      part(one).classList.toggle("real", one === real);
+    }
+    part("verdict").textContent = `${right ? "Right" : "Wrong"}: ${real.toUpperCase()} was real. ${score}`;
+    part("next").hidden = false;
+    part("next").focus();
+  } catch (error) {
+    fail(error);
+  }
+}
+
+function fail(error) {
+  part("verdict").textContent = "";
+  note(error.status === 401 ? "This server wants its token: go back to the conversation and enter it." : error.message);
+}
+
+for (const side of sides) part(side).addEventListener("click", () => choose(side));
+document.addEventListener("keydown", (event) => {
+  const key = event.key.toLowerCase();
+  if (sides.includes(key) && !event.ctrlKey && !event.metaKey && !event.altKey) choose(key);
+});
+
+begin();
