@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -33,6 +34,42 @@ data, output = map(Path, sys.argv[1:])
 parameters = read_parameters(data / "parameters.json", TrainingParameters)
 Trainer(parameters, data, output, machine=Machine("cpu", torch.float32)).train()
 """
+# Ends itself just before it does something for the n-th time.
+KILLED = """
+import os, signal, sys
+
+event, name, times = sys.argv[3], sys.argv[4], int(sys.argv[5])
+
+def kill(happening, arguments):
+    global times
+    if happening == event and name in str(arguments[0]):
+        times -= 1
+        if not times:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+sys.addaudithook(kill)
+del sys.argv[3:]
+"""
+# As a user runs it, on a disk that becomes full while a step is reported.
+FILLED = """
+import os, sys, torch
+from pathlib import Path
+from selfchatbot.cli.shell import run
+from selfchatbot.models import Machine
+from selfchatbot.parameters import TrainingParameters, read_parameters
+from selfchatbot.trainer import Trainer
+
+data, output, step = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])
+
+def fill(progress):
+    if progress.step == step:
+        status = os.statvfs(output)
+        with (output.parent / "filling").open("wb") as file:
+            file.write(bytes(status.f_bavail * status.f_frsize - 40_000))
+
+parameters = read_parameters(data / "parameters.json", TrainingParameters)
+sys.exit(run(Trainer(parameters, data, output, fill, machine=Machine("cpu", torch.float32)).train))
+"""
 KILLS = int(os.environ.get("SELFCHATBOT_TEST_KILLS", "4"))
 
 
@@ -42,7 +79,7 @@ def train(data: Path, output: Path, stop_at: int | None = None, restart: bool = 
             os.kill(os.getpid(), signal.SIGINT)
 
     parameters = read_parameters(data / "parameters.json", TrainingParameters).model_copy(update=changes)
-    Trainer(parameters, data, output, progressed, CPU, restart).train()
+    Trainer(parameters, data, output, progressed, machine=CPU, restart=restart).train()
 
 
 def records(output: Path) -> list[dict[str, object]]:
@@ -107,9 +144,71 @@ def test_killed_at_random_moments(tiny_model: Path, tmp_path: Path) -> None:
     assert not list(output.glob(".*.partial-*"))
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
+@pytest.mark.parametrize(
+    ("happening", "left"),
+    [
+        (("open", "step-14.partial", "1"), "checkpoints/.step-14.partial-*/weights.safetensors"),
+        (("os.rename", "step-14.partial", "1"), "checkpoints/.step-14.partial-*/state.json"),
+        (("os.rename", ".best.partial", "2"), ".best.old/adapter_model.safetensors"),
+    ],
+    ids=["checkpoint half written", "checkpoint not in place", "best moved aside"],
+)
+def test_killed_while_saving(happening: tuple[str, ...], left: str, tiny_model: Path, tmp_path: Path) -> None:
+    data = write_training_data(tmp_path / "data", tiny_model, epochs=1, checkpoint_minutes=1e-6)
+    train(data, tmp_path / "undisturbed")
+    output = tmp_path / "killed"
+    command = [sys.executable, "-c", KILLED + SCRIPT, str(data), str(output), *happening]
+    assert subprocess.run(command, capture_output=True, check=False).returncode == -signal.SIGKILL
+    assert len(list(output.glob(left))) == 1
+    train(data, output)
+    same(tmp_path / "undisturbed", output)
+    assert not list(output.rglob(".*.partial-*"))
+
+
 def _newest(output: Path) -> str | None:
     names = [path.name for path in (output / "checkpoints").glob("step-*")]
     return max(names, key=lambda name: int(name.removeprefix("step-")), default=None)
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of 4 MiB."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    options = ["-t", "tmpfs", "-o", f"size=4m,uid={os.getuid()}", "tmpfs", str(folder)]
+    root = [] if os.getuid() == 0 else ["sudo", "-n"]
+    try:
+        subprocess.run([*root, "mount", *options], check=True, capture_output=True)
+    except (OSError, subprocess.CalledProcessError):
+        pytest.skip("no right to mount a small disk")
+    yield folder
+    subprocess.run([*root, "umount", "--lazy", str(folder)], check=True)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="a small disk is one in memory")
+@pytest.mark.parametrize(("step", "file"), [(17, "checkpoints"), (20, "best")])
+def test_a_full_disk_in_the_middle_of_saving(
+    step: int, file: str, tiny_model: Path, tmp_path: Path, small_disk: Path
+) -> None:
+    # Validation, and with it best/, comes before the checkpoint of the same step.
+    parameters = {"epochs": 2, "checkpoint_minutes": 1e-6, "evaluations_per_epoch": 2, "lora_r": 64}
+    data = write_training_data(tmp_path / "data", tiny_model, **parameters)
+    train(data, tmp_path / "undisturbed")
+    output = small_disk / "out"
+    done = subprocess.run(
+        [sys.executable, "-c", FILLED, str(data), str(output), str(step)], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1, done.stderr
+    assert "Traceback" not in done.stderr
+    (line,) = (line for line in done.stderr.split("\n") if "error" in line)
+    assert f"{output / file}" in line and "free some space and run the same command again" in line
+    assert _newest(output) == f"step-{step - 1}"
+    assert weights(output / "best")
+    assert not [path for path in output.rglob(".*partial*") if path.is_dir()]
+    (small_disk / "filling").unlink()
+    train(data, output)
+    same(tmp_path / "undisturbed", output)
 
 
 def test_at_most_two_checkpoints_are_kept(tiny_model: Path, tmp_path: Path) -> None:

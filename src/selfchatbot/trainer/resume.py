@@ -13,14 +13,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from transformers.trainer import TRAINER_STATE_NAME
 
 from selfchatbot import ranks
-from selfchatbot.atomic import atomic_directory
 from selfchatbot.errors import SelfChatBotError, UsageError
 from selfchatbot.parameters import TrainingParameters
+from selfchatbot.trainer.checkpoints import whole_folder
 
 FOLDER_NAME = "checkpoints"
 KEPT = 2
@@ -72,15 +71,9 @@ class Checkpoints:
         if ranks.rank():
             return
         self.folder.mkdir(exist_ok=True)
-        with atomic_directory(self.folder / f"step-{step}") as partial:
-            try:
-                for name, values in tensors.items():
-                    save_file({key: value.contiguous() for key, value in values.items()}, partial / name)
-            except SafetensorError as error:
-                raise SelfChatBotError(
-                    f"{self.folder}: a checkpoint can't be written ({error}): free some space and run the same command "
-                    "again, it goes on from the checkpoint before"
-                ) from error
+        with whole_folder(self.folder / f"step-{step}") as partial:
+            for name, values in tensors.items():
+                save_file({key: value.contiguous() for key, value in values.items()}, partial / name)
             for name, values in ((TRAINER_STATE_NAME, trainer), (STATE, {"run": self._run, **state})):
                 (partial / name).write_text(json.dumps(values, indent=1), encoding="utf-8", newline="\n")
         for old in self._all()[:-KEPT]:
@@ -135,7 +128,8 @@ def load_optimizer(checkpoint: Path, groups: list[dict[str, Any]], optimizer: An
     state: dict[int, dict[str, torch.Tensor]] = {}
     for key, value in load_file(checkpoint / OPTIMIZER).items():
         number, name = key.split(".", 1)
-        state.setdefault(int(number), {})[name] = _spread(value, parameters[int(number)])
+        # A copy: what is used must not hold on to a file that will be removed.
+        state.setdefault(int(number), {})[name] = _spread(value.clone(), parameters[int(number)])
     groups = [{key: tuple(v) if key == "betas" else v for key, v in group.items()} for group in groups]
     optimizer.load_state_dict({"state": state, "param_groups": groups})
 

@@ -1,0 +1,179 @@
+"""Several processes train as one does with as many times the batch: real processes on the CPU, over gloo."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from conftest import write_training_data
+from safetensors.torch import load_file
+
+from selfchatbot.errors import UsageError
+from selfchatbot.models import Machine
+from selfchatbot.parameters import TrainingParameters, read_parameters
+from selfchatbot.trainer import Progress, Trainer
+from selfchatbot.trainer.stopping import Stopped
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
+CPU = Machine("cpu", torch.float32)
+VARIABLES = {**os.environ, "OMP_NUM_THREADS": "1"}
+LAUNCH = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+# A run that its launcher is told to end after a step.
+SCRIPT = """
+import os, signal, sys, time, torch
+from pathlib import Path
+from selfchatbot.cli.shell import run
+from selfchatbot.models import Machine
+from selfchatbot.parameters import TrainingParameters, read_parameters
+from selfchatbot.trainer import Trainer
+
+data, output, last = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])
+
+def progressed(progress):
+    if progress.step == last and os.environ["RANK"] == "0":
+        os.kill(os.getppid(), signal.SIGTERM)
+        time.sleep(2)
+
+parameters = read_parameters(data / "parameters.json", TrainingParameters)
+trainer = Trainer(parameters, data, output, progressed, machine=Machine("cpu", torch.float32))
+sys.exit(run(lambda: trainer.train()))
+"""
+# accelerate spreads weights over GPUs only: here two CPUs pass for them.
+FSDP = """
+import os, torch
+os.environ.update(ACCELERATE_USE_FSDP="true", FSDP_VERSION="2", FSDP_AUTO_WRAP_POLICY="TRANSFORMER_BASED_WRAP")
+os.environ.update(FSDP_RESHARD_AFTER_FORWARD="true", ACCELERATE_TORCH_DEVICE="cpu")
+from accelerate.state import DistributedType, PartialState
+PartialState._prepare_backend = lambda *_, **__: ("gloo", DistributedType.MULTI_GPU)
+torch.distributed.init_process_group("gloo")
+"""
+
+# The second process runs out of memory once, alone.
+FULL = """
+import os, torch
+from selfchatbot.trainer.loss import LabelledLoss
+loss, calls = LabelledLoss.__call__, []
+
+def failing(*arguments):
+    calls.append(1)
+    if os.environ["RANK"] == "1" and len(calls) == 6:
+        raise torch.OutOfMemoryError("CUDA out of memory.")
+    return loss(*arguments)
+
+LabelledLoss.__call__ = failing
+"""
+
+
+def write_data(folder: Path, model: Path, batch_size: int, **parameters: object) -> Path:
+    # Dropout is another one in each process. With this max_length a batch has a single window, and three have three.
+    common = {"epochs": 2, "lora_dropout": 0.0, "choose_sampling": False, "max_length": 110}
+    return write_training_data(folder, model, batch_size=batch_size, **(common | parameters))
+
+
+def train_alone(data: Path, output: Path, stop_at: int | None = None) -> None:
+    def progressed(progress: Progress) -> None:
+        if progress.step + 1 == stop_at:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    Trainer(read_parameters(data / "parameters.json", TrainingParameters), data, output, progressed, machine=CPU).train()
+
+
+def train_together(data: Path, output: Path, last: int = 0, before: str = "") -> str:
+    """What two processes write on stderr."""
+    script = output.parent / "script.py"
+    script.write_text(before + SCRIPT, encoding="utf-8")
+    command = [*LAUNCH, str(script), str(data), str(output), str(last)]
+    done = subprocess.run(command, env=VARIABLES, capture_output=True, text=True, timeout=120, check=False)
+    assert (done.returncode == 0) == (not last), done.stderr
+    return done.stderr
+
+
+def same(one: Path, other: Path) -> None:
+    """Two runs had the same losses and ended with the same weights, but for the order in which floats were added."""
+    records = [
+        [json.loads(line) for line in (output / "metrics.jsonl").read_text(encoding="utf-8").strip().split("\n")]
+        for output in (one, other)
+    ]
+    losses = [
+        [(record["step"], record.get("loss", record.get("validation_loss"))) for record in run] for run in records
+    ]
+    assert [step for step, _ in losses[0]] == [step for step, _ in losses[1]]
+    assert [loss for _, loss in losses[0]] == pytest.approx([loss for _, loss in losses[1]], abs=1e-5)
+    for name in ("best", "final"):
+        assert {path.name for path in (one / name).iterdir()} == {path.name for path in (other / name).iterdir()}
+        first, second = (load_file(next((output / name).glob("*.safetensors"))) for output in (one, other))
+        assert first.keys() == second.keys()
+        assert all(torch.allclose(first[key], second[key], atol=1e-5) for key in first)
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One process with batches of two."""
+    folder = tmp_path_factory.mktemp("alone")
+    train_alone(write_data(folder / "data", tiny_model, 2), folder / "out")
+    return folder / "out"
+
+
+def test_two_processes_are_one_with_the_doubled_batch(environment: Path, tiny_model: Path, undisturbed: Path) -> None:
+    write_data(environment / "preprocessed" / "Dataset_1_x", tiny_model, 1)
+    accelerate = [sys.executable, "-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes", "2"]
+    command = [*accelerate, "--main_process_port", "0", "-m", "selfchatbot.cli.train", "-d", "1"]
+    done = subprocess.run(
+        command, cwd=environment, env=VARIABLES, capture_output=True, text=True, timeout=120, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    results = environment / "results" / "Dataset_1_x"
+    same(results, undisturbed)
+    assert {path.name for path in results.iterdir()} == {path.name for path in undisturbed.iterdir()}
+    assert done.stdout.count("best/ and final/ are in") == 1
+    assert done.stderr.count("validation loss of the base model") == 1
+    log = (results / "log.txt").read_text(encoding="utf-8")
+    assert log.count("validation loss of the base model") == 1
+
+
+def test_one_process_killed_ends_the_other_with_one_line(environment: Path, tiny_model: Path) -> None:
+    psutil = pytest.importorskip("psutil")
+    data = environment / "preprocessed" / "Dataset_1_x"
+    write_data(data, tiny_model, 1, epochs=1000, learning_rate=1e-5, early_stopping_patience=10_000)
+    command = [*LAUNCH, "-m", "selfchatbot.cli.train", "-d", "1"]
+    launcher = subprocess.Popen(command, cwd=environment, env=VARIABLES, stderr=subprocess.PIPE, text=True)
+    best = environment / "results" / "Dataset_1_x" / "best"
+    deadline = time.monotonic() + 120
+    while not best.exists() and launcher.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.05)
+    (second,) = (child for child in psutil.Process(launcher.pid).children() if child.environ().get("RANK") == "1")
+    second.kill()
+    _, stderr = launcher.communicate(timeout=60)
+    assert launcher.returncode != 0
+    assert stderr.count("error: another process of this run has ended: the same command goes on") == 1, stderr
+    assert "selfchatbot/" not in stderr  # the launcher has a traceback of its own, we have none
+
+
+@pytest.mark.parametrize("before", ["", FSDP], ids=["ddp", "fsdp"])
+def test_stopped_with_two_processes_goes_on_with_one(
+    before: str, tiny_model: Path, tmp_path: Path, undisturbed: Path
+) -> None:
+    output = tmp_path / "out"
+    stderr = train_together(write_data(tmp_path / "two", tiny_model, 1), output, 3, before)
+    assert stderr.count("The same command goes on from there") == 1, stderr
+    assert list((output / "checkpoints").iterdir())
+    train_alone(write_data(tmp_path / "one", tiny_model, 2), output)
+    same(output, undisturbed)
+
+
+def test_stopped_with_one_process_goes_on_with_two_and_little_memory(
+    tiny_model: Path, tmp_path: Path, undisturbed: Path
+) -> None:
+    output = tmp_path / "out"
+    with pytest.raises(Stopped):
+        train_alone(write_data(tmp_path / "one", tiny_model, 2), output, 3)
+    data = write_data(tmp_path / "two", tiny_model, 1)
+    with pytest.raises(UsageError, match=r"batch_size times processes was 2 and is 1: change it back"):
+        train_alone(data, output)
+    train_together(data, output, before=FULL)
+    same(output, undisturbed)
