@@ -21,16 +21,14 @@ from filelock import FileLock, Timeout
 
 from selfchatbot import ranks
 from selfchatbot.atomic import remove_leftovers, restore_directory
-from selfchatbot.chat_format import ChatFormat
 from selfchatbot.errors import SelfChatBotError
-from selfchatbot.models import Machine, load_config, load_tokenizer, quiet, this_machine, window
+from selfchatbot.models import Machine, quiet, this_machine
 from selfchatbot.parameters import GenerationParameters, TrainingParameters, hand_over
 from selfchatbot.trainer.arguments import training_arguments
 from selfchatbot.trainer.checkpoints import save_checkpoint
-from selfchatbot.trainer.data import counts, replies
-from selfchatbot.trainer.estimate import choose
 from selfchatbot.trainer.loop import Loop, out_of_memory
 from selfchatbot.trainer.method import trainable_model
+from selfchatbot.trainer.preparation import LESS_MEMORY, conversations_file, prepare, summary
 from selfchatbot.trainer.report import LOG_NAME, Report, log_file
 from selfchatbot.trainer.resume import FOLDER_NAME, Checkpoints, read_state
 from selfchatbot.trainer.samples import Sample, Samples
@@ -38,10 +36,8 @@ from selfchatbot.trainer.stopping import Stopped, on_signals
 from selfchatbot.trainer.trackers import check_trackers
 from selfchatbot.trainer.watcher import Progress, Watcher
 from selfchatbot.trainer.weights import weighted
-from selfchatbot.trainer.windows import tokenized
 
 if TYPE_CHECKING:
-    from datasets import Dataset
     from transformers import PreTrainedTokenizerBase
 
 logger = logging.getLogger(__name__)
@@ -110,7 +106,7 @@ class Trainer:
                 remove_leftovers(self.output)
                 for name in (BEST, FINAL):
                     restore_directory(self.output / name)
-            files = [self._file("train"), self._file("validation")]
+            files = [conversations_file(self.data, name) for name in ("train", "validation")]
             checkpoints = Checkpoints(self.output / FOLDER_NAME, self.parameters, files)
             if self._restart:
                 checkpoints.clear()
@@ -126,8 +122,7 @@ class Trainer:
                 if not out_of_memory(error):
                     raise
                 raise SelfChatBotError(
-                    'out of memory: close other programs, lower max_length, or use type_fine_tune "qlora" or a smaller '
-                    "model; what was saved last is still there, and the same command goes on from it"
+                    f"out of memory: {LESS_MEMORY}; the same command goes on from what was saved last"
                 ) from error
 
     def _lock(self) -> AbstractContextManager[Any]:
@@ -145,22 +140,12 @@ class Trainer:
         parameters = self.parameters
         logger.info("%s of %s on %s", parameters.type_fine_tune, parameters.model, machine.device)
         transformers.set_seed(parameters.seed)  # before the adapters are made: they begin at random
-        tokenizer = load_tokenizer(parameters.model)
-        chat_format = ChatFormat(tokenizer)
-        config = load_config(parameters.model)
-        max_length = window(config, parameters.max_length)
-        if max_length < parameters.max_length:
-            logger.info("max_length %d is more than the model takes: cut to %d", parameters.max_length, max_length)
         # Before the model is loaded, so that an empty file is said at once.
-        train, validation = (self._windows(name, chat_format, max_length) for name in ("train", "validation"))
-        choice = choose(parameters, config, machine, counts(train), max_length)
-        if not ranks.sharded():
-            logger.info("%s", choice)
-        chosen = parameters.model_copy(update={"gradient_checkpointing": choice.gradient_checkpointing})
-        model = trainable_model(chosen, machine)
-        train = weighted(train, parameters, self._file("train"))
+        prepared = prepare(parameters, self.data, machine)
+        tokenizer, max_length = prepared.chat_format.tokenizer, prepared.max_length
+        model = trainable_model(prepared.parameters, machine)
+        train = weighted(prepared.train, parameters, conversations_file(self.data, "train"))
         hand_over(self.output, GenerationParameters.start_values(parameters.model, max_length))
-        step_tokens = parameters.batch_size * max_length
         told = None
         if resumed is not None:
             own = read_state(resumed)["own"]
@@ -169,9 +154,9 @@ class Trainer:
             logger.info("going on with the unfinished run after step %d", told["step"])
         self._report = Report(
             self.output,
-            Samples(self._file("validation"), parameters.samples, chat_format, max_length),
+            Samples(conversations_file(self.data, "validation"), parameters.samples, prepared.chat_format, max_length),
             {
-                "Data": {"train": _summary(train), "validation": _summary(validation)},
+                "Data": {"train": summary(train), "validation": summary(prepared.validation)},
                 "Parameters": parameters.model_dump(),
                 "Machine": {"device": machine.device, "numbers": machine.dtype, "processes": ranks.count()},
             },
@@ -188,9 +173,9 @@ class Trainer:
                 parameters, machine, self.output if parameters.report_to else scratch, resumed is not None
             ),
             train=train,
-            validation=validation,
-            step_tokens=step_tokens * ranks.count(),
-            micro_tokens=choice.micro_tokens,
+            validation=prepared.validation,
+            step_tokens=prepared.step_tokens * ranks.count(),
+            micro_tokens=prepared.choice.micro_tokens,
             checkpoints=checkpoints,
             own_state=lambda: {"result": asdict(self.result), "report": self._report.state(loop.state.global_step)},
             callbacks=[watcher],
@@ -279,19 +264,6 @@ class Trainer:
         arguments.logging_steps = max(1, steps // 500)
         logger.info("%d steps: %d an epoch", steps, steps_per_epoch)
 
-    def _file(self, name: str) -> Path:
-        path = self.data / f"{name}.jsonl"
-        if not path.is_file():
-            raise SelfChatBotError(f"{path} is not there: run selfChatBot_preprocess first")
-        return path
-
-    def _windows(self, name: str, chat_format: ChatFormat, max_length: int) -> "Dataset":
-        windows = tokenized(self._file(name), chat_format, max_length, keep=ranks.rank() == 0)
-        if not any(counts(windows)[1]):
-            raise SelfChatBotError(f"{self._file(name)}: no reply of yours in it: run selfChatBot_preprocess again")
-        logger.info("%s: %s", name, _summary(windows))
-        return windows
-
     def _interrupted(self, step: int, saved: bool) -> str:
         if self.result.best_step:
             there = f"best/ is the model after step {self.result.best_step}"
@@ -301,15 +273,6 @@ class Trainer:
             there = "there is no best/ yet"
         goes_on = "from there" if saved else "where it was saved last"
         return f"stopped after step {step}; {there}. The same command goes on {goes_on}, --restart begins anew."
-
-
-def _summary(windows: "Dataset") -> str:
-    tokens, trained = map(sum, counts(windows))
-    conversations = len(set(windows["conversation"]))
-    return (
-        f"{conversations} conversations with {replies(windows)} replies in {len(windows)} windows, {tokens} tokens, "
-        f"{trained} of them trained"
-    )
 
 
 __all__ = ["Progress", "Result", "Trainer"]

@@ -132,7 +132,7 @@ def need(
         weights = size * shape.parameters + 4 * own
     else:
         weights = round(FOUR_BIT * shape.linear) + 4 * (shape.parameters - shape.linear) + 4 * own
-    layer = piece.tokens * size * _kept(parameters, shape)
+    layer = piece.tokens * size * kept_numbers(parameters, shape)
     activations = layer * shape.layers
     if gradient_checkpointing:
         activations = layer + piece.tokens * size * shape.hidden * shape.layers
@@ -142,10 +142,12 @@ def need(
     shared = weights + gradients + 8 * own
     if shards > 1:
         shared = shared // shards + 2 * weights // shape.layers
+    if parameters.type_fine_tune == "qlora" and machine.device == "cpu":
+        return max(shared + activations, weights + size * shape.parameters + LIBRARIES)
     return shared + activations
 
 
-def _kept(parameters: TrainingParameters, shape: Shape) -> int:
+def kept_numbers(parameters: TrainingParameters, shape: Shape) -> int:
     """Numbers that a layer keeps of each token for its backward pass."""
     h, q, k, f = shape.hidden, shape.queries, shape.keys, shape.intermediate
     if parameters.type_fine_tune == "fine_tune":
@@ -218,10 +220,10 @@ def free(device: str) -> int:
         return int(torch.cuda.mem_get_info()[0])
     if device == "mps":
         return int(torch.mps.recommended_max_memory() - torch.mps.driver_allocated_memory())
-    return max(0, min([int(psutil.virtual_memory().available), *_of_container(), *_of_process()]))
+    return max(0, min([int(psutil.virtual_memory().available), *left_in_container(), *left_in_process()]))
 
 
-def _of_process() -> list[int]:
+def left_in_process() -> list[int]:
     try:
         import resource
     except ImportError:  # Windows
@@ -230,7 +232,7 @@ def _of_process() -> list[int]:
     return [] if limit == resource.RLIM_INFINITY else [limit - int(psutil.Process().memory_info().vms)]
 
 
-def _of_container(groups: Path = Path("/proc/self/cgroup"), mounted: Path = Path("/sys/fs/cgroup")) -> list[int]:
+def left_in_container(groups: Path = Path("/proc/self/cgroup"), mounted: Path = Path("/sys/fs/cgroup")) -> list[int]:
     """What the control groups of this process, of version 1 or 2, still allow (man 7 cgroups).
 
     Files that were read and can be forgotten don't count as used.

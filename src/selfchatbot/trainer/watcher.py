@@ -1,7 +1,9 @@
 """What happens between two steps: the run's owner is told, and says whether to go on; a checkpoint, when it is time."""
 
 import math
+import statistics
 import time
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -12,6 +14,10 @@ from selfchatbot import ranks
 
 if TYPE_CHECKING:
     from selfchatbot.trainer.loop import Loop
+
+
+RECENT = 20
+"""The time that is left is foretold from so many steps: on a machine that others use too, speed changes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +59,11 @@ class Watcher(transformers.TrainerCallback):  # type: ignore[misc]
         """This process was."""
         self.stops = False
         """All do, because one of them was asked to."""
+        self._began = 0.0
+        self._seconds: deque[float] = deque(maxlen=RECENT)
+
+    def on_step_begin(self, *_: Any, **__: Any) -> None:
+        self._began = time.perf_counter()
 
     def on_step_end(
         self,
@@ -61,6 +72,7 @@ class Watcher(transformers.TrainerCallback):  # type: ignore[misc]
         control: transformers.TrainerControl,
         **_: Any,
     ) -> None:
+        self._seconds.append(time.perf_counter() - self._began)
         long_ago = time.monotonic() - self._saved_at >= self._checkpoint_seconds
         self.stops, save = ranks.any_of(self.asked_to_stop, long_ago)
         if self.stops:
@@ -81,7 +93,9 @@ class Watcher(transformers.TrainerCallback):  # type: ignore[misc]
             return
         loop = self.loop
         steps_left = state.max_steps - state.global_step
-        validations_left = math.ceil(steps_left / max(1.0, float(args.eval_steps or state.max_steps)))
+        every = max(1.0, float(args.eval_steps or state.max_steps))
+        # That of this step is still to come.
+        validations_left = math.ceil(state.max_steps / every) - (state.global_step - 1) // every
         self._on_progress(
             Progress(
                 step=state.global_step,
@@ -89,8 +103,7 @@ class Watcher(transformers.TrainerCallback):  # type: ignore[misc]
                 loss=logs["loss"],
                 validation_loss=self._validation_loss,
                 tokens_per_second=loop.tokens_seen / max(loop.seconds_training, 1e-9),
-                seconds_left=steps_left * loop.seconds_training / max(state.global_step, 1)
-                + validations_left * loop.seconds_validating,
+                seconds_left=steps_left * statistics.fmean(self._seconds) + validations_left * loop.seconds_validating,
             )
         )
 

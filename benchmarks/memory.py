@@ -1,0 +1,86 @@
+"""How well does training foretell its memory?
+
+    python benchmarks/memory.py [--settings lora-1024 ...]
+
+Trains the embedded model for a few full steps on conversations of the sample, each setting in a process of its own, and
+compares what was said before the first step with the peak of the process (resident memory, everything included).
+"""
+
+import argparse
+import json
+import re
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+SAMPLE = Path(__file__).resolve().parent.parent / "SampleEnvironment" / "selfChatBot_preprocessed" / "Dataset_1_Rowan"
+MODEL = "SmolLM2-135M-Instruct"
+SETTINGS = [
+    f"{method}-{length}{checkpointing}"
+    for length in (256, 1024)
+    for checkpointing in ("", "-checkpointing")
+    for method in ("fine_tune", "lora", "qlora")
+]
+STEPS = 3
+
+# Runs its arguments as a program and prints the peak of its memory in KiB. It stands between because ru_maxrss of a
+# child begins with what its parent had.
+MEASURE = """
+import os, subprocess, sys
+process = subprocess.Popen(sys.argv[1:], stdout=subprocess.DEVNULL)
+_, status, usage = os.wait4(process.pid, 0)
+print(usage.ru_maxrss)
+sys.exit(os.waitstatus_to_exitcode(status))
+"""
+TRAIN = """
+import sys
+from pathlib import Path
+from selfchatbot.parameters import TrainingParameters, read_parameters
+from selfchatbot.trainer import Trainer
+data = Path(sys.argv[1])
+Trainer(read_parameters(data / "parameters.json", TrainingParameters), data, data / "results").train()
+"""
+
+
+def main() -> None:
+    """Measure setting after setting and print each as a row of the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--settings", nargs="+", choices=SETTINGS, default=SETTINGS, metavar="SETTING")
+    print(f"{'setting':24} {'estimate':>9} {'used':>9}   off by")
+    for setting in parser.parse_args().settings:
+        with tempfile.TemporaryDirectory() as folder:
+            estimated, used = measure(Path(folder), setting)
+        print(f"{setting:24} {estimated:5.2f} GiB {used:5.2f} GiB   {estimated / used - 1:+.0%}", flush=True)
+
+
+def measure(folder: Path, setting: str) -> tuple[float, float]:
+    """What was said and what was used, both in GiB."""
+    method, length, *checkpointing = setting.split("-")
+    write_data(folder, method, int(length), bool(checkpointing))
+    command = [sys.executable, "-c", MEASURE, sys.executable, "-c", TRAIN, str(folder)]
+    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
+    said = re.search(r"needs about ([\d.]+) of", (folder / "results" / "log.txt").read_text(encoding="utf-8"))
+    return float(said[1]) if said else 0.0, int(done.stdout) / 2**20
+
+
+def write_data(folder: Path, method: str, length: int, checkpointing: bool) -> None:
+    """A dataset of about ``STEPS`` full windows, and next to nothing to validate."""
+    turns = []
+    for line in (SAMPLE / "train.jsonl").open(encoding="utf-8"):
+        turns += json.loads(line)["messages"]
+    words, kept = 0, []
+    for turn in turns:
+        words += len(turn["content"].split()) + 4
+        kept.append(turn)
+        if words > STEPS * length / 1.4:
+            break
+    for name, messages in (("train", kept), ("validation", kept[:2])):
+        (folder / f"{name}.jsonl").write_text(json.dumps({"messages": messages}) + "\n", encoding="utf-8")
+    values = {"model": MODEL, "type_fine_tune": method, "max_length": length, "gradient_checkpointing": checkpointing}
+    values |= {"epochs": 1.0, "learning_rate": 1e-5, "evaluations_per_epoch": 1, "samples": 0}
+    (folder / "parameters.json").write_text(json.dumps(values), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

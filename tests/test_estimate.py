@@ -1,0 +1,111 @@
+"""Memory is foretold from the configuration, and what is chosen from it changes nothing but time and memory."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from conftest import write_training_data
+
+from selfchatbot.models import Machine, load_config
+from selfchatbot.parameters import TrainingParameters, read_parameters
+from selfchatbot.trainer import Result, Trainer, estimate
+from selfchatbot.trainer.estimate import Shape, choose, kept_numbers
+from selfchatbot.trainer.loss import LabelledLoss
+from selfchatbot.trainer.method import trainable_model
+
+CPU = Machine("cpu", torch.float32)
+GPU = Machine("cuda", torch.bfloat16)
+
+
+def parameters(model: Path, **changes: object) -> TrainingParameters:
+    return TrainingParameters(model=str(model), **changes)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"type_fine_tune": "fine_tune"}, {}, {"lora_dropout": 0.0, "lora_r": 4}, {"type_fine_tune": "qlora"}],
+    ids=["fine_tune", "lora", "lora without dropout", "qlora"],
+)
+def test_what_autograd_keeps_is_counted(changes: dict[str, object], tiny_model: Path) -> None:
+    options = parameters(tiny_model, **changes)
+    model = trainable_model(options, CPU).train()
+    shape = Shape(load_config(str(tiny_model)))
+    assert estimate.trained(options, shape) == sum(p.numel() for p in model.parameters() if p.requires_grad)
+    its_own = {t.untyped_storage().data_ptr() for t in (*model.parameters(), *model.buffers())}
+    kept: dict[int, torch.Tensor] = {}
+
+    def keep(tensor: torch.Tensor) -> torch.Tensor:
+        if tensor.untyped_storage().data_ptr() not in its_own:
+            kept.setdefault(tensor.untyped_storage().data_ptr(), tensor)
+        return tensor
+
+    tokens, labels = 200, 10
+    ids = torch.randint(3, 300, (1, tokens))
+    batch = {"input_ids": ids, "labels": torch.where(torch.arange(tokens) < tokens - labels, -100, ids)}
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+        LabelledLoss(model)(model, batch)
+    counted = sum(tensor.untyped_storage().nbytes() for tensor in kept.values())
+    expected = 4 * (tokens * shape.layers * kept_numbers(options, shape) + labels * shape.vocabulary)
+    assert expected == pytest.approx(counted, rel=0.1)  # the ends of the model are left out
+
+
+def test_pieces_become_smaller_first_then_activations_are_computed_again(
+    tiny_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = load_config(str(tiny_model))
+    windows = ([100, 120, 90] * 20, [40, 50, 60] * 20)
+
+    def chosen(memory: int, **changes: object) -> tuple[int, bool]:
+        monkeypatch.setattr(estimate, "free", lambda _: memory)
+        options = parameters(tiny_model, batch_size=8, type_fine_tune="fine_tune", **changes)
+        choice = choose(options, config, GPU, windows, 128)
+        return choice.micro_tokens, choice.gradient_checkpointing
+
+    assert chosen(2**30) == (1024, False)
+    ways = [(tokens, again) for again in (False, True) for tokens in (1024, 512, 256, 128, 120)]
+    seen = [ways.index(chosen(memory)) for memory in range(2**24, 2**19, -(2**16))]
+    assert seen == sorted(seen)
+    assert len(set(seen)) > 4
+    assert (seen[0], seen[-1]) == (0, len(ways) - 1)
+    assert chosen(0, gradient_checkpointing=False) == (120, False)
+    assert chosen(2**30, gradient_checkpointing=True) == (1024, True)
+
+
+def test_the_choice_changes_no_loss(
+    tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = write_training_data(tmp_path / "data", tiny_model, epochs=2, batch_size=4, max_length=256)
+    plenty = train(data, tmp_path / "plenty")
+    monkeypatch.setattr(estimate, "free", lambda _: 0)
+    little = train(data, tmp_path / "little")
+    assert little.best_loss == pytest.approx(plenty.best_loss, abs=1e-4)
+    assert little.steps == plenty.steps
+    for name in ("plenty", "little"):
+        log = (tmp_path / name / "log.txt").read_text(encoding="utf-8")
+        assert "needs about 0." in log
+        assert ("may end before its time: close other programs" in log) == (name == "little")
+
+
+def train(data: Path, output: Path) -> Result:
+    return Trainer(read_parameters(data / "parameters.json", TrainingParameters), data, output, machine=CPU).train()
+
+
+@pytest.mark.parametrize("version", [1, 2])
+def test_a_containers_limit_counts(version: int, tmp_path: Path) -> None:
+    groups = tmp_path / "cgroup"
+    if version == 2:
+        groups.write_text("0::/user/job\n", encoding="utf-8")
+        top, names = tmp_path / "sys", ("memory.max", "memory.current", "inactive_file")
+    else:
+        groups.write_text("5:cpu,cpuacct:/\n4:memory:/user/job\n0::/\n", encoding="utf-8")
+        top, names = (
+            tmp_path / "sys" / "memory",
+            ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"),
+        )
+    for group, limit in (("user/job", "3000000000"), ("user", "max" if version == 2 else "9223372036854771712")):
+        (top / group).mkdir(parents=True, exist_ok=True)
+        (top / group / names[0]).write_text(f"{limit}\n", encoding="utf-8")
+        (top / group / names[1]).write_text("1000000000\n", encoding="utf-8")
+        (top / group / "memory.stat").write_text(f"anon 5\n{names[2]} 400000000\n", encoding="utf-8")
+    assert min(estimate.left_in_container(groups, tmp_path / "sys")) == 2_400_000_000
+    assert estimate.left_in_container(tmp_path / "not there", tmp_path) == []
