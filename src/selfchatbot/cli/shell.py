@@ -5,8 +5,10 @@ import errno
 import os
 import signal
 import sys
+import threading
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from typing import NoReturn
 
 from selfchatbot.errors import SelfChatBotError
@@ -15,6 +17,8 @@ from selfchatbot.ranks import rank, speaks
 INTERRUPTED = 130
 FULL = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
 """No space, or none left of one's quota."""
+LOADING = "loading the model"
+"""What is said meanwhile, and the name of a thread that does it and that nobody waits for."""
 
 
 class _Parser(argparse.ArgumentParser):
@@ -51,11 +55,15 @@ def run(stage: Callable[[], None]) -> int:
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")
     try:
+        if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:  # of `selfchatbot.cli.scripts`
+            signal.signal(signal.SIGINT, signal.default_int_handler)
         stage()
         # A full disk behind `> file` shows itself only now; at exit it would be a traceback.
         sys.stdout.flush()
     except SelfChatBotError as error:
         return _fail(str(error), error.exit_code)
+    except SystemExit as end:
+        return int(end.code or 0)
     except KeyboardInterrupt as interrupt:
         if rank():
             return 0  # how a run of several processes was stopped, the first one says
@@ -81,6 +89,19 @@ def run(stage: Callable[[], None]) -> int:
             1,
         )
     return 0
+
+
+def leave(code: int) -> NoReturn:
+    """End the process, at once where a model is still being loaded.
+
+    Python would end that thread in the middle of what it does, which is a crash where that is not Python.
+    """
+    if any(thread.name == LOADING for thread in threading.enumerate()):
+        for stream in (sys.stdout, sys.stderr):
+            with suppress(OSError, ValueError):
+                stream.flush()
+        os._exit(code)
+    sys.exit(code)
 
 
 def _at(error: OSError) -> str:

@@ -1,0 +1,49 @@
+"""The console scripts, from their first moment on."""
+
+import importlib.metadata
+import signal
+import subprocess
+import sys
+
+import pytest
+
+INTERRUPTED = """
+import os, signal, sys
+
+def interrupt(event, arguments):
+    if event == "import" and arguments[0] == sys.argv[2]:
+        os.kill(os.getpid(), signal.SIGINT)
+
+sys.addaudithook(interrupt)
+from selfchatbot.cli import scripts
+getattr(scripts, sys.argv[1])()
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
+@pytest.mark.parametrize("script", ["preprocess", "train", "play"])
+@pytest.mark.parametrize("module", ["selfchatbot.cli.shell", "argparse"])
+def test_ctrl_c_during_imports_leaves_no_traceback(script: str, module: str) -> None:
+    command = [sys.executable, "-c", INTERRUPTED, script, module]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == -signal.SIGINT
+    assert done.stderr == ""
+
+
+def test_ctrl_c_within_a_stage_is_one_line() -> None:
+    code = (
+        "from selfchatbot.cli import scripts, shell\n"
+        "import os, signal, sys\n"
+        "sys.exit(shell.run(lambda: os.kill(os.getpid(), signal.SIGINT)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (130, "\ninterrupted\n")
+
+
+def test_there_are_three_scripts() -> None:
+    entries = importlib.metadata.entry_points(group="console_scripts").select(module="selfchatbot.cli.scripts")
+    assert {entry.name: entry.attr for entry in entries} == {
+        "selfChatBot_preprocess": "preprocess",
+        "selfChatBot_train": "train",
+        "selfChatBot_play": "play",
+    }
