@@ -1,146 +1,250 @@
-"""How long does `selfChatBot_preprocess` take, and how much memory?
+"""How long does `selfChatBot_preprocess` take, and how much memory, for every format?
 
-    .venv/bin/python benchmarks/preprocess.py [--messages 100000] [--runs 5]
+    .venv/bin/python benchmarks/preprocess.py [--messages 100000] [--runs 5] [--formats FORMAT ...]
+        [--peers PYTHON]
+    .venv/bin/python benchmarks/preprocess.py --gigabyte [--formats FORMAT ...]
 
-Makes one DiscordChatExporter .txt of so many messages out of the chats of the sample, repeated with later and later
-dates, and runs the whole console script on it in a process of its own. Printed are the median of the wall times and the
-highest peak of memory; beside them the limit, which is to read the lines of that file in Python and do nothing, and the
-ratio to it; then `--help`, an input error, and whether torch was imported.
+Makes one export of so many messages in each layout (`chat_exports`) and runs the whole console script on it, in a
+process of its own; beside it, in turn, only the reading of the messages into a list, the plainest reading of such a
+file, and the parsers of others (`other_parsers`) in the environment of ``--peers``. Then `--help`, an input error, and
+whether torch was imported. ``--gigabyte`` makes one export of 1 GB of each layout and deletes it again.
 
-On 2026-11-24, 2 cores of an AMD EPYC (shared with other work, hence `nice -n -20`), Linux, Python 3.11, 7 runs each:
+On 2026-11-24, 2 cores of an AMD EPYC, Linux, Python 3.11.7, medians of 3 runs. Others used the machine as well (a load
+of 8), so a second of the processor took three to four; these are seconds of the processor, and the peaks of the whole
+processes:
 
-    100,000 messages, 7.2 MiB
-    preprocess     1.84 s       53 MiB
-    read lines     0.02 s   the limit; preprocess takes 87 times as long
-    --help         0.03 s       12 MiB
-    wrong ID       0.21 s       34 MiB
+    100,000      whole process   reading   plain reading     reading by other parsers, and their peaks
+    Discord txt  2.01 s  54 MiB   0.79 s   lines      0.02   chatpack 0.13 s, 48 MiB
+    Discord csv  1.52 s  52 MiB   0.41 s   lines      0.01   chatpack 0.07 s, 47 MiB
+    Discord json 3.78 s  52 MiB   1.89 s   ijson      0.67   chatpack 0.24 s, 137 MiB
+    WhatsApp     2.28 s  51 MiB   1.01 s   lines      0.01   chatpack 0.30 s, 48 MiB (99,705 messages);
+                                                             chat-miner 3.35 s, 179 MiB; whatstk 1.78 s, 340 MiB
+    Telegram     2.68 s  51 MiB   1.23 s   ijson      0.31   chatpack 0.16 s, 92 MiB; chat-miner 0.90 s, 280 MiB;
+                                                             telegram-export-md 1.18 s, 170 MiB
+    Messenger    2.31 s  47 MiB   0.90 s   ijson      0.13   chat-miner 0.34 s, 144 MiB
+    Instagram    2.28 s  47 MiB   0.89 s   ijson      0.12   chatpack 0.06 s, 19 MiB; chat-miner 0.44 s, 144 MiB
+    Signal json  1.88 s  49 MiB   0.72 s   json.loads 0.23   none
+    Signal md    2.04 s  50 MiB   0.87 s   lines      0.01   none
+    iMessage     2.38 s  54 MiB   1.19 s   lines      0.02   none
+    Slack        3.36 s  53 MiB   1.76 s   ijson      0.53   slack-export-viewer 1.68 s, 252 MiB
+    SMS          2.44 s  54 MiB   1.36 s   iterparse  0.48   none
+    LINE         1.75 s  54 MiB   0.61 s   lines      0.01   LineTextParser 0.41 s, 83 MiB; linelog2py 0.84 s, 63 MiB
+    KakaoTalk    1.94 s  53 MiB   0.78 s   lines      0.02   kakaotalk-msg-preprocessor 0.91 s, 50 MiB
+    IRC          1.75 s  50 MiB   0.59 s   lines      0.01   irclog2html 0.20 s, 12 MiB
+    JSONL        1.60 s  49 MiB   0.48 s   json.loads 0.04   convmerge 0.51 s, 23 MiB
+    --help       0.04 s  13 MiB
+    wrong ID     0.26 s  34 MiB
     torch        was not imported
 
-To be kept: 2 s and 150 MiB, 0.2 s for --help, 0.4 s for an input error.
+The others do less: they give the messages of the whole file at once, from memory, and know few or none of the phrases
+that the apps write into chats; chat-miner puts the lines of a message on one, irclog2html tells no dates. convmerge
+writes the 5,000 conversations again. For JSON they are faster as they load all of it at once, where this program
+streams: 1 GB of it takes 61 MiB. Versions: chatpack 0.1.0 (Rust), chat-miner 0.6.0, whatstk 0.9.1, telegram-export-md
+0.4.1, slack-export-viewer 3.5.0, LineTextParser 2.0.1, linelog2py 0.1.6, kakaotalk-msg-preprocessor 0.13, irclog2html
+4.1.0, convmerge 1.6.5.
+
+    1 GB of                   messages   of the processor   peak
+    Telegram                 2,933,810              74 s    60 MiB
+    SMS                      3,249,464              69 s    63 MiB
+    WhatsApp                13,472,567             260 s    60 MiB
+    Messenger whole          5,340,093             113 s    77 MiB
+    Discord json             1,413,747              49 s    61 MiB
+
+To be kept: 300 MiB for 1 GB; for 100,000 messages 3 s for text and 5 s for JSON and XML, 150 MiB; 0.2 s for --help,
+0.4 s for an input error.
 """
 
 import argparse
 import json
-import re
 import statistics
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
-from datetime import datetime, timedelta
 from pathlib import Path
 from typing import NamedTuple
 
-SAMPLE = Path(__file__).resolve().parent.parent / "SampleEnvironment" / "selfChatBot_raw" / "Dataset_1_Rowan"
-HEADER = re.compile(r"\[(\d+/\d+/\d{4} \d+:\d\d [AP]M)\] (.+)")
-RULE = "=" * 62
+from chat_exports import EXPORTS, ME, Chat, Export
+from other_parsers import PARSERS, installed, program
 
-# Runs its arguments as a program and prints how that went: seconds, KiB and exit code. It stands between because
-# ru_maxrss of a child begins with what its parent had, and this script holds the chats.
+GIGABYTE = 10**9
+SCRIPT = Path(sys.executable).with_name("selfChatBot_preprocess")
+
+# Runs its arguments as a program and prints, below what that prints, how it went: seconds, seconds of processor time,
+# KiB and exit code. It stands between because ru_maxrss of a child begins with what its parent had.
 MEASURE = """
 import json, os, subprocess, sys, time
 start = time.perf_counter()
-process = subprocess.Popen(sys.argv[1:], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+process = subprocess.Popen(sys.argv[1:], stderr=subprocess.DEVNULL)
 _, status, usage = os.wait4(process.pid, 0)
-print(json.dumps([time.perf_counter() - start, usage.ru_maxrss, os.waitstatus_to_exitcode(status)]))
+seconds = time.perf_counter() - start
+print(json.dumps([seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss, os.waitstatus_to_exitcode(status)]))
 """
-READ_LINES = """
-import sys, time
-start = time.perf_counter()
-for line in open(sys.argv[1], encoding="utf-8", newline="\\n"):
-    pass
-print(time.perf_counter() - start)
-"""
+# The least that any reader of a file does.
+PLAIN = {
+    "lines": "for line in open(path, encoding='utf-8', newline='\\n'): pass",
+    "ijson": "for token in ijson.basic_parse(open(path, 'rb'), use_float=True): pass",
+    "ijson of all": "for day in sorted(pathlib.Path(path).rglob('*.json')):\n"
+    "    for token in ijson.basic_parse(day.open('rb'), use_float=True): pass",
+    "json.loads": "for line in open(path, encoding='utf-8', newline='\\n'): json.loads(line)",
+    "iterparse": "for _, element in ElementTree.iterparse(path): element.clear()",
+}
+READ_PLAIN = "import ijson, json, pathlib\nfrom xml.etree import ElementTree"
+READ_OURS = (
+    "import ijson, pathlib\nfrom selfchatbot.preprocessors import Preprocessors\n"
+    "preprocessor = Preprocessors['{}'](username='{}')",
+    "found = len(list(preprocessor.read(pathlib.Path(path))))",
+)
 
 
-class Message(NamedTuple):
-    """A message of the sample."""
+class Run(NamedTuple):
+    """One run of a program."""
 
-    time: datetime
-    author: str
-    lines: list[str]
+    seconds: float
+    processor: float
+    """Seconds of processor time."""
+    memory: float
+    """The peak in MiB."""
+    code: int
+    printed: list[str]
+
+
+class Runs(list[Run]):
+    """Several runs of the same program."""
+
+    def __str__(self) -> str:
+        return f"{self.seconds:6.2f} s {self.processor:6.2f} s {self.memory:4.0f} MiB"
+
+    @property
+    def seconds(self) -> float:
+        return statistics.median(run.seconds for run in self)
+
+    @property
+    def processor(self) -> float:
+        return statistics.median(run.processor for run in self)
+
+    @property
+    def alone(self) -> float:
+        """Seconds of processor time that the program itself counted, from where everything was imported."""
+        return statistics.median(float(run.printed[-1].split()[0]) for run in self)
+
+    @property
+    def memory(self) -> float:
+        return max(run.memory for run in self)
 
 
 def main() -> None:
-    """Make the export, run everything several times, print the figures."""
+    """Make the exports, run everything several times, print the figures."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--messages", type=int, default=100_000)
     parser.add_argument("--runs", type=int, default=5)
+    parser.add_argument("--formats", nargs="+", choices=EXPORTS, default=[*EXPORTS], metavar="FORMAT")
+    parser.add_argument("--peers", metavar="PYTHON", help="the Python of an environment with the other parsers")
+    parser.add_argument("--gigabyte", action="store_true", help="one file of 1 GB for each format, ours alone")
     arguments = parser.parse_args()
+    if arguments.gigabyte:
+        for name in arguments.formats:
+            gigabyte(name, EXPORTS[name])
+        return
+    # Not resolved: the interpreter of a virtual environment is a link.
+    peers = Path(arguments.peers).absolute() if arguments.peers else None
+    others = installed(peers) if peers else {}
+    print(f"{arguments.messages:,} messages, {arguments.runs} runs each")
+    print(f"{'':30} whole process: s, s of the processor, peak; reading alone, its ratio to ours, messages")
+    chat = Chat(arguments.messages)
+    for name in arguments.formats:
+        compare(name, EXPORTS[name], chat, arguments.runs, peers, others)
+    start(arguments.runs)
+
+
+def compare(name: str, export: Export, chat: Chat, runs: int, peers: Path | None, others: dict[str, str]) -> None:
+    """One format: this program, its reading alone, the other parsers and plain reading in turn, several times."""
     with tempfile.TemporaryDirectory() as folder:
-        export = make_dataset(Path(folder), arguments.messages)
-        print(f"{arguments.messages:,} messages, {export.stat().st_size / 2**20:.1f} MiB, {arguments.runs} runs each")
-        seconds, memory = run(Path(folder), arguments.runs, 0, "-d", "1")
-        print(f"preprocess   {seconds:6.2f} s   {memory:6.0f} MiB")
-        limit = statistics.median(read_lines(export) for _ in range(arguments.runs))
-        print(f"read lines   {limit:6.2f} s   the limit; preprocess takes {seconds / limit:.0f} times as long")
-        print("--help       {:6.2f} s   {:6.0f} MiB".format(*run(Path(folder), arguments.runs, 0, "--help")))
-        print("wrong ID     {:6.2f} s   {:6.0f} MiB".format(*run(Path(folder), arguments.runs, 2, "-d", "99")))
-        print("torch        " + ("was imported" if imports_torch(Path(folder)) else "was not imported"))
+        path = make_dataset(Path(folder), export, chat)
+        plain = plain_reading(path)
+        imports, read = READ_OURS
+        programs = {
+            "reading alone": [sys.executable, "-c", program(imports.format(export.format, ME), read), str(path)],
+            f"{plain} alone": [sys.executable, "-c", program(READ_PLAIN, f"{PLAIN[plain]}\nfound = 0"), str(path)],
+        }
+        for parser, code in PARSERS.get(name, {}).items():
+            if parser in others:
+                programs[f"{parser} {others[parser]}"] = [str(peers), "-c", program(*code), str(path)]
+        whole = Runs()
+        measured = {title: Runs() for title in programs}
+        for _ in range(runs):
+            whole.append(preprocess(Path(folder), 0, "-d", "1"))
+            for title, command in programs.items():
+                measured[title].append(run(command, Path(folder)))
+    print(f"{name:30} {whole}", flush=True)
+    ours = measured["reading alone"].alone
+    for title, found in measured.items():
+        if any(one.code for one in found):
+            print(f"    {title:26} fails")
+            continue
+        messages = found[0].printed[-1].split()[1]
+        print(f"    {title:26} {found}   {found.alone:6.3f} s {found.alone / ours:6.2f} {messages:>8}", flush=True)
 
 
-def make_dataset(folder: Path, count: int) -> Path:
-    """A .env and a raw dataset with one export; returns the path of that file."""
+def gigabyte(name: str, export: Export) -> None:
+    """The peak of memory for 1 GB of one format."""
+    with tempfile.TemporaryDirectory() as folder:
+        size = size_of(export.write_to(Path(folder), Chat(20_000)))
+    with tempfile.TemporaryDirectory() as folder:
+        chat = Chat(20_000 * GIGABYTE // size)
+        path = make_dataset(Path(folder), export, chat)
+        measured = Runs([preprocess(Path(folder), 0, "-d", "1")])
+        print(f"{name:30} {size_of(path) / 10**9:.2f} GB {len(chat):12,} messages {measured}", flush=True)
+
+
+def start(runs: int) -> None:
+    """What does not read any message."""
+    with tempfile.TemporaryDirectory() as folder:
+        make_dataset(Path(folder), EXPORTS["JSONL"], Chat(1000))
+        for name, code, *arguments in (("--help", 0, "--help"), ("wrong ID", 2, "-d", "99")):
+            print(f"{name:30} {Runs(preprocess(Path(folder), code, *arguments) for _ in range(runs))}")
+        print(f"{'torch':30} " + ("was imported" if imports_torch(Path(folder)) else "was not imported"))
+
+
+def make_dataset(folder: Path, export: Export, chat: Chat) -> Path:
+    """A .env and a raw dataset with one export; returns the path of that."""
     stages = ("raw", "preprocessed", "results")
     (folder / ".env").write_text("".join(f"selfChatBot_{stage}={stage}\n" for stage in stages), encoding="utf-8")
     raw = folder / "raw" / "Dataset_1_Benchmark"
-    path = raw / "DiscordChatExporter" / "Direct Messages - everybody [1].txt"
-    path.parent.mkdir(parents=True)
-    (raw / "parameters.json").write_bytes((SAMPLE / "parameters.json").read_bytes())
-    with path.open("w", encoding="utf-8", newline="\n") as file:
-        file.write(f"{RULE}\nGuild: Direct Messages\nChannel: everybody\n{RULE}\n\n")
-        for message in repeated(sample(), count):
-            file.write(f"[{stamp(message.time)}] {message.author}\n" + "\n".join(message.lines) + "\n\n\n")
-        file.write(f"{RULE}\nExported {count:,} message(s)\n{RULE}\n")
-    return path
+    raw.mkdir(parents=True)
+    known = {} if export.says_me else {export.format: {"username": ME}}
+    parameters = {"model": "SmolLM2-135M-Instruct", "preprocessor_data": known}
+    (raw / "parameters.json").write_text(json.dumps(parameters), encoding="utf-8")
+    return export.write_to(raw / export.format, chat)
 
 
-def sample() -> list[Message]:
-    """The messages of the sample by time."""
-    messages = []
-    for path in sorted((SAMPLE / "DiscordChatExporter").glob("*.txt")):
-        text = path.read_text(encoding="utf-8").split(f"{RULE}\n", 2)[2].rsplit(f"\n{RULE}\nExported", 1)[0]
-        for part in re.split(r"\n\n\n(?=\[)", text.strip("\n")):
-            head, *lines = part.split("\n")
-            match = HEADER.fullmatch(head)
-            assert match is not None, head
-            messages.append(Message(datetime.strptime(match[1], "%m/%d/%Y %I:%M %p"), match[2], lines))
-    return sorted(messages, key=lambda message: message.time)
+def size_of(path: Path) -> int:
+    """Bytes of a file, or of all files below a folder."""
+    return sum(file.stat().st_size for file in (path.rglob("*") if path.is_dir() else (path,)))
 
 
-def repeated(messages: list[Message], count: int) -> Iterator[Message]:
-    """``messages`` again and again, each time later than before."""
-    span = messages[-1].time - messages[0].time + timedelta(days=1)
-    for number in range(count):
-        turn, index = divmod(number, len(messages))
-        message = messages[index]
-        yield message._replace(time=message.time + turn * span)
+def plain_reading(path: Path) -> str:
+    """The key of `PLAIN` for an export."""
+    if path.is_dir():
+        return "ijson of all"
+    if path.name in ("data.json", "conversations.jsonl"):
+        return "json.loads"
+    return {".json": "ijson", ".xml": "iterparse"}.get(path.suffix, "lines")
 
 
-def stamp(time: datetime) -> str:
-    """The short date and time of en-US."""
-    half = "PM" if time.hour > 11 else "AM"
-    return f"{time.month}/{time.day}/{time.year} {time.hour % 12 or 12}:{time.minute:02} {half}"
+def preprocess(folder: Path, expected: int, *arguments: str) -> Run:
+    """One run of the console script."""
+    measured = run([str(SCRIPT), *arguments], folder)
+    if measured.code != expected:
+        sys.exit(f"{SCRIPT.name} {' '.join(arguments)} ended with {measured.code}, expected {expected}")
+    return measured
 
 
-def run(folder: Path, runs: int, expected: int, *arguments: str) -> tuple[float, float]:
-    """Median of the wall times in seconds and highest peak of memory in MiB of the console script."""
-    script = Path(sys.executable).with_name("selfChatBot_preprocess")
-    results = []
-    for _ in range(runs):
-        command = [sys.executable, "-c", MEASURE, str(script), *arguments]
-        done = subprocess.run(command, cwd=folder, check=True, capture_output=True, text=True)
-        seconds, kibibytes, code = json.loads(done.stdout)
-        if code != expected:
-            sys.exit(f"{script.name} {' '.join(arguments)} ended with {code}, expected {expected}")
-        results.append((seconds, kibibytes / 1024))
-    return statistics.median(seconds for seconds, _ in results), max(memory for _, memory in results)
-
-
-def read_lines(path: Path) -> float:
-    """Seconds that it takes to read the lines of a file, without the start of Python."""
-    command = [sys.executable, "-c", READ_LINES, str(path)]
-    return float(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+def run(command: list[str], folder: Path | None = None) -> Run:
+    """Run a program by way of `MEASURE`."""
+    measure = [sys.executable, "-c", MEASURE, *command]
+    *printed, last = subprocess.run(measure, cwd=folder, check=True, capture_output=True, text=True).stdout.splitlines()
+    seconds, processor, kibibytes, code = json.loads(last)
+    return Run(seconds, processor, kibibytes / 1024, code, printed)
 
 
 def imports_torch(folder: Path) -> bool:
