@@ -41,8 +41,10 @@ def trained(*losses: float) -> tuple[ValidationLoss, ...]:
         ({"model": about(0.87)}, "Further from you than your friends are; told apart in 9 of 10"),
         ({"model": about(0.92)}, "No closer to you than the base model"),
         ({"model": about(0.52)}, "Not to be told from you by the words alone: told apart in 5 of 10"),
-        ({"model": about(0.55, 0.15)}, "Too few test replies to be sure: told apart from you in 4 to 7 of 10"),
+        ({"model": about(0.55, 0.15)}, "Closer to you than your friends are; told apart in 4 to 7 of 10 guesses"),
+        ({"model": about(0.65, 0.13)}, "Too few test replies to be sure: told apart in 5 to 8 of 10 guesses"),
         ({"model": about(0.6), "control": None}, "Closer to you than the base model; told apart in 6 of 10"),
+        ({"model": about(0.6), "control": None, "base": None}, "It is told apart in 6 of 10 guesses"),
         ({"model": None}, "There are too few test replies to say"),
     ],
 )

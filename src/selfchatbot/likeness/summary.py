@@ -12,7 +12,7 @@ NAMES: dict[Speaker, str] = {"model": "model", "base": "base model", "control": 
 """The columns, in their order."""
 MODELS: tuple[Speaker, ...] = ("model", "base")
 ROUGH = 0.2
-"""An AUC whose interval is wider says nothing: it reaches from a coin's toss to half-way to certainty."""
+"""Of an AUC's interval: a wider one is told by its ends, as it reaches from a coin's toss to half-way to certainty."""
 
 
 def print_summary(result: Likeness, console: Console) -> None:
@@ -39,23 +39,22 @@ def how_alike(result: Likeness) -> str:
     model, base, control = (auc.get(speaker) for speaker in ("model", "base", "control"))
     if model is None:
         return "There are too few test replies to say how alike it is."
-    if model.high - model.low > ROUGH:
-        return (
-            f"Too few test replies to be sure: told apart from you in {_tenths(model.low)} to {_tenths(model.high)} "
-            "of 10 guesses, where 5 is chance."
-        )
-    told = f"told apart in {_tenths(model.value)} of 10 guesses, where 5 is chance."
-    if model.low <= 0.5:
+    rough = model.high - model.low > ROUGH
+    guesses = f"{_tenths(model.low)} to {_tenths(model.high)}" if rough else f"{_tenths(model.value)}"
+    told = f"told apart in {guesses} of 10 guesses, where 5 is chance."
+    if not rough and model.low <= 0.5:
         return f"Not to be told from you by the words alone: {told}"
+    if control and model.high < control.low:
+        return f"Closer to you than your friends are; {'' if model.low <= 0.5 else 'still '}{told}"
+    if rough:
+        return f"Too few test replies to be sure: {told}"
     if base and model.high >= base.low:
         return f"No closer to you than the base model, which was only shown a few messages of yours: {told}"
-    if control is None:
-        return f"Closer to you than the base model; {told}"
-    if model.high < control.low:
-        return f"Closer to you than your friends are; still {told}"
-    if model.low > control.high:
+    if control and model.low > control.high:
         return f"Further from you than your friends are; {told}"
-    return f"About as close to you as your friends are; {told}"
+    if control:
+        return f"About as close to you as your friends are; {told}"
+    return f"Closer to you than the base model; {told}" if base else f"It is {told}"
 
 
 def warnings(result: Likeness) -> list[str]:
