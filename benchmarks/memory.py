@@ -22,7 +22,7 @@ SETTINGS = [
     for checkpointing in ("", "-checkpointing")
     for method in ("fine_tune", "lora", "qlora")
 ]
-STEPS = 3
+STEPS = 2
 
 # Runs its arguments as a program and prints the peak of its memory in KiB. It stands between because ru_maxrss of a
 # child begins with what its parent had.

@@ -1,5 +1,9 @@
 """Memory is foretold from the configuration, and what is chosen from it changes nothing but time and memory."""
 
+import os
+import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -109,3 +113,47 @@ def test_a_containers_limit_counts(version: int, tmp_path: Path) -> None:
         (top / group / "memory.stat").write_text(f"anon 5\n{names[2]} 400000000\n", encoding="utf-8")
     assert min(estimate.left_in_container(groups, tmp_path / "sys")) == 2_400_000_000
     assert estimate.left_in_container(tmp_path / "not there", tmp_path) == []
+
+
+# Trains the dataset's model, so that all libraries are there, then a larger one in so many MiB, of which the weights
+# take 68, their gradients as much, and moments twice that.
+LIMITED = """
+import resource, sys
+from pathlib import Path
+import psutil, torch
+from transformers import AutoModelForCausalLM, LlamaConfig
+from selfchatbot.cli.shell import run
+from selfchatbot.models import Machine, load_tokenizer, quiet
+from selfchatbot.parameters import TrainingParameters, read_parameters
+from selfchatbot.trainer import Trainer
+
+quiet()
+data = Path(sys.argv[1])
+machine = Machine("cpu", torch.float32)
+parameters = read_parameters(data / "parameters.json", TrainingParameters)
+Trainer(parameters, data, data / "first", machine=machine).train()
+tokenizer = load_tokenizer(parameters.model)
+large = data / "large"
+sizes = {"hidden_size": 512, "intermediate_size": 2048, "num_hidden_layers": 4, "num_attention_heads": 8}
+AutoModelForCausalLM.from_config(LlamaConfig(vocab_size=len(tokenizer), **sizes)).save_pretrained(large)
+tokenizer.save_pretrained(large)
+parameters = parameters.model_copy(update={"model": str(large)})
+for mebibytes in (50, 150):
+    limit = psutil.Process().memory_info().vms + mebibytes * 2**20
+    resource.setrlimit(resource.RLIMIT_AS, (limit, resource.RLIM_INFINITY))
+    assert run(Trainer(parameters, data, data / "results", machine=machine).train) == 1
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="address space is limited")
+def test_too_little_memory_is_said_in_one_line(tiny_model: Path, tmp_path: Path) -> None:
+    data = write_training_data(tmp_path, tiny_model, epochs=1, type_fine_tune="fine_tune", samples=0)
+    variables = {**os.environ, "MALLOC_ARENA_MAX": "1"}
+    command = [sys.executable, "-c", LIMITED, str(data)]
+    done = subprocess.run(command, env=variables, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    while_loaded, while_trained = [line for line in done.stderr.split("\n") if "error: " in line]
+    assert "out of memory" in while_loaded
+    assert "memory" in while_trained
+    log = (data / "results" / "log.txt").read_text(encoding="utf-8")
+    assert re.search(r"needs about [\d.]+ of [\d.]+ GiB, so it may end before its time", log)

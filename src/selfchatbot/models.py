@@ -231,6 +231,8 @@ def _load(name: str, from_pretrained: Callable[..., Any], **options: Any) -> Any
         raise
     except Exception as error:  # safetensors, json and transformers have their own exceptions each
         reason = str(error).strip().split("\n")[0]
+        if "allocate memory" in reason.lower():
+            raise MemoryError(reason) from error
         raise SelfChatBotError(f'model "{name}" can\'t be loaded from {location}: {reason}') from error
 
 
