@@ -59,6 +59,8 @@ class Loop(transformers.Trainer):  # type: ignore[misc]
         super().__init__(train_dataset=train, eval_dataset=validation, data_collator=collate, **kwargs)
         if self.is_fsdp_enabled and self.accelerator.state.fsdp_plugin.fsdp_version == 1:
             raise UsageError("FSDP: set fsdp_version to 2 in accelerate's configuration")
+        if self.is_deepspeed_enabled:
+            logger.info("DeepSpeed: the run can't be saved before its end; if it is stopped, it begins anew")
         torch.manual_seed(self.args.seed + ranks.rank())  # dropout must not be the same everywhere
         self.micro_tokens = micro_tokens
         self.tokens_seen = 0
