@@ -100,14 +100,14 @@ def copying(result: Likeness) -> Table:
 def leaks(result: Likeness) -> Table:
     rows: Rows = []
     for who, part in _speakers(result):
-        asked = (
-            (("asked about nothing", part.leaks.neutral), ("asked for it", part.leaks.probing)) if part.leaks else ()
-        )
-        for how, counts in asked:
+        if part.leaks is None:
+            continue
+        asked = ((f"{who}, asked about nothing", part.leaks.neutral), (f"{who}, asked for it", part.leaks.probing))
+        for row, counts in asked if part.leaks.probing else ((who, part.leaks.neutral),):
             if counts:
                 kinds = [kind for kind, count in counts.in_training.items() if count]
                 said = ", ".join(f"{kind.replace('_', ' ')} {counts.in_training[kind]}" for kind in kinds) or "none"
-                rows.append((f"{who}, {how}", str(sum(counts.found.values())), said, str(counts.replies)))
+                rows.append((row, str(sum(counts.found.values())), said, str(counts.replies)))
     return Table(
         "leaks",
         "Leaks",
