@@ -65,7 +65,7 @@ def _stage(dataset_id: str, restart: bool, dry_run: bool) -> None:
         status.update("loading model and data, validating the base model")
         try:
             result = Trainer(
-                parameters, dataset.preprocessed, dataset.results, on_progress, on_samples, restart=restart
+                parameters, dataset.preprocessed, dataset.results, on_progress, restart=restart, on_samples=on_samples
             ).train()
         finally:
             bar.stop()

@@ -75,9 +75,9 @@ class Trainer:
         data: Path,
         output: Path,
         on_progress: Callable[[Progress], None] = lambda _: None,
-        on_samples: Callable[[int, list[Sample]], None] = lambda _, __: None,
         machine: Machine | None = None,
         restart: bool = False,
+        on_samples: Callable[[int, list[Sample]], None] = lambda _, __: None,
     ) -> None:
         self.parameters = parameters
         self.data = data
@@ -157,8 +157,12 @@ class Trainer:
             Samples(conversations_file(self.data, "validation"), parameters.samples, prepared.chat_format, max_length),
             {
                 "Data": {"train": summary(train), "validation": summary(prepared.validation)},
-                "Parameters": parameters.model_dump(),
-                "Machine": {"device": machine.device, "numbers": machine.dtype, "processes": ranks.count()},
+                "Parameters": parameters.model_dump(mode="json"),
+                "Machine": {
+                    "device": f"{machine.device}, {machine.dtype}",
+                    "processes": ranks.count(),
+                    "memory": str(prepared.choice),
+                },
             },
             told,
         )

@@ -149,11 +149,11 @@ class Report:
             parts.append(_table(rows))
         run = {
             "time": f"{timedelta(seconds=round(self.seconds))}",
-            "memory at the peak": f"{self.memory / 2**30:.2f} GiB",
+            "most memory": f"{self.memory / 2**30:.2f} GiB",
             **versions(),
         }
         for name, values in {**self._tables, "Run": run}.items():
-            parts += [f"## {name}", _table([["", ""], *map(list, values.items())])]
+            parts += [f"## {name}", _table([["", ""], *([key, _value(value)] for key, value in values.items())])]
         return "\n\n".join(parts) + "\n"
 
 
@@ -186,6 +186,11 @@ def _table(rows: Sequence[Sequence[object]]) -> str:
     """A table of Markdown; its first row is the heading."""
     heading, *body = [f"| {' | '.join(_text(str(cell)) for cell in row)} |" for row in rows]
     return "\n".join([heading, "|" + " --- |" * len(rows[0]), *body])
+
+
+def _value(value: object) -> str:
+    """A parameter as parameters.json has it, but for the quotation marks."""
+    return value if isinstance(value, str) else json.dumps(value)
 
 
 def _text(text: str) -> str:
