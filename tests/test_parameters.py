@@ -162,6 +162,21 @@ def start_values(**values: object) -> dict[str, Any]:
     return TrainingParameters.start_values(RawParameters.model_validate({"model": "gpt2", **values}))
 
 
+def test_options_for_few_are_written_only_where_they_are_used(tmp_path: Path) -> None:
+    assert not {"dora", "rslora", "neftune_alpha", "loss_per", "recency_half_life", "report_to"} & start_values().keys()
+    training = {"dora": True, "loss_per": "reply", "report_to": ["wandb"]}
+    hand_over(tmp_path, start_values(training=training))
+    path = tmp_path / "parameters.json"
+    assert {key: now(tmp_path)[key] for key in training} == training
+    assert read_parameters(path, TrainingParameters).report_to == ("wandb",)
+    commented = path.read_text(encoding="utf-8").replace("{", "{ // mine", 1)
+    path.write_text(commented, encoding="utf-8")
+    hand_over(tmp_path, start_values(training=training))
+    assert path.read_text(encoding="utf-8") == commented
+    hand_over(tmp_path, start_values())
+    assert now(tmp_path) == start_values()
+
+
 def test_start_values_of_each_method() -> None:
     lora, full = start_values(), start_values(type_fine_tune="fine_tune")
     assert (lora["lora_r"], lora["lora_alpha"], lora["learning_rate"]) == (16, 32, 5e-4)
