@@ -186,7 +186,9 @@ def probes(result: Likeness) -> Table:
 
 def compared(runs: Sequence[Likeness]) -> tuple[tuple[str, ...], Rows]:
     """Head and rows of all runs: what was different, and what came out."""
-    settings = [name for name in _names(runs) if len({str(run.run.parameters.get(name)) for run in runs}) > 1]
+    settings = [{"contexts": run.run.contexts, "seed": run.run.seed, **run.run.parameters} for run in runs]
+    names = dict.fromkeys(name for one in settings for name in one)
+    different = [name for name in names if len({str(one.get(name)) for one in settings}) > 1]
     columns: dict[str, Callable[[SpeakerResult], str]] = {
         "told apart": lambda part: number(part.auc),
         "taken for you": lambda part: percent(part.authorship),
@@ -197,11 +199,11 @@ def compared(runs: Sequence[Likeness]) -> tuple[tuple[str, ...], Rows]:
         "faults": lambda part: str(faults(part)),
     }
     rows: Rows = []
-    for run in runs:
+    for run, one in zip(runs, settings, strict=True):
         model = run.speakers.get("model")
-        changed = (str(run.run.parameters.get(name, "")) for name in settings)
+        changed = (str(one.get(name, "")) for name in different)
         rows.append((when(run), *changed, *(cell(model) if model else "" for cell in columns.values())))
-    return ("run", *settings, *columns), rows
+    return ("run", *different, *columns), rows
 
 
 def when(run: Likeness) -> str:
@@ -213,11 +215,6 @@ def _speakers(result: Likeness) -> Iterator[tuple[str, SpeakerResult]]:
     for speaker, name in NAMES.items():
         if speaker in result.speakers:
             yield name, result.speakers[speaker]
-
-
-def _names(runs: Sequence[Likeness]) -> list[str]:
-    """Of all parameters, in the order in which they come."""
-    return list(dict.fromkeys(name for run in runs for name in run.run.parameters))
 
 
 __all__ = ["NAMES", "Table", "compared", "tables", "when"]
