@@ -136,20 +136,20 @@ def few_shot_prompt(chat_format: ChatFormat, messages: ChatMessages, window: int
     system, turns = messages[:1], messages[1:]
     if not system or system[0]["role"] != "system":
         system, turns = [], messages
+    # A template without system messages has it before the first turn, which is left out of a long conversation.
+    role = "user" if chat_format.texts()["system"] is None else "system"
     examples = list(few_shot)
     while True:
         # The same words come first in all contexts: a batch reads them once.
         text = "\n\n".join([INSTRUCTION + "\n".join(examples), *(one["content"] for one in system)])
-        instruction = {"role": "system", "content": text}
-        head = len(chat_format.prompt([instruction], UNLIMITED))
+        head = len(chat_format.prompt([{"role": role, "content": text}], UNLIMITED))
         if not examples or head <= FEW_SHOT_TOKENS:
             break
         examples.pop()
-    if turns and chat_format.texts()["system"] is None:
-        # Before the first turn, where such a template has it, it would be left out of a long conversation.
-        prompted = [*turns[:-1], {"role": "user", "content": f"{text}\n\n{turns[-1]['content']}"}]
+    if turns and role == "user":
+        prompted = [*turns[:-1], {"role": role, "content": f"{text}\n\n{turns[-1]['content']}"}]
     else:
-        prompted = [instruction, *turns]
+        prompted = [{"role": role, "content": text}, *turns]
     return chat_format.prompt(prompted, min(CONTEXT_TOKENS + head, window))
 
 
