@@ -14,6 +14,8 @@ wants the folder of .env as working directory.
 import argparse
 import json
 import math
+import os
+import pty
 import resource
 import subprocess
 import sys
@@ -33,6 +35,8 @@ from selfchatbot.player.quantized import checkpoint_gguf
 SPEAKERS = ("transformers generate", "our transformers", "llama.cpp's own loop", "our llama.cpp")
 HISTORIES = (0, 500, 1500)
 MESSAGE = 20
+BRACKETED_PASTE = b"\x1b[?2004h"
+"""What the line editor sends when it is ready."""
 WINDOW = 2048
 Speak = Callable[[list[int], int], Iterator[float]]
 """From a prompt and a number of tokens to the moments when they came."""
@@ -256,19 +260,31 @@ def _loss(model: Any, windows: list[Any]) -> float:
 
 
 def ready(dataset: str) -> None:
-    """Seconds from the command to the first prompt."""
+    """Seconds from the command to the first prompt at a terminal, and to the first reply of one who types at once."""
     for engine in ("llama.cpp", "transformers"):
-        best = math.inf
+        prompt, reply = math.inf, math.inf
         for _ in range(3):
             start = time.perf_counter()
-            command = [sys.executable, "-u", "-m", "selfchatbot.cli.play", "-d", dataset, "--engine", engine]
-            with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
-                assert process.stdout and process.stdin
-                while (seen := process.stdout.read(1)) and seen != b">":
-                    pass
-                best = min(best, time.perf_counter() - start)
-                process.stdin.close()
-        print(f"{engine}: {best:.1f} s")
+            master, slave = pty.openpty()
+            command = [sys.executable, "-m", "selfchatbot.cli.play", "-d", dataset, "--engine", engine, "--no-history"]
+            with subprocess.Popen(command, stdin=slave, stdout=slave, stderr=subprocess.DEVNULL) as process:
+                os.close(slave)
+                read_until(master, BRACKETED_PASTE)
+                prompt = min(prompt, time.perf_counter() - start)
+                os.write(master, b"hey\r")
+                read_until(master, BRACKETED_PASTE)
+                reply = min(reply, time.perf_counter() - start)
+                os.write(master, b"exit\r")
+                process.wait()
+            os.close(master)
+        print(f"{engine}: {prompt:.1f} s, first reply {reply:.1f} s")
+
+
+def read_until(terminal: int, mark: bytes) -> None:
+    """Read what is shown, up to ``mark``."""
+    shown = b""
+    while mark not in shown:
+        shown += os.read(terminal, 65536)
 
 
 if __name__ == "__main__":

@@ -48,7 +48,7 @@ def talk(dataset: Dataset, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captu
         player.parameters = parameters.model_copy(update=changes)
         data = b"".join((line if isinstance(line, bytes) else line.encode()) + b"\n" for line in lines)
         monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(data), encoding="utf-8"))
-        session(player, dataset, dataset.results / "best", keep=keep)
+        session(lambda: player, dataset, dataset.results / "best", keep=keep)
         return capsys.readouterr().out
 
     return talk
@@ -235,7 +235,7 @@ def test_a_checkpoint_that_is_replaced_while_it_plays(
             return next(self.source, "")
 
     monkeypatch.setattr("sys.stdin", Typed())
-    session(player, dataset, best)
+    session(lambda: player, dataset, best)
     shown = capsys.readouterr().out
     assert shown.count(WORDS) == 3
     assert shown.count("best/ has changed: this is still the old one") == 2
@@ -256,7 +256,7 @@ def test_ctrl_c_stops_a_reply_and_keeps_what_was_said(
             signal.raise_signal(signal.SIGINT)
 
     monkeypatch.setattr("selfchatbot.cli.session.screen.time.sleep", sleep)
-    session(player, dataset, dataset.results / "best", Pace(5, 0.01))
+    session(lambda: player, dataset, dataset.results / "best", Pace(5, 0.01))
     first, second = WORDS.split("\n")
     assert kept(dataset)[-1] == [user("hey"), {"role": "assistant", "content": first}, user("sure"), ANSWER]
     shown = capsys.readouterr().out
@@ -529,3 +529,23 @@ def test_completion(talk: Talk, dataset: Dataset, monkeypatch: pytest.MonkeyPatc
     assert completed("/load be") == ["st"]
     assert completed("hey /re") == []
     assert completed("/re\n") == []
+
+
+def test_who_leaves_before_the_model_is_there_does_not_wait(terminal: Callable[..., Terminal], installed: Path) -> None:
+    """Which thread still runs then is chance; the end is the same."""
+    for keys in ("exit\r", "\x04", "\x03"):
+        screen = terminal("--engine", "transformers")
+        screen.wait_for(READY)
+        screen.type(keys)
+        assert screen.ended() == 0
+        assert "Traceback" not in screen.shown and "rror" not in screen.shown
+    assert conversations(installed) == []
+
+
+def test_a_model_that_can_not_be_loaded_ends_the_session(terminal: Callable[..., Terminal], installed: Path) -> None:
+    (weights,) = (installed / "results").glob("*/best/*.safetensors")
+    weights.write_bytes(weights.read_bytes()[:100])
+    screen = terminal()
+    screen.wait_for("error: ")
+    assert screen.ended() == 1
+    assert "best is damaged" in screen.shown and "train again" in screen.shown and "Traceback" not in screen.shown

@@ -21,14 +21,20 @@ class Dialogue:
     same), it comes while it is made. ``rated`` receives what was found better than what.
     """
 
-    def __init__(self, player: Player, rated: Rated) -> None:
-        self.player = player
+    def __init__(self, player: Callable[[], Player], rated: Rated) -> None:
+        """``player`` gives the model, and waits for it where it isn't loaded yet."""
+        self._player = player
         self.messages: ChatMessages = []
         self.others: list[Reply] = []
         """What else could have been said instead of the last reply, the likeliest first."""
         self._rated = rated
         self._worse: list[str] = []
         """Replies that were called bad; they wait for a better one that stays."""
+
+    @property
+    def player(self) -> Player:
+        """The model."""
+        return self._player()
 
     @property
     def last_reply(self) -> str | None:

@@ -6,13 +6,14 @@ import argparse
 import sys
 from typing import TYPE_CHECKING
 
-from selfchatbot.cli.shell import parser, run
+from selfchatbot.cli.shell import LOADING, leave, parser, run
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from selfchatbot.environment import Dataset
     from selfchatbot.parameters import GenerationParameters
+    from selfchatbot.player import Player
 
 
 def main() -> None:
@@ -75,7 +76,7 @@ def main() -> None:
         arguments.error("--contexts: at least 20")
     if not 0 <= chosen.seed < 2**32:
         arguments.error("--seed: 0 to 4294967295")
-    sys.exit(run(lambda: _stage(chosen)))
+    leave(run(lambda: _stage(chosen)))
 
 
 def _stage(chosen: argparse.Namespace) -> None:
@@ -103,32 +104,37 @@ def _stage(chosen: argparse.Namespace) -> None:
         from selfchatbot.cli.web import open_port, web
 
         listener, token = open_port(chosen.host, chosen.port, chosen.token)
-    with Console(stderr=True).status("loading the model"):
-        from selfchatbot.models import quiet
+    _show_log()
 
-        _show_log()
-        quiet()
+    def load() -> Player:
         from selfchatbot.acquaintances import speakers
+        from selfchatbot.models import quiet
         from selfchatbot.player import Player
 
+        quiet()
         player = Player(checkpoint, parameters, engine=chosen.engine)
         player.speakers = speakers(dataset.preprocessed)
+        return player
+
+    if chosen.type == "session":
+        from selfchatbot.cli.session import session
+        from selfchatbot.pace import learned_pace
+
+        pace = learned_pace(dataset) if chosen.pace else None
+        session(load, dataset, checkpoint, pace, keep=not chosen.no_history)
+        return
+    with Console(stderr=True).status(LOADING):
+        player = load()
     if chosen.type == "prompt":
         messages = [{"role": "user", "content": chosen.prompt}]
         for number, reply in enumerate(player.replies(messages, parameters.num_return_sequences), 1):
             print(f"Response {number}: {reply}")
     elif chosen.type == "web":
         web(player, listener, dataset, checkpoint, chosen.host, token)
-    elif chosen.type == "game":
+    else:
         from selfchatbot.cli.game import game
 
         game(player, dataset, checkpoint, chosen.rounds)
-    else:
-        from selfchatbot.cli.session import session
-        from selfchatbot.pace import learned_pace
-
-        pace = learned_pace(dataset) if chosen.pace else None
-        session(player, dataset, checkpoint, pace, keep=not chosen.no_history)
 
 
 def _export(chosen: argparse.Namespace, dataset: Dataset, checkpoint: Path, parameters: GenerationParameters) -> None:
@@ -146,11 +152,15 @@ def _export(chosen: argparse.Namespace, dataset: Dataset, checkpoint: Path, para
 
 
 def _show_log() -> None:
-    """What takes long the first time is said on stderr."""
+    """What takes long the first time is said on stderr, wherever that is then: above the prompt, in a session."""
     import logging
 
+    class Lines(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            print(record.getMessage(), file=sys.stderr)
+
     logger = logging.getLogger("selfchatbot")
-    logger.addHandler(logging.StreamHandler())
+    logger.addHandler(Lines())
     logger.setLevel(logging.INFO)
 
 

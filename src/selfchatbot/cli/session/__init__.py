@@ -1,10 +1,15 @@
 """A conversation at the terminal: you are the other person, the model is you."""
 
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
+from rich.console import Console
+
 from selfchatbot.cli.session.commands import Commands
+from selfchatbot.cli.session.loading import Loading
 from selfchatbot.cli.session.screen import Asker, Screen
+from selfchatbot.cli.shell import LOADING
 from selfchatbot.cli.signals import ended_by_signals
 from selfchatbot.dialogue import Dialogue
 from selfchatbot.environment import Dataset
@@ -15,22 +20,28 @@ from selfchatbot.player import Player
 EXIT = ("exit", "/exit")
 
 
-def session(player: Player, dataset: Dataset, checkpoint: Path, pace: Pace | None = None, keep: bool = True) -> None:
+def session(
+    load: Callable[[], Player], dataset: Dataset, checkpoint: Path, pace: Pace | None = None, keep: bool = True
+) -> None:
     """A conversation until ``exit``, Ctrl-D, or Ctrl-C at the prompt; Ctrl-C during a reply stops that reply.
 
-    ``pace`` makes the reply wait as I would type it. ``keep`` False: nothing is written but what a command asks for.
+    At a terminal, the first message can be typed while ``load`` loads the model. ``pace`` makes the reply wait as I
+    would type it. ``keep`` False: nothing is written but what a command asks for.
     """
-    conversation = _Session(player, dataset, checkpoint, pace, keep)
+    conversation = _Session(load, dataset, checkpoint, pace, keep)
     with ended_by_signals(conversation.leave):
         conversation.run()
 
 
 class _Session:
-    def __init__(self, player: Player, dataset: Dataset, checkpoint: Path, pace: Pace | None, keep: bool) -> None:
+    def __init__(
+        self, load: Callable[[], Player], dataset: Dataset, checkpoint: Path, pace: Pace | None, keep: bool
+    ) -> None:
         self._screen = Screen(pace)
-        self._dialogue = Dialogue(player, self._rated)
         self._asker = Asker(dataset, keep)
         self.leave = self._asker.leave
+        self._player = _loading(load, self._asker)
+        self._dialogue = Dialogue(self._player, self._rated)
         self._commands = Commands(self._dialogue, self._screen, self._asker, dataset, keep)
         self._asker.commands = self._commands
         self._preferences = dataset.results
@@ -42,6 +53,7 @@ class _Session:
         while (text := self._next()) is not None:
             if text in EXIT:
                 return
+            self._player()
             try:
                 self._turn(text)
             except SelfChatBotError as error:
@@ -92,6 +104,15 @@ class _Session:
             self._loaded = now
             where = self._checkpoint.name
             self._screen.note(f"{where}/ has changed: this is still the old one; leave and start again for the new one")
+
+
+def _loading(load: Callable[[], Player], asker: Asker) -> Callable[[], Player]:
+    """The model at once, or, where somebody types, when it is there."""
+    if asker.edits:
+        return Loading(load, asker.leave)
+    with Console(stderr=True).status(LOADING):
+        player = load()
+    return lambda: player
 
 
 def _identity(folder: Path) -> tuple[int, int] | None:

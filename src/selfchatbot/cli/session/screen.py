@@ -79,7 +79,7 @@ class Asker:
         self.commands: Commands | None = None
         self._session: PromptSession[str] | None = None
         self._editing = False
-        self._leaving: SystemExit | None = None
+        self._leaving: BaseException | None = None
         for stream in (sys.stdin,):
             if hasattr(stream, "reconfigure"):
                 # What a pipe brings may be any bytes.
@@ -103,18 +103,22 @@ class Asker:
             raise self._leaving
         if self._session is None:
             return input(PROMPT)
+        from prompt_toolkit.patch_stdout import patch_stdout
+
         self._editing = True
         try:
-            return self._session.prompt(PROMPT, default=default, pre_run=self._leave_editor)
+            with patch_stdout():  # what is said while the model is loaded goes above the prompt
+                return self._session.prompt(PROMPT, default=default, pre_run=self._leave_editor)
         finally:
             self._editing = False
             if self._leaving:
                 raise self._leaving
 
-    def leave(self, reason: SystemExit) -> bool:
+    def leave(self, reason: BaseException) -> bool:
         """Raise ``reason`` where a message is awaited, not from within the editor's loop; False when none is.
 
         Then whoever calls raises it; where Python drops an exception (in a destructor), it comes with the next message.
+        From any thread.
         """
         self._leaving = reason
         if self._session is None or not self._editing:
