@@ -37,7 +37,7 @@ data, output, last = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])
 def progressed(progress):
     if progress.step == last and os.environ["RANK"] == "0":
         os.kill(os.getppid(), signal.SIGTERM)
-        time.sleep(2)
+        time.sleep(1)
 
 parameters = read_parameters(data / "parameters.json", TrainingParameters)
 trainer = Trainer(parameters, data, output, progressed, machine=Machine("cpu", torch.float32))
@@ -71,7 +71,7 @@ LabelledLoss.__call__ = failing
 
 def write_data(folder: Path, model: Path, batch_size: int, **parameters: object) -> Path:
     # Dropout is another one in each process. With this max_length a batch has a single window, and three have three.
-    common = {"epochs": 2, "lora_dropout": 0.0, "choose_sampling": False, "max_length": 110}
+    common = {"epochs": 2, "lora_dropout": 0.0, "choose_sampling": False, "max_length": 110, "samples": 0}
     return write_training_data(folder, model, batch_size=batch_size, **(common | parameters))
 
 
@@ -80,7 +80,9 @@ def train_alone(data: Path, output: Path, stop_at: int | None = None) -> None:
         if progress.step + 1 == stop_at:
             os.kill(os.getpid(), signal.SIGTERM)
 
-    Trainer(read_parameters(data / "parameters.json", TrainingParameters), data, output, progressed, machine=CPU).train()
+    Trainer(
+        read_parameters(data / "parameters.json", TrainingParameters), data, output, progressed, machine=CPU
+    ).train()
 
 
 def train_together(data: Path, output: Path, last: int = 0, before: str = "") -> str:

@@ -217,8 +217,9 @@ class Trainer:
         except KeyboardInterrupt:
             raise Stopped(self._interrupted(loop.state.global_step, saved=False), signal.SIGINT) from None
         finally:
-            with suppress(OSError):  # of a full disk; the error that it brought elsewhere says more
-                self._report.write()
+            if ranks.rank() == 0:
+                with suppress(OSError):  # of a full disk; the error that it brought elsewhere says more
+                    self._report.write()
 
     def _progressed(self, progress: Progress) -> None:
         self._report.metrics.add(
