@@ -22,7 +22,8 @@ of b bytes:
 
 On a CPU, where peaks were measured (benchmarks/memory.py), activations and output take `FRAGMENTED` times that, because
 what the allocator gets back it does not give away, and the libraries grow by `LIBRARIES`. There, a model that becomes
-4-bit is in memory as it was and as it will be at the same time, which may be more than a step needs.
+4-bit is in memory as it was and as it will be at the same time, which may be more than a step needs. Not counted: what
+DoRA computes besides, experts of which each token sees a few, and attention that keeps its scores.
 """
 
 from collections.abc import Iterator
@@ -71,7 +72,7 @@ class Choice:
     """Bytes on the device for this process, with what it has already."""
 
     def __str__(self) -> str:
-        return f"needs about {self.need / GIB:.2g} of {self.available / GIB:.2g} GiB"
+        return f"needs about {self.need / GIB:.1f} of {self.available / GIB:.1f} GiB"
 
 
 class Shape:
