@@ -132,7 +132,7 @@ class Report:
     def _text(self, records: list[dict[str, Any]]) -> str:
         validations = [record for record in records if "validation_loss" in record]
         losses = [record["validation_loss"] for record in validations]
-        best = losses.index(min(losses[1:] or losses)) if losses else 0
+        best = min(range(1, len(losses)), key=losses.__getitem__, default=0)
         parts = ["# Training", f"![loss by step]({PLOT_NAME})", "## Validation", "In nats per trained token."]
         rows: list[list[object]] = [["step", "epoch", "loss", "against the base model", ""]]
         for number, record in enumerate(validations):
