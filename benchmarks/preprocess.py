@@ -49,6 +49,8 @@ streams: 1 GB of it takes 61 MiB. Versions: chatpack 0.1.0 (Rust), chat-miner 0.
     WhatsApp                13,472,567             260 s    60 MiB
     Messenger whole          5,340,093             113 s    77 MiB
     Discord json             1,413,747              49 s    61 MiB
+    iMessage                12,906,964             267 s    63 MiB
+    Discord txt             13,253,011             234 s    63 MiB
     Not yet run at this size: Discord csv, Signal, Slack, LINE, KakaoTalk, IRC, JSONL.
 
 To be kept: 300 MiB for 1 GB; for 100,000 messages 3 s for text and 5 s for JSON and XML, 150 MiB; 0.2 s for --help,
