@@ -8,6 +8,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
+from selfchatbot.cli.canaries import train_with_canaries
 from selfchatbot.cli.signals import ended_by_signals
 from selfchatbot.environment import Dataset
 from selfchatbot.likeness.advice import advice
@@ -26,6 +27,7 @@ def evaluate_dataset(
     lines = read_probes(Path(chosen.probe)) if chosen.probe else []
     try:
         with ended_by_signals(), _progress() as on_progress:
+            canaries = train_with_canaries(dataset, parameters, chosen.seed, on_progress) if chosen.canaries else None
             result = evaluate(
                 dataset,
                 checkpoint,
@@ -34,6 +36,7 @@ def evaluate_dataset(
                 seed=chosen.seed,
                 examples=chosen.examples,
                 probes=lines,
+                canaries=canaries,
                 on_progress=on_progress,
             )
     except KeyboardInterrupt:
