@@ -237,7 +237,7 @@ class Trainer:
         if step == 0:
             result.base_loss = loss
             logger.info("validation loss of the base model: %.3f nats per trained token", loss)
-            self._show_samples(step, loop)
+            self._show_samples(step, loop, loss)
             return True
         better = loss < result.best_loss
         logger.info("step %d, epoch %.2f: validation loss %.3f%s", step, epoch, loss, " (best)" if better else "")
@@ -247,12 +247,13 @@ class Trainer:
             self._save(BEST, loop, tokenizer)
         else:
             result.without_better += 1
-        self._show_samples(step, loop)
+        self._show_samples(step, loop, loss)
         result.stopped_early = result.without_better >= self.parameters.early_stopping_patience
         return not result.stopped_early
 
-    def _show_samples(self, step: int, loop: Loop) -> None:
-        if ranks.rank() == 0 and not ranks.sharded():  # no process alone can run a model that is spread over all
+    def _show_samples(self, step: int, loop: Loop, loss: float) -> None:
+        # No process alone can run a model that is spread over all; weights that are no numbers say nothing.
+        if ranks.rank() == 0 and not ranks.sharded() and math.isfinite(loss):
             self._on_samples(step, self._report.samples.answer(loop.accelerator.unwrap_model(loop.model), step))
 
     def _save(self, name: str, loop: Loop, tokenizer: "PreTrainedTokenizerBase") -> None:
