@@ -22,6 +22,8 @@ BATCH = 32
 CONTEXT_TOKENS = 160
 """What is read of a context, besides a system message: some seven turns, which is what the time allows on a CPU."""
 FEW_SHOT_TOKENS = 320
+BASE_TOKENS = 64
+"""Longest reply of the base model, which hardly knows when to stop: to wait for it took longer than all the rest."""
 UNLIMITED = 10**6
 INSTRUCTION = (
     "You are texting with somebody. Write the next message as this person would, in the same style. "
@@ -101,7 +103,7 @@ def replies(
         "sampling": models.parameters.model_dump(exclude={"model", "seed", "num_return_sequences"}),
         "seed": models.seed,
         "contexts": contexts,
-        "shown": [INSTRUCTION, *few_shot] if speaker == "base" else [],
+        "shown": [INSTRUCTION, BASE_TOKENS, *few_shot] if speaker == "base" else [],
         "names": sorted(names),
         "sizes": [BATCH, CONTEXT_TOKENS, FEW_SHOT_TOKENS],
     }
@@ -170,6 +172,8 @@ def _answers(
     room = max(loaded.window - parameters.max_new_tokens, loaded.window // 2)
     prompts = [prompt(chat_format, context, room) for context in contexts]
     left = loaded.window - max(map(len, prompts))
+    if speaker == "base":
+        left = min(left, BASE_TOKENS)
     sampling = Sampling.of(parameters, chat_format.end, chat_format.special, left, seed, may_be_empty=False)
     said = []
     for context, ids in zip(contexts, Batch(loaded.model, prompts).replies(sampling), strict=True):
