@@ -23,8 +23,8 @@ def test_a_local_folder_is_loaded(tiny_model: Path) -> None:
     model = models.load_model(str(tiny_model), torch.float32)
     assert model.config.model_type == "llama"
     assert models.load_tokenizer(str(tiny_model)).eos_token == "<|im_end|>"
-    assert models.window(model, 1024) == 512
-    assert models.window(model, 100) == 100
+    assert models.window(model.config, 1024) == 512
+    assert models.window(model.config, 100) == 100
 
 
 def test_a_folder_of_the_embedded_models_name_comes_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
