@@ -21,7 +21,9 @@ def main():
     run(tool + ("ruff", "format", "--check", "."), "some files are not formatted: run ruff format")
     run(tool + ("ruff", "check", "."), "the linter found something: see above")
     run(tool + ("mypy",), "the type checker found something: see above")
-    run(tool + ("pytest", "--cov=selfchatbot", "--cov-report=term:skip-covered") + tuple(sys.argv[1:]), "a test failed")
+    two = ("-n", "2", "--dist", "worksteal")  # cores are the least that there is
+    coverage = ("--cov=selfchatbot", "--cov-report=term:skip-covered")
+    run(tool + ("pytest",) + two + coverage + tuple(sys.argv[1:]), "a test failed")
 
 
 if __name__ == "__main__":

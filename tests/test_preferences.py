@@ -30,7 +30,7 @@ def dialogue(dataset: Dataset) -> Dialogue:
     lively = parameters.model_copy(update={"temperature": 1.8, "seed": 5, "max_new_tokens": 30})
     player = Player(dataset.results / "best", lively, Machine("cpu", torch.float32))
     path = dataset.results / FILE_NAME
-    return Dialogue(player, lambda prompt, better, worse: add_preferences(path, prompt, better, worse))
+    return Dialogue(lambda: player, lambda prompt, better, worse: add_preferences(path, prompt, better, worse))
 
 
 def pairs(dataset: Dataset) -> list[dict[str, Any]]:

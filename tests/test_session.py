@@ -21,6 +21,7 @@ from conftest import WORDS, Run, one_line_error
 from selfchatbot.cli.session import session
 from selfchatbot.cli.session.commands import HELP
 from selfchatbot.cli.session.screen import Asker, Screen, printable
+from selfchatbot.dialogue import Dialogue
 from selfchatbot.environment import Dataset
 from selfchatbot.messages import Message, read_conversations
 from selfchatbot.models import Machine
@@ -329,6 +330,21 @@ def installed(environment: Path, talker: Path) -> Path:
     return environment
 
 
+def test_a_message_that_is_being_shown_is_said(dataset: Dataset) -> None:
+    parameters = read_parameters(dataset.results / "parameters.json", GenerationParameters)
+    player = Player(dataset.results / "best", parameters, Machine("cpu", torch.float32))
+    dialogue = Dialogue(lambda: player, lambda *_: None)
+    dialogue.say("hey")
+    first = WORDS.split("\n")[0]
+    for shown in (False, True):
+        messages = dialogue.answer()
+        assert next(messages) == first
+        if shown:
+            dialogue.showing(first)
+        messages.close()
+        assert dialogue.last_reply == (first if shown else None)
+
+
 class Terminal:
     """A script at a pseudo-terminal: what a person types, and what appears."""
 
@@ -508,12 +524,11 @@ def test_completion(talk: Talk, dataset: Dataset, monkeypatch: pytest.MonkeyPatc
 
     from selfchatbot.cli.session.commands import Commands
     from selfchatbot.cli.session.completion import CommandCompleter
-    from selfchatbot.dialogue import Dialogue
 
     parameters = read_parameters(dataset.results / "parameters.json", GenerationParameters)
     player = Player(dataset.results / "best", parameters, Machine("cpu", torch.float32))
     monkeypatch.setattr("sys.stdin", io.StringIO())
-    commands = Commands(Dialogue(player, lambda *_: None), Screen(), Asker(dataset, False), dataset, False)
+    commands = Commands(Dialogue(lambda: player, lambda *_: None), Screen(), Asker(dataset, False), dataset, False)
     line = {"messages": [{"role": "system", "content": "with Zoë"}, user("hey")], "contact": "Zoë"}
     (dataset.preprocessed / "train.jsonl").write_text(json.dumps(line) + "\n", encoding="utf-8")
     monkeypatch.chdir(dataset.results)

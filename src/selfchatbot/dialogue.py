@@ -28,6 +28,7 @@ class Dialogue:
         self.others: list[Reply] = []
         """What else could have been said instead of the last reply, the likeliest first."""
         self._rated = rated
+        self._showing = ""
         self._worse: list[str] = []
         """Replies that were called bad; they wait for a better one that stays."""
 
@@ -57,15 +58,23 @@ class Dialogue:
         Close the generator to stop: what was said stays, without the message that was given last.
         """
         said: list[str] = []
+        self._showing = ""
         try:
             with closing(self._answer()) as messages:
                 for message in messages:
                     yield message
                     # Who comes back for the next one has shown this one; who stopped while it was awaited has not.
                     said.append(message)
+                    self._showing = ""
         finally:
+            if self._showing:
+                said.append(self._showing)
             if said:
                 self.messages.append({"role": "assistant", "content": "\n".join(said)})
+
+    def showing(self, message: str) -> None:
+        """This message of `answer` appears now: it is said, even if a signal ends everything before the next one."""
+        self._showing = message
 
     def _answer(self) -> Generator[str, None, None]:
         parameters = self.player.parameters

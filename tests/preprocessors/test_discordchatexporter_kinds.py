@@ -291,7 +291,7 @@ def test_a_damaged_file_is_never_a_traceback(tmp_path: Path, source: Path, seed:
     chance = random.Random(seed)
     content = bytearray(source.read_bytes())
     for _ in range(chance.randint(1, 4)):
-        start = chance.randrange(len(content))
+        start = chance.randrange(len(content) + 1)
         piece = chance.choice([b"", b"null", b"[]", b"1e400", b'"', b",", b"\n", b"\\", b"\xff", b"\0", content[:50]])
         content[start : start + chance.randint(0, 20)] = piece
     path = tmp_path / f"a{source.suffix}"

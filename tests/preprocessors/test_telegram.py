@@ -247,7 +247,7 @@ def test_a_damaged_file_is_never_a_traceback(tmp_path: Path, case: str, seed: in
     chance = random.Random(seed)
     content = bytearray((EXPORTS / case / "result.json").read_bytes())
     for _ in range(chance.randint(1, 4)):
-        start = chance.randrange(len(content))
+        start = chance.randrange(len(content) + 1)
         piece = chance.choice([b"", b"null", b"[]", b"{}", b"1e400", b'"', b"\\", b"\xff", b"\0", bytes(content[:50])])
         content[start : start + chance.randint(0, 20)] = piece
     path = tmp_path / "result.json"

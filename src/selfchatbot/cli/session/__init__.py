@@ -86,7 +86,7 @@ class _Session:
     def _answer(self) -> None:
         self._tell_of_new_checkpoint()
         with closing(self._dialogue.answer()) as messages:
-            self._screen.show_reply(messages)
+            self._screen.show_reply(messages, self._dialogue.showing)
 
     def _rated(self, prompt: list[dict[str, str]], better: str, worse: list[str]) -> None:
         from selfchatbot.preferences import FILE_NAME, add_preferences

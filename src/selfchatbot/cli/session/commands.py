@@ -150,7 +150,7 @@ class Commands:
 
     def _do_bad(self, _rest: str) -> None:
         with closing(self._dialogue.bad()) as messages:
-            self._screen.show_reply(messages)
+            self._screen.show_reply(messages, self._dialogue.showing)
 
     def _do_as(self, rest: str) -> None:
         known = self._known()

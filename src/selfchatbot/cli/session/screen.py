@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -41,8 +41,11 @@ class Screen:
         if text:
             self.say(f"[{text}]")
 
-    def show_reply(self, messages: Iterable[str]) -> None:
-        """Each message when it is finished, not faster than the pace; Ctrl-C stops and leaves what was shown."""
+    def show_reply(self, messages: Iterable[str], showing: Callable[[str], None] = lambda _: None) -> None:
+        """Each message when it is finished, not faster than the pace; Ctrl-C stops and leaves what was shown.
+
+        ``showing`` is told of each right before it appears.
+        """
         last = time.monotonic()
         shown = False
         try:
@@ -51,6 +54,7 @@ class Screen:
                 if self._pace:
                     time.sleep(max(0.0, last + self._pace.seconds(message) - time.monotonic()))
                 self._erase()
+                showing(message)
                 self.say(message)
                 self._typing()
                 shown = True
