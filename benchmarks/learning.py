@@ -39,7 +39,7 @@ WAYS: dict[str, dict[str, Any]] = {
     "full 1e-4": {"type_fine_tune": "fine_tune", "epochs": 1.0, "learning_rate": 1e-4},
     "LoRA 1e-3, rank 4": LORA | {"learning_rate": 1e-3, "lora_r": 4, "lora_alpha": 8},
     "LoRA 1e-3, rank 64": LORA | {"learning_rate": 1e-3, "lora_r": 64, "lora_alpha": 128},
-    "LoRA 1e-3, dropout 0": LORA | {"learning_rate": 1e-3, "lora_dropout": 0.0},
+    "LoRA 1e-3, dropout 0.05": LORA | {"learning_rate": 1e-3, "lora_dropout": 0.05},
     "LoRA 1e-3, dropout 0.2": LORA | {"learning_rate": 1e-3, "lora_dropout": 0.2},
     # TRL 1.16: SFTConfig's learning rate and epochs, peft's rank, alpha and dropout.
     "defaults of TRL": LORA
@@ -87,6 +87,7 @@ def run(dataset: Path, replies: int, way: str, seed: int) -> dict[str, Any]:
             max_length=MAX_LENGTH,
             evaluations_per_epoch=1,
             checkpoint_minutes=1e6,
+            samples=0,
             seed=seed,
             **WAYS[way],
         )

@@ -139,6 +139,7 @@ def parameters(data: Path, method: str) -> Any:
         evaluations_per_epoch=1,
         gradient_checkpointing=False,
         checkpoint_minutes=1e6,
+        samples=0,
     )
 
 
