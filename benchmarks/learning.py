@@ -46,7 +46,7 @@ WAYS: dict[str, dict[str, Any]] = {
     | {"learning_rate": 2e-5, "epochs": 3.0, "lora_r": 8, "lora_alpha": 8, "lora_dropout": 0.0, "batch_size": 4},
     # kagamiAL/selfchatbot asks for 500 epochs and stops after eight without a better loss; here after three.
     "defaults of the reference program": LORA
-    | {"learning_rate": 5e-5, "epochs": 3.0, "lora_r": 32, "lora_alpha": 64, "batch_size": 4},
+    | {"learning_rate": 5e-5, "epochs": 3.0, "lora_r": 32, "lora_alpha": 64, "lora_dropout": 0.05, "batch_size": 4},
 }
 
 
