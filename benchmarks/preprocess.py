@@ -51,7 +51,12 @@ streams: 1 GB of it takes 61 MiB. Versions: chatpack 0.1.0 (Rust), chat-miner 0.
     Discord json             1,413,747              49 s    61 MiB
     iMessage                12,906,964             267 s    63 MiB
     Discord txt             13,253,011             234 s    63 MiB
-    Not yet run at this size: Discord csv, Signal, Slack, LINE, KakaoTalk, IRC, JSONL.
+    Discord csv              9,685,844             129 s    59 MiB
+    Slack                    1,284,294              33 s    68 MiB
+    Signal json              5,763,889              88 s    59 MiB
+    LINE                    16,856,740             236 s    63 MiB
+    KakaoTalk               11,411,949             188 s    62 MiB
+    Not yet run at this size: Signal md, IRC, JSONL.
 
 To be kept: 300 MiB for 1 GB; for 100,000 messages 3 s for text and 5 s for JSON and XML, 150 MiB; 0.2 s for --help,
 0.4 s for an input error.
