@@ -72,6 +72,8 @@ def main() -> None:
 
 def run(dataset: Path, replies: int, way: str, seed: int) -> dict[str, Any]:
     """Train once; the losses are those after each validation."""
+    from selfchatbot.metrics import FILE_NAME as METRICS_NAME
+    from selfchatbot.metrics import validations
     from selfchatbot.models import quiet
     from selfchatbot.parameters import TrainingParameters
     from selfchatbot.trainer import Trainer
@@ -93,8 +95,7 @@ def run(dataset: Path, replies: int, way: str, seed: int) -> dict[str, Any]:
         )
         start = time.perf_counter()
         result = Trainer(parameters, data, output).train()
-        metrics = [json.loads(line) for line in (output / "metrics.jsonl").read_text(encoding="utf-8").split("\n")[:-1]]
-        losses = [record["validation_loss"] for record in metrics if "validation_loss" in record]
+        losses = [record["validation_loss"] for record in validations(output / METRICS_NAME)]
         shutil.rmtree(output)
     row = {
         "replies": replies,

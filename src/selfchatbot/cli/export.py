@@ -1,6 +1,5 @@
 """``selfChatBot_play -t export``: one folder with the model for other programs."""
 
-import json
 from contextlib import suppress
 from pathlib import Path
 
@@ -10,6 +9,8 @@ from selfchatbot.export import export
 from selfchatbot.gguf_file import Quantization
 from selfchatbot.likeness.result import FILE_NAME as LIKENESS_NAME
 from selfchatbot.likeness.result import Likeness, load
+from selfchatbot.metrics import FILE_NAME as METRICS_NAME
+from selfchatbot.metrics import validations
 from selfchatbot.parameters import GenerationParameters
 
 
@@ -18,21 +19,11 @@ def export_dataset(
 ) -> Path:
     """Write ``export/`` into the results of a dataset; its path."""
     folder = dataset.results / "export"
-    losses = _losses(dataset.results / "metrics.jsonl")
+    losses = [record["validation_loss"] for record in validations(dataset.results / METRICS_NAME)]
     measured = (losses[0], min(losses)) if losses else None
     likeness = _likeness(dataset.results / LIKENESS_NAME, checkpoint.name, losses)
     export(checkpoint, folder, parameters, dataset.name, quantization, measured, likeness)
     return folder
-
-
-def _losses(metrics: Path) -> list[float]:
-    """Validation losses, the first of the base model; none where they were not kept."""
-    losses: list[float] = []
-    with suppress(OSError, ValueError), metrics.open(encoding="utf-8", newline="\n") as lines:
-        for line in lines:
-            loss = json.loads(line).get("validation_loss")
-            losses += [loss] if isinstance(loss, float) else []
-    return losses
 
 
 def _likeness(path: Path, checkpoint: str, losses: list[float]) -> Likeness | None:

@@ -4,7 +4,6 @@ result = evaluate(dataset, dataset.results / "best", parameters)
 """
 
 import importlib.metadata
-import json
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -53,6 +52,8 @@ from selfchatbot.likeness.result import (
 )
 from selfchatbot.likeness.speakers import Modelled, Models, Said, replies
 from selfchatbot.messages import ChatMessages, read_conversations
+from selfchatbot.metrics import FILE_NAME as METRICS_NAME
+from selfchatbot.metrics import validations
 from selfchatbot.models import Machine
 from selfchatbot.parameters import FILE_NAME, GenerationParameters, RawParameters, TrainingParameters, read_parameters
 
@@ -239,7 +240,7 @@ def _run(
         conversations=len({place.conversation for place in places}),
         training_replies=len(training.mine),
         parameters={name: value for name, value in settings.items() if isinstance(value, str | int | float)},
-        validation=tuple(_validations(dataset.results / "metrics.jsonl")),
+        validation=tuple(_validations(dataset.results / METRICS_NAME)),
         versions={"selfchatbot": selfchatbot.__version__, **versions},
         seconds={step: round(seconds, 1) for step, seconds in taken.items()},
         finished=datetime.now().isoformat(timespec="seconds"),
@@ -247,11 +248,9 @@ def _run(
 
 
 def _validations(metrics: Path) -> Iterator[ValidationLoss]:
-    with suppress(OSError, ValueError), metrics.open(encoding="utf-8", newline="\n") as lines:
-        for line in lines:
-            record = json.loads(line)
-            if "validation_loss" in record:
-                yield ValidationLoss(epoch=record["epoch"], loss=record["validation_loss"])
+    with suppress(ValueError):  # a loss that is no number has no place in a result
+        for record in validations(metrics):
+            yield ValidationLoss(epoch=record["epoch"], loss=record["validation_loss"])
 
 
 def _phone_region(dataset: Dataset) -> str | None:

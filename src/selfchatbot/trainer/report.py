@@ -14,35 +14,15 @@ from pathlib import Path
 from typing import Any
 
 from selfchatbot.atomic import atomic_file, write_text
+from selfchatbot.metrics import FILE_NAME as METRICS_NAME
+from selfchatbot.metrics import Metrics
 from selfchatbot.trainer.samples import Samples
 
-METRICS_NAME = "metrics.jsonl"
 PLOT_NAME = "loss.png"
 REPORT_NAME = "report.md"
 LOG_NAME = "log.txt"
 PACKAGES = ("selfchatbot", "torch", "transformers", "peft", "accelerate", "bitsandbytes", "tokenizers")
 MARKUP = re.compile(r"([\\`*_\[\]<>|~$&#])")
-
-
-class Metrics:
-    """A line of JSON for each record, written at once, so that the file can be read at any time."""
-
-    def __init__(self, path: Path, until_step: int | None = None) -> None:
-        """A new file, or, for a run that goes on, the old one as it was at ``until_step``."""
-        self.path = path
-        kept = [] if until_step is None else [record for record in self.read() if record["step"] <= until_step]
-        write_text(path, "".join(json.dumps(record) + "\n" for record in kept))
-
-    def add(self, **record: Any) -> None:
-        with self.path.open("a", encoding="utf-8", newline="\n") as file:
-            file.write(json.dumps(record) + "\n")
-
-    def read(self) -> list[dict[str, Any]]:
-        """All records; a last line that a killed run left unfinished is none."""
-        if not self.path.exists():
-            return []
-        *lines, _ = self.path.read_text(encoding="utf-8").split("\n")
-        return [json.loads(line) for line in lines]
 
 
 @contextmanager
