@@ -183,28 +183,13 @@ def trl(data: Path, method: str, contestant: str) -> tuple[Any, float]:
     """`SFTTrainer` as its documentation shows it."""
     import torch
     from datasets import Dataset
-    from peft import LoraConfig
-    from transformers import BitsAndBytesConfig
     from trl import SFTConfig, SFTTrainer
 
     from selfchatbot.models import load_model, load_tokenizer
+    from selfchatbot.trainer.method import adapters, four_bit
 
     wanted = parameters(data, method)
-    options: dict[str, Any] = {}
-    if method == "qlora":
-        options["quantization_config"] = BitsAndBytesConfig(
-            load_in_4bit=True,
-            bnb_4bit_quant_type="nf4",
-            bnb_4bit_use_double_quant=True,
-            bnb_4bit_compute_dtype=torch.float32,
-        )
-    adapters = LoraConfig(
-        task_type="CAUSAL_LM",
-        target_modules="all-linear",
-        r=wanted.lora_r,
-        lora_alpha=wanted.lora_alpha,
-        lora_dropout=wanted.lora_dropout,
-    )
+    options = {"quantization_config": four_bit(torch.float32)} if method == "qlora" else {}
     trainer = SFTTrainer(
         model=load_model(wanted.model, torch.float32, **options),
         args=SFTConfig(
@@ -228,7 +213,7 @@ def trl(data: Path, method: str, contestant: str) -> tuple[Any, float]:
         ),
         train_dataset=Dataset.from_list(read_windows(data, "train")),
         processing_class=load_tokenizer(wanted.model),
-        peft_config=None if method == "fine_tune" else adapters,
+        peft_config=None if method == "fine_tune" else adapters(wanted),
     )
     start = time.perf_counter()
     trainer.train()

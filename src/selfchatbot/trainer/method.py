@@ -10,7 +10,8 @@ from selfchatbot.models import Machine, load_model
 from selfchatbot.parameters import TrainingParameters
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedModel
+    from peft import LoraConfig
+    from transformers import BitsAndBytesConfig, PreTrainedModel
 
 
 def trainable_model(parameters: TrainingParameters, machine: Machine) -> "PreTrainedModel":
@@ -39,9 +40,17 @@ def with_adapters(model: "PreTrainedModel", parameters: TrainingParameters) -> "
     If the parameters say so, scaled by the root of the rank (Kalajdzievski 2023, "rsLoRA"), or with weights taken apart
     into magnitude and direction (Liu et al. 2024, "DoRA").
     """
-    from peft import LoraConfig, get_peft_model
+    from peft import get_peft_model
 
-    config = LoraConfig(
+    adapted: Any = get_peft_model(model, adapters(parameters))
+    return adapted
+
+
+def adapters(parameters: TrainingParameters) -> "LoraConfig":
+    """The adapters of ``parameters``, as peft takes them."""
+    from peft import LoraConfig
+
+    return LoraConfig(
         task_type="CAUSAL_LM",
         target_modules="all-linear",
         r=parameters.lora_r,
@@ -50,8 +59,6 @@ def with_adapters(model: "PreTrainedModel", parameters: TrainingParameters) -> "
         use_rslora=parameters.rslora,
         use_dora=parameters.dora,
     )
-    adapted: Any = get_peft_model(model, config)
-    return adapted
 
 
 def checkpoint_gradients(model: "PreTrainedModel") -> None:
@@ -59,9 +66,21 @@ def checkpoint_gradients(model: "PreTrainedModel") -> None:
     model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
 
 
+def four_bit(dtype: torch.dtype) -> "BitsAndBytesConfig":
+    """4-bit NormalFloat with double quantisation that computes in ``dtype``."""
+    from transformers import BitsAndBytesConfig
+
+    return BitsAndBytesConfig(
+        load_in_4bit=True,
+        bnb_4bit_quant_type="nf4",
+        bnb_4bit_use_double_quant=True,
+        # On a CPU without bfloat16 instructions, computing in bfloat16 was measured 16 times slower than in float32.
+        bnb_4bit_compute_dtype=dtype,
+    )
+
+
 def _load_in_4_bit(name: str, machine: Machine) -> "PreTrainedModel":
     from peft import prepare_model_for_kbit_training
-    from transformers import BitsAndBytesConfig
 
     if machine.device == "mps":
         raise UsageError('type_fine_tune "qlora": bitsandbytes has no 4-bit layers for this GPU: use "lora"')
@@ -69,15 +88,8 @@ def _load_in_4_bit(name: str, machine: Machine) -> "PreTrainedModel":
         import bitsandbytes  # noqa: F401
     except Exception as error:  # its native library may be missing in many ways
         raise UsageError('type_fine_tune "qlora": bitsandbytes does not work on this machine: use "lora"') from error
-    quantization = BitsAndBytesConfig(
-        load_in_4bit=True,
-        bnb_4bit_quant_type="nf4",
-        bnb_4bit_use_double_quant=True,
-        # On a CPU without bfloat16 instructions, computing in bfloat16 was measured 16 times slower than in float32.
-        bnb_4bit_compute_dtype=machine.dtype,
-    )
     device = torch.cuda.current_device() if machine.device == "cuda" else machine.device  # each process has its own
-    model = load_model(name, machine.dtype, quantization_config=quantization, device_map={"": device})
+    model = load_model(name, machine.dtype, quantization_config=four_bit(machine.dtype), device_map={"": device})
     for module in model.modules():
         # On CPUs with bfloat16 instructions, bitsandbytes would repack the weights in the first validation, for
         # inference only: rounded, and not for every shape.
