@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from selfchatbot.errors import SelfChatBotError
-from selfchatbot.messages import ChatMessages, read_conversations
+from selfchatbot.messages import ChatMessages, answered, read_conversations
 from selfchatbot.player import Player
 
 FILE_NAME = "game.jsonl"
@@ -21,6 +21,7 @@ Side = Literal["a", "b"]
 SHORTEST = 2
 """Words: about less than that nobody can say anything."""
 TRIES = 3
+CONTEXT_TURNS = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +38,11 @@ class Round:
     b: str
     real: Side
     """To be shown after the guess."""
+
+    @property
+    def shown(self) -> ChatMessages:
+        """What is shown of the context: what was said last."""
+        return [message for message in self.context[-CONTEXT_TURNS:] if message["role"] != "system"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,11 +95,8 @@ class Game:
         self._places = [
             (number, turn)
             for number, conversation in enumerate(self._conversations)
-            for turn, message in enumerate(conversation)
-            if turn
-            and message["role"] == "assistant"
-            and conversation[turn - 1]["role"] == "user"
-            and self._playable(message["content"])
+            for turn in answered(conversation)
+            if self._playable(conversation[turn]["content"])
         ]
         if not self._places:
             raise SelfChatBotError(f"{data / 'test.jsonl'}: no reply of yours to guess: raise test_fraction")

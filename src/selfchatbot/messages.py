@@ -81,6 +81,15 @@ class Conversation:
         return json.dumps(line, ensure_ascii=False)
 
 
+def answered(conversation: ChatMessages) -> list[int]:
+    """The indices of my turns that answer a turn of the others."""
+    return [
+        turn
+        for turn in range(1, len(conversation))
+        if conversation[turn]["role"] == "assistant" and conversation[turn - 1]["role"] == "user"
+    ]
+
+
 def read_conversations(path: Path) -> Iterator[ChatMessages]:
     """The ``messages`` of each line of a JSONL file.
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from selfchatbot.chat_format import ChatFormat
-from selfchatbot.messages import ChatMessages, read_conversations
+from selfchatbot.messages import ChatMessages, answered, read_conversations
 from selfchatbot.models import Machine
 from selfchatbot.parameters import FILE_NAME, WRITTEN_NAME, GenerationParameters, hand_over, read_json, read_parameters
 from selfchatbot.style import Style, distance, style_of
@@ -160,11 +160,13 @@ def _contexts(path: Path, seed: int) -> tuple[list[ChatMessages], list[str]]:
     mine: list[str] = []
     for conversation in read_conversations(path):
         system = conversation[:1] if conversation[0]["role"] == "system" else []
-        for index, message in enumerate(conversation):
-            if message["role"] == "assistant" and message["content"].strip():
-                mine.append(message["content"])
-                if index and conversation[index - 1]["role"] == "user":
-                    contexts.append([*system, *conversation[max(len(system), index - CONTEXT_TURNS) : index]])
+        own = [message["content"] for message in conversation if message["role"] == "assistant"]
+        mine += [content for content in own if content.strip()]
+        contexts += [
+            [*system, *conversation[max(len(system), index - CONTEXT_TURNS) : index]]
+            for index in answered(conversation)
+            if conversation[index]["content"].strip()
+        ]
     chosen = random.Random(seed).sample(contexts, min(CONTEXTS, len(contexts)))
     return chosen, mine
 

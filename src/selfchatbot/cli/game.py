@@ -12,8 +12,6 @@ from selfchatbot.environment import Dataset
 from selfchatbot.game import FILE_NAME, Game, Round, Side
 from selfchatbot.player import Player
 
-CONTEXT_TURNS = 4
-"""Shown of what was said before."""
 SIDES: dict[str, Side] = {"a": "a", "b": "b", "1": "a", "2": "b"}
 
 
@@ -65,9 +63,8 @@ def _play(play: Game, screen: Screen, most: int) -> None:
 
 def _show(this: Round, screen: Screen) -> None:
     screen.say("")
-    for message in this.context[-CONTEXT_TURNS:]:
-        if message["role"] != "system":
-            _bubbles("you " if message["role"] == "assistant" else "them", message["content"], screen)
+    for message in this.shown:
+        _bubbles("you " if message["role"] == "assistant" else "them", message["content"], screen)
     screen.say("")
     _bubbles("a", this.a, screen)
     _bubbles("b", this.b, screen)

@@ -40,13 +40,13 @@ def web(
     from selfchatbot.game import Game
     from selfchatbot.web.server import Server
 
+    game = None
+    with suppress(SelfChatBotError):  # no test conversations: a page without the game
+        game = Game(player, dataset.preprocessed, dataset.results, checkpoint.name, player.parameters.seed)
     shown = socket.gethostname() if host in ("0.0.0.0", "::") else host
     url = f"http://{f'[{shown}]' if ':' in shown else shown}:{listener.getsockname()[1]}"
     if token is not None and len(token) < SHORT_TOKEN:
         print(f"warning: a token of {len(token)} characters can be guessed: {SHORT_TOKEN} or more are safe")
     print(f"Talk to {dataset.name} at {url}/ (Ctrl-C ends it). For programs: {url}/v1", flush=True)
-    game = None
-    with suppress(SelfChatBotError):  # no test conversations: a page without the game
-        game = Game(player, dataset.preprocessed, dataset.results, checkpoint.name, player.parameters.seed)
     Server(player, dataset.name, host, token, contact_messages(dataset.preprocessed), game=game).run([listener])
     print("The server has ended.")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from selfchatbot.errors import SelfChatBotError
 from selfchatbot.likeness.result import Speaker
-from selfchatbot.messages import ChatMessages, read_conversations
+from selfchatbot.messages import ChatMessages, answered, read_conversations
 
 EXAMPLES = 12
 LONGEST_EXAMPLE = 200
@@ -49,7 +49,7 @@ def read_contexts(data: Path, count: int, seed: int) -> list[Context]:
     rng = random.Random(seed)
     found: list[tuple[float, int, int, Context]] = []
     for number, (conversation, contact) in enumerate(zip(read_conversations(path), _contacts(path), strict=True), 1):
-        turns = [turn for turn in range(1, len(conversation)) if _answers(conversation, turn)]
+        turns = [turn for turn in answered(conversation) if conversation[turn]["content"].strip()]
         rng.shuffle(turns)
         start = rng.random()
         for round, turn in enumerate(turns):
@@ -110,11 +110,6 @@ def few_shot(training: Training, seed: int, count: int = EXAMPLES) -> list[str]:
     """Different replies of mine for the prompt of the base model, short ones: all fit beside the conversation."""
     fitting = sorted({reply for reply in training.mine if 0 < len(reply) <= LONGEST_EXAMPLE})
     return random.Random(seed).sample(fitting, min(count, len(fitting)))
-
-
-def _answers(conversation: ChatMessages, turn: int) -> bool:
-    mine, before = conversation[turn], conversation[turn - 1]
-    return mine["role"] == "assistant" and bool(mine["content"].strip()) and before["role"] == "user"
 
 
 def _contacts(path: Path) -> Iterator[str]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from selfchatbot.chat_format import ChatFormat
-from selfchatbot.messages import ChatMessages, read_conversations
+from selfchatbot.messages import ChatMessages, answered, read_conversations
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -84,10 +84,9 @@ class Samples:
 def _contexts(conversations: list[ChatMessages], count: int) -> list[tuple[ChatMessages, str]]:
     """What stands before replies of mine, and the replies: spread over all conversations, few words only if need be."""
     places = [
-        (conversation[:turn], message["content"])
+        (conversation[:turn], conversation[turn]["content"])
         for conversation in conversations
-        for turn, message in enumerate(conversation)
-        if message["role"] == "assistant" and turn and conversation[turn - 1]["role"] == "user"
+        for turn in answered(conversation)
     ]
     telling = [
         (context, mine)

@@ -14,8 +14,6 @@ from selfchatbot.web.asking import as_api_error, body, given_up_on_disconnect, s
 from selfchatbot.web.wire import ApiError
 from selfchatbot.web.worker import Worker
 
-CONTEXT_TURNS = 4
-"""Shown of what was said before."""
 MOST_OPEN = 64
 """Rounds that wait for a guess; of more, the oldest are forgotten."""
 
@@ -47,8 +45,7 @@ class Guessing:
         self._open[name] = this
         while len(self._open) > MOST_OPEN:
             self._open.popitem(last=False)
-        context = [message for message in this.context[-CONTEXT_TURNS:] if message["role"] != "system"]
-        return JSONResponse({"id": name, "context": context, "a": this.a, "b": this.b})
+        return JSONResponse({"id": name, "context": this.shown, "a": this.a, "b": this.b})
 
     async def guess(self, request: Request) -> Response:
         """``{"id", "side"}`` to ``{"right", "real", "score"}``, once for each round."""
