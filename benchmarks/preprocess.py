@@ -56,7 +56,9 @@ streams: 1 GB of it takes 61 MiB. Versions: chatpack 0.1.0 (Rust), chat-miner 0.
     Signal json              5,763,889              88 s    59 MiB
     LINE                    16,856,740             236 s    63 MiB
     KakaoTalk               11,411,949             188 s    62 MiB
-    Not yet run at this size: Signal md, IRC, JSONL.
+    Signal md               12,906,964             220 s    60 MiB
+    IRC                     16,024,485             224 s    59 MiB
+    JSONL                   12,221,024             153 s   109 MiB
 
 To be kept: 300 MiB for 1 GB; for 100,000 messages 3 s for text and 5 s for JSON and XML, 150 MiB; 0.2 s for --help,
 0.4 s for an input error.
