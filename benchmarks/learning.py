@@ -25,29 +25,50 @@ from typing import Any
 
 MAX_LENGTH = 512
 VALIDATION_TURNS = 20
+NOT_COMPARED = {"model", "max_length", "seed", "samples", "report_to", "choose_sampling", "checkpoint_minutes"}
 FIELDS = ("replies", "way", "seed", "parameters", "base_loss", "losses", "steps", "seconds")
 
-LORA: dict[str, Any] = {"type_fine_tune": "lora", "epochs": 1.0}
 WAYS: dict[str, dict[str, Any]] = {
-    "LoRA 5e-4": LORA | {"learning_rate": 5e-4},
-    "LoRA 1e-3": LORA | {"learning_rate": 1e-3},
-    "LoRA 2e-3": LORA | {"learning_rate": 2e-3},
-    "LoRA 2e-4": LORA | {"learning_rate": 2e-4},
-    "LoRA 1e-3, 3 epochs": LORA | {"learning_rate": 1e-3, "epochs": 3.0},
-    "LoRA 5e-4, 3 epochs": LORA | {"learning_rate": 5e-4, "epochs": 3.0},
-    "full 5e-5": {"type_fine_tune": "fine_tune", "epochs": 1.0, "learning_rate": 5e-5},
-    "full 1e-4": {"type_fine_tune": "fine_tune", "epochs": 1.0, "learning_rate": 1e-4},
-    "LoRA 1e-3, rank 4": LORA | {"learning_rate": 1e-3, "lora_r": 4, "lora_alpha": 8},
-    "LoRA 1e-3, rank 64": LORA | {"learning_rate": 1e-3, "lora_r": 64, "lora_alpha": 128},
-    "LoRA 1e-3, dropout 0.05": LORA | {"learning_rate": 1e-3, "lora_dropout": 0.05},
-    "LoRA 1e-3, dropout 0.2": LORA | {"learning_rate": 1e-3, "lora_dropout": 0.2},
+    "LoRA: the defaults, one epoch": {},
+    "LoRA, learning rate 5e-4": {"learning_rate": 5e-4},
+    "LoRA, learning rate 1e-3": {"learning_rate": 1e-3},
+    "LoRA, learning rate 4e-3": {"learning_rate": 4e-3},
+    "LoRA, 3 epochs": {"epochs": 3.0},
+    "LoRA, rank 4": {"lora_r": 4, "lora_alpha": 8},
+    "LoRA, rank 64": {"lora_r": 64, "lora_alpha": 128},
+    "LoRA, dropout 0.05": {"lora_dropout": 0.05},
+    "LoRA, dropout 0.05, learning rate 1e-3": {"lora_dropout": 0.05, "learning_rate": 1e-3},
+    "LoRA, dropout 0.05, learning rate 5e-4": {"lora_dropout": 0.05, "learning_rate": 5e-4},
+    "full": {"type_fine_tune": "fine_tune"},
+    "full, learning rate 1e-4": {"type_fine_tune": "fine_tune", "learning_rate": 1e-4},
+    "full, learning rate 2e-4": {"type_fine_tune": "fine_tune", "learning_rate": 2e-4},
     # TRL 1.16: SFTConfig's learning rate and epochs, peft's rank, alpha and dropout.
-    "defaults of TRL": LORA
-    | {"learning_rate": 2e-5, "epochs": 3.0, "lora_r": 8, "lora_alpha": 8, "lora_dropout": 0.0, "batch_size": 4},
+    "defaults of TRL, 3 epochs": {
+        "learning_rate": 2e-5,
+        "epochs": 3.0,
+        "lora_r": 8,
+        "lora_alpha": 8,
+        "lora_dropout": 0.0,
+        "batch_size": 4,
+    },
     # kagamiAL/selfchatbot asks for 500 epochs and stops after eight without a better loss; here after three.
-    "defaults of the reference program": LORA
-    | {"learning_rate": 5e-5, "epochs": 3.0, "lora_r": 32, "lora_alpha": 64, "lora_dropout": 0.05, "batch_size": 4},
+    "defaults of the reference program, 3 epochs": {
+        "learning_rate": 5e-5,
+        "epochs": 3.0,
+        "lora_r": 32,
+        "lora_alpha": 64,
+        "lora_dropout": 0.05,
+        "batch_size": 4,
+    },
+    "`recency_half_life` 365": {"recency_half_life": 365.0},
+    "`loss_per` reply": {"loss_per": "reply"},
+    "`rslora`": {"rslora": True},
+    "`dora`": {"dora": True},
+    "`neftune_alpha` 5": {"neftune_alpha": 5.0},
+    "`system` with contact and app": {"system": "You are {me}, chatting with {contact} on {format}."},
 }
+"""What is other than the defaults of `TrainingParameters` and one epoch."""
+ME = "Rowan"
 
 
 def main() -> None:
@@ -82,8 +103,14 @@ def run(dataset: Path, replies: int, way: str, seed: int) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as scratch:
         data, output = Path(scratch, "data"), Path(scratch, "output")
         data.mkdir()
-        (data / "train.jsonl").write_text("".join(newest(dataset / "train.jsonl", replies)), encoding="utf-8")
-        (data / "validation.jsonl").write_text("".join(heads(dataset / "validation.jsonl")), encoding="utf-8")
+        changes = dict(WAYS[way])
+        system = changes.pop("system", None)
+        for name, lines in (
+            ("train", newest(dataset / "train.jsonl", replies)),
+            ("validation", heads(dataset / "validation.jsonl")),
+        ):
+            told = lines if system is None else (introduced(line, system) for line in lines)
+            (data / f"{name}.jsonl").write_text("".join(told), encoding="utf-8")
         parameters = TrainingParameters(
             model=json.loads((dataset / "parameters.json").read_text(encoding="utf-8"))["model"],
             max_length=MAX_LENGTH,
@@ -91,7 +118,7 @@ def run(dataset: Path, replies: int, way: str, seed: int) -> dict[str, Any]:
             checkpoint_minutes=1e6,
             samples=0,
             seed=seed,
-            **WAYS[way],
+            **{"epochs": 1.0, **changes},
         )
         start = time.perf_counter()
         result = Trainer(parameters, data, output).train()
@@ -101,7 +128,7 @@ def run(dataset: Path, replies: int, way: str, seed: int) -> dict[str, Any]:
         "replies": replies,
         "way": way,
         "seed": seed,
-        "parameters": json.dumps(WAYS[way]),
+        "parameters": json.dumps(parameters.model_dump(exclude=NOT_COMPARED)),
         "base_loss": round(result.base_loss, 4),
         "losses": json.dumps([round(loss, 4) for loss in losses[1:]]),
         "steps": result.steps,
@@ -134,6 +161,14 @@ def heads(path: Path) -> Iterator[str]:
         conversation["messages"] = conversation["messages"][:VALIDATION_TURNS]
         if any(message["role"] == "assistant" for message in conversation["messages"]):
             yield json.dumps(conversation, ensure_ascii=False) + "\n"
+
+
+def introduced(line: str, system: str) -> str:
+    """A conversation with a first message that says who talks to whom in which app."""
+    conversation = json.loads(line)
+    text = system.format(me=ME, contact=conversation["contact"], format=conversation["format"])
+    conversation["messages"].insert(0, {"role": "system", "content": text})
+    return json.dumps(conversation, ensure_ascii=False) + "\n"
 
 
 def read(record: Path) -> list[dict[str, Any]]:

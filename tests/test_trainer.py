@@ -11,9 +11,10 @@ from conftest import write_training_data
 from selfchatbot.chat_format import IGNORED, ChatFormat
 from selfchatbot.errors import SelfChatBotError
 from selfchatbot.messages import read_conversations
-from selfchatbot.models import Machine, load_model, load_tokenizer
+from selfchatbot.models import Machine, load_config, load_model, load_tokenizer
 from selfchatbot.parameters import TrainingParameters, read_parameters
 from selfchatbot.trainer import Result, Trainer
+from selfchatbot.trainer.arguments import learning_rate
 from selfchatbot.trainer.data import TokenBatches, collate, micro_batches
 from selfchatbot.trainer.loop import Loop
 from selfchatbot.trainer.loss import LabelledLoss
@@ -87,6 +88,33 @@ def test_same_seed_same_losses_and_another_seed_others(tiny_model: Path, tmp_pat
     first = losses("a", 1)
     assert first == losses("b", 1)
     assert first != losses("c", 2)
+
+
+@pytest.mark.parametrize(
+    ("given", "method", "width", "rate"),
+    [
+        (None, "lora", 576, 2e-3),
+        (None, "qlora", 4096, 2e-3 * (576 / 4096) ** 0.781),
+        (None, "fine_tune", 576, 2e-4),
+        (None, "lora", 64, 2e-3),
+        (1e-4, "lora", 4096, 1e-4),
+    ],
+)
+def test_the_learning_rate_is_that_of_method_and_width_or_the_given_one(
+    given: float | None, method: str, width: int, rate: float, tiny_model: Path
+) -> None:
+    config = load_config(str(tiny_model))
+    config.hidden_size = width
+    parameters = TrainingParameters(model="m", type_fine_tune=method, learning_rate=given)
+    assert learning_rate(parameters, config) == pytest.approx(rate)
+
+
+def test_a_run_without_a_learning_rate_learns(tiny_model: Path, tmp_path: Path) -> None:
+    data = write_training_data(tmp_path / "data", tiny_model, epochs=5, learning_rate=None)
+    result = train(data, tmp_path / "results")
+    assert result.best_loss < result.base_loss - 0.01
+    report = (tmp_path / "results" / "report.md").read_text(encoding="utf-8")
+    assert "| learning\\_rate | 0.002 |" in report
 
 
 def test_what_a_run_leaves_behind(tiny_model: Path, tmp_path: Path) -> None:

@@ -28,7 +28,10 @@ class TrainingOptions(Parameters):
 
     epochs: float = Field(3.0, gt=0, le=1000, description="How often every reply of yours is trained.")
     learning_rate: float | None = Field(
-        None, gt=0, le=1, description="Peak of the schedule. Default: 1e-3 for lora and qlora, 5e-5 for fine_tune."
+        None,
+        gt=0,
+        le=1,
+        description="Peak of the schedule; null: by method and size of the model, 2e-3 for LoRA of the smallest.",
     )
     batch_size: int = Field(
         1,
@@ -165,8 +168,6 @@ class TrainingParameters(TrainingOptions):
         for name in cls.RARE:
             if getattr(raw.training, name) == cls.model_fields[name].default:
                 del options[name]
-        if options["learning_rate"] is None:
-            options["learning_rate"] = default_learning_rate(raw.type_fine_tune)
         if raw.type_fine_tune == "fine_tune":
             options = {key: value for key, value in options.items() if key not in cls.LORA_ONLY}
         return {
@@ -205,14 +206,6 @@ class GenerationParameters(Parameters):
         return cls(model=model, max_length=max_length).model_dump()
 
 
-def default_learning_rate(type_fine_tune: str) -> float:
-    """LoRA wants at least ten times the rate of full fine-tuning (Schulman et al. 2025, "LoRA Without Regret").
-
-    Its value is that of docs/training.md.
-    """
-    return 5e-5 if type_fine_tune == "fine_tune" else 1e-3
-
-
 __all__ = [
     "FILE_NAME",
     "WRITTEN_NAME",
@@ -224,7 +217,6 @@ __all__ = [
     "RedactOptions",
     "TrainingOptions",
     "TrainingParameters",
-    "default_learning_rate",
     "hand_over",
     "handed_over",
     "read_json",

@@ -157,7 +157,7 @@ class Trainer:
             Samples(conversations_file(self.data, "validation"), parameters.samples, prepared.chat_format, max_length),
             {
                 "Data": {"train": summary(train), "validation": summary(prepared.validation)},
-                "Parameters": parameters.model_dump(mode="json"),
+                "Parameters": prepared.parameters.model_dump(mode="json"),
                 "Machine": {
                     "device": f"{machine.device}, {machine.dtype}",
                     "processes": ranks.count(),
@@ -174,7 +174,7 @@ class Trainer:
         loop = Loop(
             model=model,
             args=training_arguments(
-                parameters, machine, self.output if parameters.report_to else scratch, resumed is not None
+                prepared.parameters, machine, self.output if parameters.report_to else scratch, resumed is not None
             ),
             train=train,
             validation=prepared.validation,

@@ -1,6 +1,7 @@
 """What transformers' trainer is told."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 from transformers import TrainingArguments
@@ -8,15 +9,37 @@ from transformers import TrainingArguments
 from selfchatbot.models import Machine
 from selfchatbot.parameters import TrainingParameters
 
+if TYPE_CHECKING:
+    from transformers import PretrainedConfig
+
+LORA_RATE, FULL_RATE = 2e-3, 2e-4
+"""Best for SmolLM2-135M, see docs/training.md: LoRA wants ten times the rate of full fine-tuning."""
+WIDTH = 576
+"""Hidden size of that model."""
+
+
+def learning_rate(parameters: TrainingParameters, config: "PretrainedConfig") -> float:
+    """That of ``parameters``, or the one for the method and the width of the model.
+
+    A wider model wants a lower rate, by its hidden size to the power of -0.781 (Schulman et al. 2025, "LoRA Without
+    Regret", their fit for Llama models); narrower ones than where it was measured are not trained faster.
+    """
+    if parameters.learning_rate is not None:
+        return parameters.learning_rate
+    width: int = getattr(config.get_text_config(), "hidden_size", WIDTH)
+    rate = FULL_RATE if parameters.type_fine_tune == "fine_tune" else LORA_RATE
+    return rate * float(min(1.0, (WIDTH / width) ** 0.781))
+
 
 def training_arguments(
     parameters: TrainingParameters, machine: Machine, folder: Path, resumed: bool
 ) -> TrainingArguments:
-    """``parameters`` in transformers' words; ``folder`` is where its integrations may write."""
+    """``parameters`` in transformers' words, with nothing left open; its integrations may write into ``folder``."""
+    assert parameters.learning_rate is not None
     return TrainingArguments(
         output_dir=str(folder),
         num_train_epochs=parameters.epochs,
-        learning_rate=parameters.learning_rate or 0.0,
+        learning_rate=parameters.learning_rate,
         lr_scheduler_type="cosine",
         weight_decay=parameters.weight_decay,
         max_grad_norm=parameters.max_grad_norm,

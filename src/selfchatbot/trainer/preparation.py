@@ -10,6 +10,7 @@ from selfchatbot.chat_format import ChatFormat
 from selfchatbot.errors import SelfChatBotError
 from selfchatbot.models import Machine, load_config, load_tokenizer, window
 from selfchatbot.parameters import TrainingParameters
+from selfchatbot.trainer.arguments import learning_rate
 from selfchatbot.trainer.data import counts, replies
 from selfchatbot.trainer.estimate import Choice, choose
 from selfchatbot.trainer.windows import tokenized
@@ -56,7 +57,12 @@ def prepare(parameters: TrainingParameters, data: Path, machine: Machine, keep: 
     if not ranks.sharded():  # then no device has to hold it all
         short = choice.need > choice.available
         logger.info("%s%s", choice, f", so it may end before its time: {LESS_MEMORY}" if short else "")
-    decided = parameters.model_copy(update={"gradient_checkpointing": choice.gradient_checkpointing})
+    rate = learning_rate(parameters, config)
+    if parameters.learning_rate is None:
+        logger.info("learning_rate %.2g, by method and size of the model", rate)
+    decided = parameters.model_copy(
+        update={"gradient_checkpointing": choice.gradient_checkpointing, "learning_rate": rate}
+    )
     return Preparation(decided, chat_format, max_length, train, validation, choice)
 
 

@@ -1,0 +1,207 @@
+"""Is it me, by amount of data, method and sampling? The experiment of record.
+
+    python benchmarks/likeness.py DATASET WORK [--replies 500 2000 0] [--methods lora fine_tune] [--seeds 1]
+    python benchmarks/likeness.py --document WORK FOLDER
+
+DATASET is a Dataset_<ID>_<Name> folder that selfChatBot_preprocess made. The newest conversations of its train.jsonl
+that hold so many replies (0: all) are trained with the default parameters of the method, for ``--epochs``. Each model
+is evaluated on the test split as `selfChatBot_play -t evaluate` does it: with the sampling that parameters.json has
+without any choice, and with the one that was chosen on validation after training. Copying is measured against all of
+train.jsonl. WORK keeps models, evaluations and record.jsonl: what is finished is not done again. `--document` writes
+the table (docs/likeness.md's, to stdout) and likeness-experiment.png into FOLDER.
+"""
+
+import argparse
+import json
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from learning import MAX_LENGTH, heads, newest
+
+SAMPLINGS = ("default", "chosen")
+RECORD_NAME = "record.jsonl"
+MEANS = ("characters", "messages", "distinct_words")
+"""Features whose means are shown as shares of mine."""
+
+
+def main() -> None:
+    """Run what is not in the record yet, or show it."""
+    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    arguments.add_argument("paths", nargs=2, type=Path, metavar="PATH")
+    arguments.add_argument("--document", action="store_true")
+    arguments.add_argument("--replies", nargs="*", type=int, default=[500, 2000, 0])
+    arguments.add_argument("--methods", nargs="*", choices=("lora", "fine_tune"), default=["lora", "fine_tune"])
+    arguments.add_argument("--seeds", nargs="*", type=int, default=[0])
+    arguments.add_argument("--epochs", type=float, default=1.0)
+    arguments.add_argument("--contexts", type=int, default=200)
+    arguments.add_argument("--sampling", nargs="*", choices=SAMPLINGS, default=SAMPLINGS)
+    chosen = arguments.parse_args()
+    if chosen.document:
+        document(*chosen.paths)
+        return
+    dataset, work = (path.resolve() for path in chosen.paths)
+    for seed in chosen.seeds:
+        for replies in chosen.replies:
+            for method in chosen.methods:
+                model = work / f"{replies or 'all'} {method} {chosen.epochs:g} {seed}"
+                seconds = train(dataset, model, replies, method, chosen.epochs, seed)
+                for sampling in chosen.sampling:
+                    of = {"replies": replies, "method": method, "epochs": chosen.epochs, "seed": seed}
+                    row = of | {"sampling": sampling, "contexts": chosen.contexts}
+                    if not any(row.items() <= done.items() for done in read(work)):
+                        add(work, row | {"training_seconds": seconds} | measured(dataset, work, model, row))
+
+
+def train(dataset: Path, model: Path, replies: int, method: str, epochs: float, seed: int) -> int:
+    """Train, and choose the sampling, unless that was done before; seconds of the training."""
+    from selfchatbot.models import quiet
+    from selfchatbot.parameters import TrainingParameters
+    from selfchatbot.sampling_choice import choose_sampling
+    from selfchatbot.trainer import Trainer
+
+    quiet()
+    taken = model / "seconds"
+    if not taken.exists():
+        data, output = model / "data", model / "results"
+        data.mkdir(parents=True, exist_ok=True)
+        lines = newest(dataset / "train.jsonl", replies or 10**9)
+        (data / "train.jsonl").write_text("".join(lines), encoding="utf-8")
+        (data / "validation.jsonl").write_text("".join(heads(dataset / "validation.jsonl")), encoding="utf-8")
+        parameters = TrainingParameters(
+            model=json.loads((dataset / "parameters.json").read_text(encoding="utf-8"))["model"],
+            type_fine_tune=method,
+            max_length=MAX_LENGTH,
+            epochs=epochs,
+            seed=seed,
+        )
+        start = time.perf_counter()
+        Trainer(parameters, data, output).train()
+        seconds = time.perf_counter() - start
+        choose_sampling(dataset, output, seed)
+        taken.write_text(f"{seconds:.0f}", encoding="utf-8")
+    return int(taken.read_text(encoding="utf-8"))
+
+
+def measured(dataset: Path, work: Path, model: Path, row: dict[str, Any]) -> dict[str, Any]:
+    """The figures of one evaluation."""
+    from selfchatbot.environment import Dataset, Environment
+    from selfchatbot.likeness.evaluation import evaluate
+    from selfchatbot.parameters import GenerationParameters, read_parameters
+
+    results = work / "results" / dataset.name
+    results.mkdir(parents=True, exist_ok=True)
+    parameters = read_parameters(model / "results" / "parameters.json", GenerationParameters)
+    if row["sampling"] == "default":
+        parameters = GenerationParameters(model=parameters.model, max_length=parameters.max_length)
+    start = time.perf_counter()
+    found = evaluate(
+        Dataset("0", dataset.name, Environment(dataset.parent, dataset.parent, results.parent)),
+        model / "results" / "best",
+        parameters,
+        contexts=row["contexts"],
+        seed=0,
+        examples=False,
+    )
+    return {
+        "seconds": round(time.perf_counter() - start),
+        "temperature": parameters.temperature,
+        "top_p": parameters.top_p,
+        "repetition_penalty": parameters.repetition_penalty,
+        "speakers": {name: figures(found.speakers[name], found.speakers["me"]) for name in found.speakers},
+    }
+
+
+def figures(speaker: Any, me: Any) -> dict[str, Any]:
+    """What of an evaluation is in the table."""
+    health = speaker.health
+    return {
+        "auc": [speaker.auc.value, speaker.auc.low, speaker.auc.high] if speaker.auc else None,
+        "authorship": speaker.authorship.value if speaker.authorship else None,
+        "nats": speaker.prediction.mine.nats_per_token.value if speaker.prediction else None,
+        "contacts_nats": speaker.prediction.contacts.nats_per_token.value
+        if speaker.prediction and speaker.prediction.contacts
+        else None,
+        "fitting": speaker.fitting.mean_reciprocal_rank.value if speaker.fitting else None,
+        "generated": speaker.fitting.generated.value if speaker.fitting and speaker.fitting.generated else None,
+        **{name: speaker.style[name].mean.value / me.style[name].mean.value for name in MEANS},
+        "style": sum(near(feature, me.style[name]) for name, feature in speaker.style.items()),
+        "features": len(speaker.style),
+        "verbatim": speaker.copying.verbatim.value if speaker.copying else None,
+        "faults": health.empty + health.truncated + health.looping + health.other_speaker + health.template,
+    }
+
+
+def near(feature: Any, mine: Any) -> bool:
+    """Whether a feature's mean is within 10 % of mine, or its distance within that of two resamples of my replies."""
+    return bool(
+        abs(feature.mean.value - mine.mean.value) <= 0.1 * mine.mean.value
+        or feature.distance.value <= mine.distance.high
+    )
+
+
+def read(work: Path) -> list[dict[str, Any]]:
+    """The finished evaluations."""
+    path = work / RECORD_NAME
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").split("\n")[:-1]] if path.exists() else []
+
+
+def add(work: Path, row: dict[str, Any]) -> None:
+    """One more."""
+    print({name: value for name, value in row.items() if name != "speakers"}, row["speakers"]["model"], flush=True)
+    with (work / RECORD_NAME).open("a", encoding="utf-8", newline="\n") as file:
+        file.write(json.dumps(row) + "\n")
+
+
+def document(work: Path, folder: Path) -> None:
+    """The table on stdout, the plot as likeness-experiment.png."""
+    from matplotlib.figure import Figure
+
+    rows = sorted(read(work), key=lambda row: (row["method"], row["replies"] or 10**9, row["sampling"], row["seed"]))
+    print("| who | told apart (AUC) | nats | fits: true, own | characters, messages, words | style | copied | faults |")
+    print("|---|---|---:|---|---|---:|---:|---:|")
+    for name, label in (("me", "you"), ("control", "your contacts"), ("base", "base model, prompted")):
+        print(f"| {label} | {' | '.join(cells(rows[-1]['speakers'][name]))} |")
+    for row in rows:
+        amount = f"{row['replies']:,}" if row["replies"] else "all"
+        label = f"{row['method']}, {amount} replies, {row['epochs']:g} epochs, {row['sampling']} sampling"
+        print(f"| {label} | {' | '.join(cells(row['speakers']['model']))} |")
+    figure = Figure(figsize=(8, 4.5), layout="constrained")
+    axes = figure.add_subplot()
+    amounts = sorted({row["replies"] or 10**9 for row in rows})
+    for method, sampling in sorted({(row["method"], row["sampling"]) for row in rows}):
+        points = [
+            (amounts.index(row["replies"] or 10**9), *row["speakers"]["model"]["auc"])
+            for row in rows
+            if (row["method"], row["sampling"]) == (method, sampling)
+        ]
+        x, values, low, high = zip(*points, strict=True)
+        below = [value - end for value, end in zip(values, low, strict=True)]
+        above = [end - value for value, end in zip(values, high, strict=True)]
+        axes.errorbar(x, values, (below, above), marker="o", capsize=3, label=f"{method}, {sampling} sampling")
+    for name, label in (("me", "you"), ("control", "your contacts"), ("base", "base model, prompted")):
+        axes.axhline(rows[-1]["speakers"][name]["auc"][0], color="tab:gray", linestyle="--", linewidth=1)
+        axes.annotate(label, (0, rows[-1]["speakers"][name]["auc"][0]), fontsize="small")
+    axes.set_xticks(range(len(amounts)), ["all" if amount == 10**9 else f"{amount:,}" for amount in amounts])
+    axes.set_xlabel("replies trained")
+    axes.set_ylabel("told apart from you (AUC; 0.5: a coin)")
+    axes.legend(fontsize="small")
+    figure.savefig(folder / "likeness-experiment.png", dpi=110)
+
+
+def cells(figures: dict[str, Any]) -> Iterator[str]:
+    """One row of the table."""
+    auc = figures["auc"]
+    yield f"{auc[0]:.2f} ({auc[1]:.2f}-{auc[2]:.2f})"
+    yield "-" if figures["nats"] is None else f"{figures['nats']:.3f}"
+    fits = [figures["fitting"], figures["generated"]]
+    yield "-" if None in fits else ", ".join(f"{value:.2f}" for value in fits)
+    yield ", ".join(f"{figures[name]:.0%}" for name in MEANS)
+    yield f"{figures['style']} of {figures['features']}"
+    yield "-" if figures["verbatim"] is None else f"{figures['verbatim']:.1%}"
+    yield str(figures["faults"])
+
+
+if __name__ == "__main__":
+    main()
