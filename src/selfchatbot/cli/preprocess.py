@@ -42,6 +42,7 @@ def _stage(dataset_id: str) -> None:
 
 
 def _show(console: Console, summary: Summary) -> None:
+    from selfchatbot.preprocessing.outlook import outlook
     from selfchatbot.preprocessing.summary import HOW
 
     for found in summary.formats:
@@ -54,6 +55,8 @@ def _show(console: Console, summary: Summary) -> None:
     if summary.redacted:
         console.print(_redacted(summary))
     console.print(_example(summary))
+    if (expected := outlook(summary.splits["train"].replies)) is not None:
+        console.print(expected, soft_wrap=True)
     for warning in summary.warnings:
         console.print(f"warning: {warning}", style="yellow", soft_wrap=True)
 

@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from selfchatbot.messages import ChatMessages
+from selfchatbot.preprocessing.outlook import gain
 from selfchatbot.preprocessors import ExportFile
 from selfchatbot.spool import Spool
 
@@ -114,11 +115,12 @@ class Summary:
         return dict(sorted(found.items(), key=lambda pair: -sum(pair[1].values())))
 
     def to_json(self) -> str:
-        """Every figure of the summary, documented by its keys."""
+        """Every figure of the summary, documented by its keys; ``expected_gain`` is in nats per trained token."""
         values = {
             "formats": [summary.to_dict(self.hide) for summary in self.formats],
             "contacts": self.contacts(),
             "splits": {name: asdict(part) for name, part in self.splits.items()},
+            "expected_gain": round(gain(self.splits["train"].replies), 2),
             "redacted": self.redacted,
             "warnings": self.warnings,
             "example": self.example,
