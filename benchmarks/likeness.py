@@ -79,7 +79,7 @@ def train(dataset: Path, model: Path, replies: int, method: str, epochs: float, 
         start = time.perf_counter()
         Trainer(parameters, data, output).train()
         seconds = time.perf_counter() - start
-        choose_sampling(dataset, output, seed)
+        choose_sampling(dataset, output, seed, seconds=3600)
         taken.write_text(f"{seconds:.0f}", encoding="utf-8")
     return int(taken.read_text(encoding="utf-8"))
 

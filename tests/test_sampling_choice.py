@@ -91,6 +91,8 @@ def trained(tiny_model: Path, tmp_path: Path) -> tuple[Path, Path]:
 def test_the_nearest_one_becomes_the_default(trained: tuple[Path, Path]) -> None:
     data, results = trained
     done = []
+    before = read_parameters(results / "parameters.json", GenerationParameters)
+    assert (before.temperature, before.top_p, before.repetition_penalty) == GRID[0]
     choice = choose_sampling(data, results, 1, lambda count, of: done.append((count, of)), CPU)
     assert choice is not None
     assert done == [(count, len(GRID)) for count in range(len(GRID) + 1)]
@@ -98,7 +100,7 @@ def test_the_nearest_one_becomes_the_default(trained: tuple[Path, Path]) -> None
     assert choice.distances[choice.point] == min(choice.distances.values())
     assert len(set(choice.distances.values())) > 1
     parameters = read_parameters(results / "parameters.json", GenerationParameters)
-    assert (parameters.temperature, parameters.repetition_penalty) == choice.point
+    assert (parameters.temperature, parameters.top_p, parameters.repetition_penalty) == choice.point
     assert parameters.max_length == 128  # what training wrote beside it stays
     again = choose_sampling(data, results, 1, machine=CPU)
     assert again is not None and again.distances == choice.distances
@@ -116,7 +118,7 @@ def test_what_the_user_edited_stays(trained: tuple[Path, Path]) -> None:
     # A training anew begins with the defaults again, but for the edit.
     hand_over(results, GenerationParameters.start_values("m", 128))
     assert read_parameters(path, GenerationParameters).temperature == 0.33
-    assert read_parameters(path, GenerationParameters).repetition_penalty == 1.1
+    assert read_parameters(path, GenerationParameters).repetition_penalty == 1.0
 
 
 def test_too_little_to_choose_by_and_too_little_time(trained: tuple[Path, Path], dataset: Dataset) -> None:
@@ -137,10 +139,10 @@ def test_train_says_why_and_can_be_told_not_to(run: Run, environment: Path, tiny
     log = environment / "results" / name / "log.txt"
     lines = log.read_text(encoding="utf-8").splitlines()
     assert "lora of" in lines[0]
-    assert re.search(r"sampling: temperature \S+ and repetition_penalty \S+ are nearest to my validation", lines[-1])
+    assert re.search(r"sampling: temperature \S+, top_p \S+ and repetition_penalty \S+ are nearest to my validation", lines[-1])
     assert "raining" not in lines[-1]
     written = read_parameters(environment / "results" / name / "parameters.json", GenerationParameters)
-    assert f"temperature {written.temperature:g} and" in lines[-1]
+    assert f"temperature {written.temperature:g}, top_p {written.top_p:g} and" in lines[-1]
 
     values = json.loads((data / "parameters.json").read_text(encoding="utf-8"))
     (data / "parameters.json").write_text(json.dumps({**values, "choose_sampling": False}), encoding="utf-8")

@@ -28,19 +28,20 @@ class Point(NamedTuple):
     """One sampling of the grid."""
 
     temperature: float
+    top_p: float
     repetition_penalty: float
 
 
 GRID = (
-    Point(0.8, 1.1),  # the defaults
-    Point(1.0, 1.0),
-    Point(0.8, 1.0),
-    Point(1.0, 1.1),
-    Point(0.9, 1.0),
-    Point(1.1, 1.0),
+    Point(1.0, 0.95, 1.0),  # the defaults
+    Point(0.9, 1.0, 1.0),
+    Point(0.9, 0.95, 1.0),
+    Point(1.0, 1.0, 1.0),
+    Point(0.8, 0.95, 1.1),
+    Point(1.0, 0.9, 1.0),
 )
 """The likeliest first: where time runs out, the rest is not tried."""
-CONTEXTS = 16
+CONTEXTS = 32
 CONTEXT_TURNS = 4
 CONTEXT_TOKENS = 96
 REPLY_TOKENS = 40
@@ -63,7 +64,7 @@ class Choice:
         """One line for the log; figures only."""
         first = next(iter(self.distances))
         return (
-            f"sampling: temperature {self.point.temperature:g} and repetition_penalty "
+            f"sampling: temperature {self.point.temperature:g}, top_p {self.point.top_p:g} and repetition_penalty "
             f"{self.point.repetition_penalty:g} are nearest to my validation replies: distance "
             f"{self.distances[self.point]:.2f} (defaults {self.distances[first]:.2f}), {self.style.characters:.0f} "
             f"characters a reply (mine {self.mine.characters:.0f}), {self.style.messages:.1f} messages "
@@ -142,7 +143,7 @@ def _replies(batch: "Batch", chat_format: ChatFormat, point: Point, longest: int
     defaults = GenerationParameters.model_fields
     sampling = Sampling(
         temperature=point.temperature,
-        top_p=defaults["top_p"].default,
+        top_p=point.top_p,
         top_k=defaults["top_k"].default,
         repetition_penalty=point.repetition_penalty,
         max_new_tokens=longest,

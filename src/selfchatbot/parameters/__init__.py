@@ -77,8 +77,8 @@ class TrainingOptions(Parameters):
     )
     choose_sampling: bool = Field(
         True,
-        description="After training, choose `temperature` and `repetition_penalty` so that replies look like yours: "
-        "about a minute on a laptop.",
+        description="After training, choose `temperature`, `top_p` and `repetition_penalty` so that replies look like "
+        "yours: about a minute on a laptop.",
     )
     seed: int = Field(42, ge=0, lt=2**32, description="Same seed, same machine: same losses.")
 
@@ -186,11 +186,11 @@ class GenerationParameters(Parameters):
         1024, ge=32, le=1_000_000, description="From the training parameters: prompt and reply fit into it."
     )
     temperature: float = Field(
-        0.8, ge=0, le=10, description="Higher is livelier; 0 always takes the likeliest next token."
+        1.0, ge=0, le=10, description="Higher is livelier; 0 always takes the likeliest next token."
     )
     top_p: float = Field(0.95, gt=0, le=1, description="Sample among the likeliest tokens of this total probability.")
     top_k: int = Field(0, ge=0, description="Sample among so many likeliest tokens; 0: no limit.")
-    repetition_penalty: float = Field(1.1, ge=0.5, le=10, description="Above 1: said tokens become less likely.")
+    repetition_penalty: float = Field(1.0, ge=0.5, le=10, description="Above 1: said tokens become less likely.")
     num_return_sequences: int = Field(
         1,
         ge=1,
