@@ -139,7 +139,9 @@ def test_train_says_why_and_can_be_told_not_to(run: Run, environment: Path, tiny
     log = environment / "results" / name / "log.txt"
     lines = log.read_text(encoding="utf-8").splitlines()
     assert "lora of" in lines[0]
-    assert re.search(r"sampling: temperature \S+, top_p \S+ and repetition_penalty \S+ are nearest to my validation", lines[-1])
+    assert re.search(
+        r"sampling: temperature \S+, top_p \S+ and repetition_penalty \S+ are nearest to my validation", lines[-1]
+    )
     assert "raining" not in lines[-1]
     written = read_parameters(environment / "results" / name / "parameters.json", GenerationParameters)
     assert f"temperature {written.temperature:g}, top_p {written.top_p:g} and" in lines[-1]
