@@ -5,10 +5,10 @@
     python benchmarks/play.py RESULTS --ready ID                       seconds from the command to the first prompt
 
 RESULTS is a Dataset_<ID>_<Name> folder of the results (it gets the GGUF file). Every speaker runs in a process of its
-own, one after the other, `rounds` times; the best of each is shown. All sample alike (temperature 0.8, top_p 0.95,
-repetition_penalty 1.1) and are not allowed to end. Time to first token is that of a new message of 20 tokens after so
-many tokens of a session that were read before; `transformers generate` reads everything again, as it does. `--ready`
-wants the folder of .env as working directory.
+own, one after the other, `rounds` times; the best of each is shown. All sample alike (temperature 0.8, top_p 0.95, and
+both with a repetition_penalty and without) and are not allowed to end. Time to first token is that of a new message of
+20 tokens after so many tokens of a session that were read before; `transformers generate` reads everything again, as it
+does. `--ready` wants the folder of .env as working directory.
 """
 
 import argparse
@@ -34,12 +34,13 @@ from selfchatbot.player.quantized import checkpoint_gguf
 
 SPEAKERS = ("transformers generate", "our transformers", "llama.cpp's own loop", "our llama.cpp")
 HISTORIES = (0, 500, 1500)
+PENALTIES = (1.1, 1.0)
 MESSAGE = 20
 BRACKETED_PASTE = b"\x1b[?2004h"
 """What the line editor sends when it is ready."""
 WINDOW = 2048
-Speak = Callable[[list[int], int], Iterator[float]]
-"""From a prompt and a number of tokens to the moments when they came."""
+Speak = Callable[[list[int], int, float], Iterator[float]]
+"""From a prompt, a number of tokens and a repetition penalty to the moments when they came."""
 
 
 def main() -> None:
@@ -71,11 +72,14 @@ def side_by_side(results: Path, tokens: int, rounds: int) -> None:
             output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
             found[speaker].append(json.loads(output.splitlines()[-1]))
     print(
-        "| speaker | tokens/s |", *(f"first token after {size}, s |" for size in HISTORIES), "load, s | memory, MiB |"
+        "| speaker |",
+        *(f"tokens/s, repetition_penalty {penalty} |" for penalty in PENALTIES),
+        *(f"first token after {size}, s |" for size in HISTORIES),
+        "load, s | memory, MiB |",
     )
-    print("| --- |" + " ---: |" * (len(HISTORIES) + 3))
+    print("| --- |" + " ---: |" * (len(PENALTIES) + len(HISTORIES) + 2))
     for speaker, runs in found.items():
-        cells = [f"{max(run['speed'] for run in runs):.1f}"]
+        cells = [f"{max(run[f'speed {penalty}'] for run in runs):.1f}" for penalty in PENALTIES]
         cells += [f"{min(run[f'first {size}'] for run in runs):.2f}" for size in HISTORIES]
         cells += [f"{min(run['load'] for run in runs):.1f}", f"{min(run['memory'] for run in runs):.0f}"]
         print(f"| {speaker} |", " | ".join(cells), "|")
@@ -97,15 +101,16 @@ def measure(results: Path, speaker: str, tokens: int) -> dict[str, float]:
     words = chat_format.prompt([{"role": "user", "content": text * 120}], WINDOW)
     for size in HISTORIES:
         history = words[:size] or words[:1]
-        for _ in speak(history, 1):
+        for _ in speak(history, 1, PENALTIES[0]):
             pass
         start = time.perf_counter()
-        found[f"first {size}"] = next(speak([*history, *words[-MESSAGE:]], 1)) - start
-    speeds = []
-    for _ in range(2):
-        moments = list(speak(words[:40], tokens))
-        speeds.append((len(moments) - 1) / (moments[-1] - moments[0]))
-    found["speed"] = max(speeds)
+        found[f"first {size}"] = next(speak([*history, *words[-MESSAGE:]], 1, PENALTIES[0])) - start
+    for penalty in PENALTIES:
+        speeds = []
+        for _ in range(2):
+            moments = list(speak(words[:40], tokens, penalty))
+            speeds.append((len(moments) - 1) / (moments[-1] - moments[0]))
+        found[f"speed {penalty}"] = max(speeds)
     found["memory"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     return found
 
@@ -114,14 +119,14 @@ def parameters_of(results: Path) -> GenerationParameters:
     return read_parameters(results / "parameters.json", GenerationParameters)
 
 
-def sampling(chat_format: ChatFormat, tokens: int) -> Sampling:
+def sampling(chat_format: ChatFormat, tokens: int, penalty: float) -> Sampling:
     never = frozenset(chat_format.special)
-    return Sampling(0.8, 0.95, 0, 1.1, tokens, chat_format.end, never, seed=1, log_probabilities=False)
+    return Sampling(0.8, 0.95, 0, penalty, tokens, chat_format.end, never, seed=1, log_probabilities=False)
 
 
 def engine_speaks(engine: Engine, chat_format: ChatFormat) -> Speak:
-    def speak(prompt: list[int], tokens: int) -> Iterator[float]:
-        for _ in engine.generate(prompt, sampling(chat_format, tokens)):
+    def speak(prompt: list[int], tokens: int, penalty: float) -> Iterator[float]:
+        for _ in engine.generate(prompt, sampling(chat_format, tokens, penalty)):
             yield time.perf_counter()
 
     return speak
@@ -158,7 +163,7 @@ def generate(results: Path, chat_format: ChatFormat) -> Speak:
         def end(self) -> None:
             pass
 
-    def speak(prompt: list[int], tokens: int) -> Iterator[float]:
+    def speak(prompt: list[int], tokens: int, penalty: float) -> Iterator[float]:
         ids = torch.tensor([prompt])
         moments = Moments()
         model.generate(
@@ -169,7 +174,7 @@ def generate(results: Path, chat_format: ChatFormat) -> Speak:
             temperature=0.8,
             top_p=0.95,
             top_k=0,
-            repetition_penalty=1.1,
+            repetition_penalty=penalty,
             min_new_tokens=tokens,
             max_new_tokens=tokens,
             pad_token_id=chat_format.end,
@@ -193,7 +198,7 @@ def own_loop(results: Path, chat_format: ChatFormat) -> Speak:
     parameters.cpuparams.n_threads = parameters.cpuparams_batch.n_threads = cores()
     server = xllamacpp.Server(parameters)
 
-    def speak(prompt: list[int], tokens: int) -> Iterator[float]:
+    def speak(prompt: list[int], tokens: int, penalty: float) -> Iterator[float]:
         times: list[float] = []
         request = {
             "prompt": prompt,
@@ -202,7 +207,7 @@ def own_loop(results: Path, chat_format: ChatFormat) -> Speak:
             "top_p": 0.95,
             "top_k": 0,
             "min_p": 0,
-            "repeat_penalty": 1.1,
+            "repeat_penalty": penalty,
             "samplers": ["penalties", "temperature", "top_k", "top_p"],
             "logit_bias": [[token, False] for token in chat_format.special],
             "stream": True,

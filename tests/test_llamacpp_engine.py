@@ -1,5 +1,6 @@
 """The quick engine says what the other one says: same prompts, same tokens, same probabilities, and it stops."""
 
+import subprocess
 import sys
 import time
 import urllib.error
@@ -209,6 +210,24 @@ def test_a_broken_file_is_one_line(tmp_path: Path) -> None:
     broken.write_bytes(b"GGUF nothing")
     with pytest.raises(SelfChatBotError, match="can't load"):
         LlamaCppEngine(broken, 64)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="timers of POSIX")
+def test_ctrl_c_while_it_is_loaded_ends(results: Path) -> None:
+    """It comes when the library's constructor returns; a server that is ended right then waits for itself."""
+    parameters = read_parameters(results / "parameters.json", GenerationParameters)
+    code = (
+        "import signal, sys\n"
+        "from pathlib import Path\n"
+        "import xllamacpp\n"
+        "from selfchatbot.cli.shell import run\n"
+        "from selfchatbot.player.llamacpp_engine import LlamaCppEngine\n"
+        "signal.signal(signal.SIGALRM, signal.default_int_handler)\n"
+        "signal.setitimer(signal.ITIMER_REAL, 0.005)\n"
+        "sys.exit(run(lambda: LlamaCppEngine(Path(sys.argv[1]), 128, threads=1)))"
+    )
+    command = [sys.executable, "-c", code, str(checkpoint_gguf(results / "best", parameters))]
+    assert subprocess.run(command, timeout=60, check=False).returncode == 130
 
 
 def test_a_pause_between_two_turns(engines: tuple[TransformersEngine, LlamaCppEngine]) -> None:

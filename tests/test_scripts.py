@@ -40,6 +40,13 @@ def test_ctrl_c_within_a_stage_is_one_line() -> None:
     assert (done.returncode, done.stderr) == (130, "\ninterrupted\n")
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="a shell of POSIX")
+def test_closed_streams_are_empty_ones() -> None:
+    code = "import sys; from selfchatbot.cli.shell import run; sys.exit(run(lambda: print(sys.stdin.read())))"
+    command = ["sh", "-c", 'exec "$0" -c "$1" <&- >&- 2>&-', sys.executable, code]
+    assert subprocess.run(command, check=False).returncode == 0
+
+
 def test_there_are_three_scripts() -> None:
     entries = importlib.metadata.entry_points(group="console_scripts").select(module="selfchatbot.cli.scripts")
     assert {entry.name: entry.attr for entry in entries} == {

@@ -303,6 +303,8 @@ def test_a_session_ends_cleanly_whatever_happens_to_its_output(installed: Path, 
     done = run("play", "-d", "1", input=b"hey \xff\n".decode("utf-8", "surrogateescape"), errors="surrogateescape")
     assert done.returncode == 0, done.stderr
     assert WORDS in done.stdout
+    done = run("play", "-d", "1", "-t", "prompt", "-p", "hey \udcff")
+    assert done.returncode == 0 and WORDS in done.stdout, done.stderr
     command = [sys.executable, "-m", "selfchatbot.cli.play", "-d", "1"]
     # Nobody reads: the pipe is closed after the first line.
     with subprocess.Popen(

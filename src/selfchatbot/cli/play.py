@@ -126,7 +126,8 @@ def _stage(chosen: argparse.Namespace) -> None:
     with Console(stderr=True).status(LOADING):
         player = load()
     if chosen.type == "prompt":
-        messages = [{"role": "user", "content": chosen.prompt}]
+        said = chosen.prompt.encode(errors="replace").decode()  # a terminal may give bytes that are no text
+        messages = [{"role": "user", "content": said}]
         for number, reply in enumerate(player.replies(messages, parameters.num_return_sequences), 1):
             print(f"Response {number}: {reply}")
     elif chosen.type == "web":

@@ -50,6 +50,10 @@ def run(stage: Callable[[], None]) -> int:
 
     2: wrong usage or parameters, 1: a run that failed, 130: Ctrl-C. Set SELFCHATBOT_DEBUG to see tracebacks.
     """
+    # A service, or `<&-`, may start it without one of them.
+    sys.stdin = sys.stdin or open(os.devnull, encoding="utf-8")  # noqa: PTH123, SIM115
+    sys.stdout = sys.stdout or open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115
+    sys.stderr = sys.stderr or open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115
     # What people chat holds every character there is; a Windows console may not.
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):

@@ -1,9 +1,9 @@
 """The quick engine, with the optional package `xllamacpp`: llama.cpp's server, in this process, on a GGUF file.
 
-Every new token is one request that holds the whole sequence so far. llama.cpp keeps what it has read, so a request
-costs what the next step of its own loop costs (benchmarks/play.py), and each can say for itself which tokens may not
-follow and of how many last tokens repetition counts: those of the reply, not those of the prompt. A reply that isn't
-wanted any more ends between two requests.
+A request holds the whole sequence so far and asks for one token, or for a few where that comes to the same. llama.cpp
+keeps what it has read, so a request costs little more than the next step of its own loop (benchmarks/play.py), and each
+can say for itself which tokens may not follow and of how many last tokens repetition counts: those of the reply, not
+those of the prompt. A reply that isn't wanted any more ends between two requests.
 
 The requests go over HTTP and not through `Server.handle_completions`, because only the former tells the ids of tokens
 that are a part of a character, as those of most emoji are. The port is of 127.0.0.1 and asks for a random key.
@@ -27,10 +27,19 @@ from selfchatbot.player.engine import Sampling, Token
 
 SLOTS = 4
 """Sequences that are kept, and so candidates at once; more come in groups."""
+MOST_AT_ONCE = 8
+BYTES_AT_ONCE = 2**30
+"""Of weights that are read for one request: as many tokens come at once, up to the most, as that lets read the model.
+
+What a request costs beyond its tokens is felt with small models only, a wait for several tokens with large ones.
+"""
 CERTAIN = 1_000.0
 """Added to a logit, it leaves no choice."""
 LIKELIEST = 1_024
 """Among so many tokens the probability of a part of a character is looked for."""
+
+_LOADED: list[Any] = []
+"""A server that is not yet an engine's."""
 
 
 class LlamaCppEngine:
@@ -52,10 +61,6 @@ class LlamaCppEngine:
         parameters.n_ctx = SLOTS * window
         parameters.n_parallel = SLOTS
         parameters.cache_ram_mib = 0
-        if not any("gpu" in str(device["type"]).lower() for device in xllamacpp.get_device_info()):
-            # On a CPU, attention to a long history is twice as quick so, and closer to what transformers computes.
-            parameters.flash_attn_type = xllamacpp.llama_flash_attn_type.LLAMA_FLASH_ATTN_TYPE_DISABLED
-            parameters.cache_type_k = parameters.cache_type_v = xllamacpp.ggml_type.GGML_TYPE_F32
         parameters.warmup = False
         parameters.verbosity = 0
         parameters.hostnames = ["127.0.0.1"]
@@ -68,10 +73,14 @@ class LlamaCppEngine:
         parameters.cpuparams.n_threads = threads
         parameters.cpuparams_batch.n_threads = threads
         try:
-            self._server = xllamacpp.Server(parameters)
+            # `extend` takes hold of it before a Ctrl-C of meanwhile is raised: a server that nobody holds is ended
+            # before it has begun, and then its destructor waits for ever.
+            _LOADED.extend(map(xllamacpp.Server, [parameters]))
         except Exception as error:
             raise SelfChatBotError(f"llama.cpp can't load {gguf} ({type(error).__name__})") from error
+        self._server = _LOADED.pop()
         self._address = self._server.listening_address.removeprefix("http://")
+        self._at_once = max(1, min(MOST_AT_ONCE, BYTES_AT_ONCE // gguf.stat().st_size))
         self._connections = threading.local()
         self._workers = ThreadPoolExecutor(SLOTS, "llama.cpp")
         positions = self._ask("/v1/models", None)["data"][0]["meta"]["n_ctx_train"]
@@ -86,22 +95,28 @@ class LlamaCppEngine:
     def _together(
         self, prompt: list[int], sampling: Sampling, group: range, seeds: random.Random
     ) -> Generator[Token, None, None]:
-        """Tokens of some candidates, all that haven't ended one further in each round.
+        """Tokens of some candidates, all that haven't ended as many further in each round.
 
         The first tokens come from one request: llama.cpp reads the prompt once and copies what it has read.
         """
         own = [random.Random(seeds.getrandbits(64)) for _ in group]
         replies: list[list[int]] = [[] for _ in group]
-        answers = self._steps(prompt, [], sampling, seeds.getrandbits(31), len(group))
+        # With a penalty, what counts as said is told anew for each token; of several, some have no probability told.
+        at_once = self._at_once if sampling.repetition_penalty == 1 and not sampling.log_probabilities else 1
+        answers = self._steps(prompt, [], sampling, seeds.getrandbits(31), count=len(group))
         running = list(range(len(group)))
-        for length in range(1, sampling.max_new_tokens + 1):
-            for candidate, (token, log_probability) in zip(running, answers, strict=True):
-                replies[candidate].append(token)
-                yield Token(group[candidate], token, log_probability)
+        length = 1
+        while True:
+            for candidate, answer in zip(running, answers, strict=True):
+                for token, log_probability in answer:
+                    replies[candidate].append(token)
+                    yield Token(group[candidate], token, log_probability)
             running = [candidate for candidate in running if replies[candidate][-1] != sampling.end]
-            if not running or length == sampling.max_new_tokens:
+            more = min(at_once, sampling.max_new_tokens - length)
+            if not running or not more:
                 return
-            work = [(prompt, replies[candidate], sampling, own[candidate].getrandbits(31)) for candidate in running]
+            length += more
+            work = [(prompt, replies[one], sampling, own[one].getrandbits(31), more) for one in running]
             if len(work) == 1:
                 answers = self._steps(*work[0])
             else:
@@ -110,13 +125,14 @@ class LlamaCppEngine:
                 ]
 
     def _steps(
-        self, prompt: list[int], reply: list[int], sampling: Sampling, seed: int, count: int = 1
-    ) -> list[tuple[int, float]]:
-        """The next token after ``prompt`` and ``reply``, chosen ``count`` times, and its log-probability."""
+        self, prompt: list[int], reply: list[int], sampling: Sampling, seed: int, length: int = 1, count: int = 1
+    ) -> list[list[tuple[int, float]]]:
+        """The next ``length`` tokens after ``prompt`` and ``reply``, fewer where a turn ends, each with its
+        log-probability, chosen ``count`` times."""
         never = sampling.never if reply or sampling.may_be_empty else sampling.never | {sampling.end}
         request = {
             "prompt": prompt + reply,
-            "n_predict": 1,
+            "n_predict": length,
             "n": count,
             "samplers": ["penalties", "temperature", "top_k", "top_p"],
             "temperature": sampling.temperature,
@@ -134,14 +150,13 @@ class LlamaCppEngine:
         answers = self._ask("/completion", request)
         found = []
         for answer in answers if isinstance(answers, list) else [answers]:
+            if not sampling.log_probabilities:
+                found.append([(token, math.nan) for token in answer["tokens"]])
+                continue
             (token,) = answer["tokens"]
             told = answer.get("completion_probabilities")
-            if not sampling.log_probabilities:
-                found.append((token, math.nan))
-            elif told:
-                found.append((token, float(told[0]["logprob"])))
-            else:
-                found.append((token, self._part_of_character(prompt + reply, token, sampling.end)))
+            known = told[0]["logprob"] if told else self._part_of_character(prompt + reply, token, sampling.end)
+            found.append([(token, float(known))])
         return found
 
     def log_probability(self, sequence: list[int], token: int, end: int) -> float:

@@ -46,7 +46,9 @@ def load_engine(
         try:
             return _llamacpp(checkpoint, parameters)
         except (SelfChatBotError, OSError, ImportError) as error:
-            reason = str(error) if isinstance(error, SelfChatBotError) else f"{type(error).__name__}: {error}"
+            reason = (
+                f"{error.strerror} ({error.filename})" if isinstance(error, OSError) and error.filename else str(error)
+            )
             if name == "llama.cpp":
                 raise SelfChatBotError(f"llama.cpp can't play this: {reason}") from error
             logger.warning("played by transformers, slower than by llama.cpp: %s", reason)
