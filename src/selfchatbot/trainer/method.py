@@ -42,7 +42,11 @@ def with_adapters(model: "PreTrainedModel", parameters: TrainingParameters) -> "
     """
     from peft import get_peft_model
 
+    from selfchatbot.trainer.adapted_linear import AdaptedLinear
+
     adapted: Any = get_peft_model(model, adapters(parameters))
+    if not ranks.sharded():  # DeepSpeed gathers the weights of a layer when that very layer is called
+        AdaptedLinear.replace(adapted)
     return adapted
 
 
