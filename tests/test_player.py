@@ -9,7 +9,7 @@ from conftest import write_training_data
 from selfchatbot.errors import SelfChatBotError
 from selfchatbot.models import Machine
 from selfchatbot.parameters import GenerationParameters, TrainingParameters, read_parameters
-from selfchatbot.player import Player
+from selfchatbot.player import Player, _Draft
 from selfchatbot.trainer import Trainer
 
 CPU = Machine("cpu", torch.float32)
@@ -109,3 +109,16 @@ def test_damaged_checkpoints_are_said(results: Path, tmp_path: Path) -> None:
             player_of = read_parameters(results / "parameters.json", GenerationParameters)
             Player(copy, player_of, CPU)
         assert "\n" not in str(raised.value)
+
+
+def test_bytes_that_are_no_text_leave_what_is_shown() -> None:
+    """As a tokenizer with tokens for bytes has it: an invalid byte makes all bytes beside it invalid."""
+    from tokenizers import Tokenizer, decoders, models
+
+    vocabulary = {"<unk>": 0, **{f"<0x{byte:02X}>": byte + 1 for byte in range(256)}, "a": 257}
+    tokenizer = Tokenizer(models.BPE(vocabulary, [], unk_token="<unk>", byte_fallback=True))
+    tokenizer.decoder = decoders.Sequence([decoders.ByteFallback(), decoders.Fuse()])
+    tokens = [257, *(byte + 1 for byte in "😀é".encode()), 0xC3 + 1, 257, 257]
+    draft = _Draft(0)
+    shown = [draft.show(tokenizer.decode(tokens[:size])) for size in range(1, len(tokens) + 1)]
+    assert shown == ["a", "", "", "", "😀", "", "é", "", "a", "a"]

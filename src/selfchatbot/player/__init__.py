@@ -184,11 +184,16 @@ class _Draft:
     ended: bool = False
 
     def show(self, text: str) -> str:
-        """What is new in ``text``. Half an emoji is not shown until its last byte is there."""
+        """What is new in ``text``. Half an emoji is not shown until its last byte is there.
+
+        A tokenizer with tokens for bytes takes whole emoji back when bytes follow that are none: what is shown stays.
+        """
         if text.endswith("\ufffd"):
             text = text.rstrip("\ufffd").rstrip()
-        new = text[len(self.shown) :]
-        self.shown += new
+        taken_back = 0 if text.startswith(self.shown) else text.rfind("\ufffd") + 1
+        new = text[max(len(self.shown), taken_back) :]
+        if new:
+            self.shown = text
         return new
 
 

@@ -61,6 +61,9 @@ class LlamaCppEngine:
         parameters.n_ctx = SLOTS * window
         parameters.n_parallel = SLOTS
         parameters.cache_ram_mib = 0
+        if not any("gpu" in str(device["type"]).lower() for device in xllamacpp.get_device_info()):
+            # On a CPU, a message after a long history is read in half the time so.
+            parameters.flash_attn_type = xllamacpp.llama_flash_attn_type.LLAMA_FLASH_ATTN_TYPE_DISABLED
         parameters.warmup = False
         parameters.verbosity = 0
         parameters.hostnames = ["127.0.0.1"]
