@@ -26,7 +26,7 @@ from typing import Any
 
 from selfchatbot.chat_format import IGNORED, ChatFormat
 from selfchatbot.messages import read_conversations
-from selfchatbot.models import Machine, playing_machine, quiet
+from selfchatbot.models import Machine, fast_machine, quiet
 from selfchatbot.parameters import GenerationParameters, read_parameters
 from selfchatbot.player.checkpoint import load_checkpoint, load_checkpoint_tokenizer
 from selfchatbot.player.engine import Engine, Sampling
@@ -135,7 +135,7 @@ def engine_speaks(engine: Engine, chat_format: ChatFormat) -> Speak:
 def ours(results: Path, chat_format: ChatFormat) -> Speak:
     from selfchatbot.player.transformers_engine import TransformersEngine
 
-    loaded = load_checkpoint(results / "best", parameters_of(results), playing_machine())
+    loaded = load_checkpoint(results / "best", parameters_of(results), fast_machine())
     return engine_speaks(TransformersEngine(loaded.model, WINDOW), chat_format)
 
 

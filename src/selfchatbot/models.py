@@ -38,11 +38,11 @@ class Machine:
     device: str
     """``cuda``, ``mps`` or ``cpu``."""
     dtype: "torch.dtype"
-    """Of frozen weights and of computation: bfloat16 or float16 on CUDA, float32 elsewhere."""
+    """Of frozen weights and of computation: bfloat16 or float16 on CUDA, elsewhere float32, or see `fast_machine`."""
 
 
 def this_machine() -> Machine:
-    """The best device here. A CPU computes in float32: 16 bits are slow or inexact on most."""
+    """The best device here. A CPU computes in float32, which is exact enough for files that are made for others."""
     import torch
 
     if torch.cuda.is_available():
@@ -52,11 +52,12 @@ def this_machine() -> Machine:
     return Machine("cpu", torch.float32)
 
 
-def playing_machine() -> Machine:
-    """`this_machine`, but bfloat16 on a CPU that has instructions for it: half the bytes to read for every token.
+def fast_machine() -> Machine:
+    """`this_machine`, but bfloat16 on a CPU that has instructions for it, to train and to play.
 
-    Measured with benchmarks/play.py on two cores: 1.8 times the tokens/s of float32, for 0.002 nats per trained token
-    (3.493 against 3.491). Training stays in float32: small steps would be rounded away.
+    Playing reads half the bytes for every token: 1.8 times the tokens/s of float32, for 0.002 nats per trained token
+    (3.493 against 3.491; benchmarks/play.py). In training, what is trained stays in float32, so that no small step is
+    rounded away, and matrix products are more than twice as fast (benchmarks/train.py).
     """
     import torch
 

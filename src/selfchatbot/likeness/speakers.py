@@ -65,14 +65,14 @@ class Models:
     def loaded(self, speaker: Modelled) -> "Checkpoint":
         """Raises SelfChatBotError when it can't be loaded."""
         if self._loaded is None or self._loaded[0] != speaker:
-            from selfchatbot.models import playing_machine, quiet
+            from selfchatbot.models import fast_machine, quiet
             from selfchatbot.player.checkpoint import load_base, load_checkpoint
 
             quiet()
             self._loaded = None
             gc.collect()
             load = load_checkpoint if speaker == "model" else load_base
-            self._loaded = speaker, load(self._checkpoint, self.parameters, self._machine or playing_machine())
+            self._loaded = speaker, load(self._checkpoint, self.parameters, self._machine or fast_machine())
         return self._loaded[1]
 
     def identity(self, speaker: Modelled) -> list[str]:

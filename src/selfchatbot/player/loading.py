@@ -9,7 +9,7 @@ from typing import Literal
 
 from selfchatbot.chat_format import ChatFormat
 from selfchatbot.errors import SelfChatBotError, UsageError
-from selfchatbot.models import Machine, playing_machine
+from selfchatbot.models import Machine, fast_machine
 from selfchatbot.parameters import GenerationParameters
 from selfchatbot.player.checkpoint import check_checkpoint, load_checkpoint, load_checkpoint_tokenizer
 from selfchatbot.player.engine import Engine
@@ -68,7 +68,7 @@ def _llamacpp(checkpoint: Path, parameters: GenerationParameters | None) -> Load
 def _transformers(checkpoint: Path, parameters: GenerationParameters | None, machine: Machine | None) -> Loaded:
     from selfchatbot.player.transformers_engine import TransformersEngine
 
-    loaded = load_checkpoint(checkpoint, parameters, machine or playing_machine())
+    loaded = load_checkpoint(checkpoint, parameters, machine or fast_machine())
     parameters = parameters or GenerationParameters(model=loaded.base)
     engine = TransformersEngine(loaded.model, min(loaded.window, parameters.max_length))
     return Loaded(engine, ChatFormat(loaded.tokenizer), parameters)

@@ -22,7 +22,7 @@ from filelock import FileLock, Timeout
 from selfchatbot import ranks
 from selfchatbot.atomic import remove_leftovers, restore_directory
 from selfchatbot.errors import SelfChatBotError
-from selfchatbot.models import Machine, quiet, this_machine
+from selfchatbot.models import Machine, fast_machine, quiet
 from selfchatbot.parameters import GenerationParameters, TrainingParameters, hand_over
 from selfchatbot.trainer.arguments import training_arguments
 from selfchatbot.trainer.checkpoints import save_checkpoint
@@ -99,7 +99,7 @@ class Trainer:
         """
         quiet()
         check_trackers(self.parameters.report_to)
-        machine = self._machine or this_machine()
+        machine = self._machine or fast_machine()
         with ranks.together(machine.device == "cpu"), ExitStack() as stack:
             if ranks.rank() == 0:
                 stack.enter_context(self._lock())

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from selfchatbot.models import Machine, quiet, this_machine
+from selfchatbot.models import Machine, fast_machine, quiet
 from selfchatbot.parameters import TrainingParameters
 from selfchatbot.trainer.data import Batch, TokenBatches, collate, counts, micro_batches, real_lengths
 from selfchatbot.trainer.estimate import GIB, Choice
@@ -63,7 +63,7 @@ def dry_run(parameters: TrainingParameters, data: Path, output: Path, machine: M
     Raises what `Trainer.train` raises before the first step.
     """
     quiet()
-    machine = machine or this_machine()
+    machine = machine or fast_machine()
     prepared = prepare(parameters, data, machine, keep=False)
     batches = list(TokenBatches(counts(prepared.train)[0], prepared.step_tokens, parameters.seed))
     steps = math.ceil(len(batches) * parameters.epochs)
