@@ -1,9 +1,10 @@
 """How well does training foretell its memory?
 
-    python benchmarks/memory.py [--settings lora-1024 ...]
+    python benchmarks/memory.py [--settings lora-1024 ...] [--float32]
 
 Trains the embedded model for a few full steps on conversations of the sample, each setting in a process of its own, and
-compares what was said before the first step with the peak of the process (resident memory, everything included).
+compares what was said before the first step with the peak of the process (resident memory, everything included). With
+--float32 it is computed in that, as on CPUs without instructions for bfloat16.
 
 On 2026-11-24, one core of an AMD EPYC that others used too, Linux, torch 2.13, as far as time allowed:
 
@@ -49,10 +50,14 @@ sys.exit(os.waitstatus_to_exitcode(status))
 TRAIN = """
 import sys
 from pathlib import Path
+import torch
+from selfchatbot.models import Machine
 from selfchatbot.parameters import TrainingParameters, read_parameters
 from selfchatbot.trainer import Trainer
 data = Path(sys.argv[1])
-Trainer(read_parameters(data / "parameters.json", TrainingParameters), data, data / "results").train()
+machine = Machine("cpu", torch.float32) if sys.argv[2] == "float32" else None
+parameters = read_parameters(data / "parameters.json", TrainingParameters)
+Trainer(parameters, data, data / "results", machine=machine).train()
 """
 
 
@@ -60,18 +65,20 @@ def main() -> None:
     """Measure setting after setting and print each as a row of the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--settings", nargs="+", choices=SETTINGS, default=SETTINGS, metavar="SETTING")
+    parser.add_argument("--float32", action="store_true")
+    chosen = parser.parse_args()
     print(f"{'setting':30} {'estimate':>9} {'used':>9}   off by")
-    for setting in parser.parse_args().settings:
+    for setting in chosen.settings:
         with tempfile.TemporaryDirectory() as folder:
-            estimated, used = measure(Path(folder), setting)
+            estimated, used = measure(Path(folder), setting, "float32" if chosen.float32 else "default")
         print(f"{setting:30} {estimated:5.2f} GiB {used:5.2f} GiB   {estimated / used - 1:+.0%}", flush=True)
 
 
-def measure(folder: Path, setting: str) -> tuple[float, float]:
+def measure(folder: Path, setting: str, numbers: str) -> tuple[float, float]:
     """What was said and what was used, both in GiB."""
     method, length, *checkpointing = setting.split("-")
     write_data(folder, method, int(length), bool(checkpointing))
-    command = [sys.executable, "-c", MEASURE, sys.executable, "-c", TRAIN, str(folder)]
+    command = [sys.executable, "-c", MEASURE, sys.executable, "-c", TRAIN, str(folder), numbers]
     done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
     said = re.search(r"needs about ([\d.]+) of", (folder / "results" / "log.txt").read_text(encoding="utf-8"))
     return float(said[1]) if said else 0.0, int(done.stdout) / 2**20

@@ -1,18 +1,24 @@
 """How fast does training go, and in how much memory, beside TRL's SFTTrainer?
 
     pip install trl
-    python benchmarks/train.py DATASET [--windows 48] [--methods lora qlora fine_tune] [--rounds 1]
+    python benchmarks/train.py DATASET [--windows 48] [--methods lora qlora fine_tune] [--who selfchatbot ...]
 
 DATASET is a Dataset_<ID>_<Name> folder that selfChatBot_preprocess made. The first conversations of its train.jsonl
-that give so many windows of at most 480 tokens are trained for one epoch, by us and by TRL (batch 4, padded; and
-packing, where on a CPU packed conversations see one another), with the same rank, learning rate, schedule and labels.
-Each run is a process of its own, one after the other.
+that give so many windows of at most 480 tokens are trained for one epoch, by us and by TRL (batch 4), with the same
+rank, learning rate, schedule and labels. Each run is a process of its own, one after the other:
+
+    selfchatbot           as it is: on a CPU that has instructions for bfloat16, matrix products are computed in it
+    selfchatbot float32   as on any other CPU
+    TRL padded            in float32, without gradient checkpointing
+    TRL packing           the same, packed; on a CPU packed conversations see one another, so it is another training
+    TRL bfloat16          padded, with its own default for the number format
+    TRL defaults          the same, with its own default for gradient checkpointing, which is on
 
 Useful tokens are those of the windows, without padding. The loss afterwards is that of the first windows of the
-validation split, by transformers' own forward pass. The limit is what the matrix products alone would take: training
-N weights costs 2N floating point operations a token forward, 2N for the gradients of the activations and, in full
-fine-tuning, 2N for those of the weights, at the speed that `torch.mm` reaches here in float32. (Logits are only needed
-at labels and adapters come on top, which the formula leaves out.)
+validation split, by transformers' own forward pass in float32. The limit is what the matrix products alone would take:
+training N weights costs 2N floating point operations a token forward, 2N for the gradients of the activations and, in
+full fine-tuning, 2N for those of the weights, at the speed that `torch.mm` reaches here in float32, whatever a row
+computes in. (Logits are only needed at labels and adapters come on top, which the formula leaves out.)
 """
 
 import argparse
@@ -27,7 +33,7 @@ from typing import Any
 
 LENGTH = 480
 VALIDATION_LABELS = 1_500
-CONTESTANTS = ("selfchatbot", "TRL padded", "TRL packing")
+CONTESTANTS = ("selfchatbot", "selfchatbot float32", "TRL padded", "TRL packing", "TRL bfloat16", "TRL defaults")
 METHODS = ("lora", "qlora", "fine_tune")
 OPERATIONS = {"lora": 4, "qlora": 4, "fine_tune": 6}
 """Floating point operations per weight and token."""
@@ -39,7 +45,7 @@ def main() -> None:
     arguments.add_argument("dataset", type=Path)
     arguments.add_argument("--windows", type=int, default=48)
     arguments.add_argument("--methods", nargs="*", choices=METHODS, default=["lora"])
-    arguments.add_argument("--rounds", type=int, default=1)
+    arguments.add_argument("--who", nargs="*", choices=CONTESTANTS, default=CONTESTANTS, metavar="CONTESTANT")
     arguments.add_argument("--run", nargs=2, help=argparse.SUPPRESS)
     chosen = arguments.parse_args()
     if chosen.run:
@@ -54,7 +60,7 @@ def main() -> None:
         print("|---|---|---:|---:|---:|---:|")
         for method in chosen.methods:
             limit = speed * 1e9 / (OPERATIONS[method] * weights)
-            for contestant in CONTESTANTS * chosen.rounds:
+            for contestant in chosen.who:
                 command = [sys.executable, __file__, str(data), "--run", contestant, method]
                 output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
                 found = json.loads(output.strip().split("\n")[-1])
@@ -148,18 +154,19 @@ def contest(data: Path, contestant: str, method: str) -> dict[str, float]:
     from selfchatbot.models import quiet
 
     quiet()
-    train = ours if contestant == "selfchatbot" else trl
+    train = ours if contestant.startswith("selfchatbot") else trl
     model, seconds = train(data, method, contestant)
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
     return {"seconds": seconds, "memory": memory, "loss": loss(model, data)}
 
 
-def ours(data: Path, method: str, _: str) -> tuple[Any, float]:
+def ours(data: Path, method: str, contestant: str) -> tuple[Any, float]:
     """`selfChatBot_train`'s own Trainer; measured is its loop."""
     import torch
     from peft import AutoPeftModelForCausalLM
     from transformers import AutoModelForCausalLM
 
+    from selfchatbot.models import Machine
     from selfchatbot.trainer import Trainer
     from selfchatbot.trainer.loop import Loop
 
@@ -174,7 +181,8 @@ def ours(data: Path, method: str, _: str) -> tuple[Any, float]:
             spent.append(time.perf_counter() - start)
 
     Loop.train = timed  # type: ignore[method-assign]
-    Trainer(parameters(data, method), data, data / "results").train()
+    machine = Machine("cpu", torch.float32) if contestant == "selfchatbot float32" else None
+    Trainer(parameters(data, method), data, data / "results", machine=machine, restart=True).train()
     kind = AutoModelForCausalLM if method == "fine_tune" else AutoPeftModelForCausalLM
     return kind.from_pretrained(data / "results" / "final", dtype=torch.float32), spent[0]
 
@@ -203,8 +211,8 @@ def trl(data: Path, method: str, contestant: str) -> tuple[Any, float]:
             warmup_steps=wanted.warmup_ratio,
             weight_decay=wanted.weight_decay,
             max_grad_norm=wanted.max_grad_norm,
-            gradient_checkpointing=False,
-            bf16=False,
+            gradient_checkpointing=contestant == "TRL defaults",
+            bf16=contestant in ("TRL bfloat16", "TRL defaults"),
             use_cpu=True,
             save_strategy="no",
             report_to=[],

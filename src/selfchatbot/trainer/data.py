@@ -1,5 +1,6 @@
 """Training windows in batches of as many tokens as one step may hold, with next to no padding."""
 
+from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -24,12 +25,17 @@ def as_dataset(windows: Iterable[Window]) -> "Dataset":
     from datasets import Dataset
     from datasets.table import InMemoryTable
 
-    rows = list(windows)
-    ids = pa.list_(pa.int32())
+    # Numbers, not lists of them: for many of those, Python would look again and again whether they are still used.
+    ids, labels, ends, conversations = array("i"), array("i"), array("i", [0]), array("i")
+    for window in windows:
+        ids.fromlist(window.input_ids)
+        labels.fromlist(window.labels)
+        ends.append(len(ids))
+        conversations.append(window.conversation)
     columns = {
-        "input_ids": pa.array([row.input_ids for row in rows], ids),
-        "labels": pa.array([row.labels for row in rows], ids),
-        "conversation": pa.array([row.conversation for row in rows], pa.int32()),
+        "input_ids": pa.ListArray.from_arrays(np.asarray(ends), np.asarray(ids)),
+        "labels": pa.ListArray.from_arrays(np.asarray(ends), np.asarray(labels)),
+        "conversation": pa.array(np.asarray(conversations)),
     }
     return Dataset(InMemoryTable(pa.table(columns)))
 
