@@ -6,16 +6,16 @@ Trains the embedded model for a few full steps on conversations of the sample, e
 compares what was said before the first step with the peak of the process (resident memory, everything included). With
 --float32 it is computed in that, as on CPUs without instructions for bfloat16.
 
-On 2026-11-24, one core of an AMD EPYC that others used too, Linux, torch 2.13, as far as time allowed:
+On 2026-11-24, one core of an AMD EPYC that others used too, Linux, torch 2.13, bfloat16:
 
     setting                       estimate      used   off by
-    fine_tune-256                 3.30 GiB 3.00 GiB  +10%
-    lora-256                      2.00 GiB 1.92 GiB  +4%
-    qlora-256                     1.60 GiB 1.62 GiB  -1%
-    fine_tune-256-checkpointing   3.00 GiB 2.87 GiB  +4%
-    lora-256-checkpointing        1.50 GiB 1.43 GiB  +5%
-    lora-1024                     4.00 GiB 4.36 GiB  -8%
-    lora-1024-checkpointing       1.80 GiB 2.35 GiB  -23%
+    lora-256                      1.30 GiB 1.32 GiB   -2%
+    lora-256-checkpointing        1.20 GiB 1.32 GiB   -9%
+    lora-1024                     2.10 GiB 2.00 GiB   +5%
+    lora-1024-checkpointing       1.40 GiB 1.32 GiB   +6%
+    qlora-1024                    2.00 GiB 2.70 GiB  -26%
+    fine_tune-256                 3.40 GiB 3.00 GiB  +13%
+    fine_tune-1024                4.10 GiB 3.67 GiB  +12%
 
 To be kept: within 25 %.
 """
