@@ -20,7 +20,12 @@ from typing import Any
 
 from learning import MAX_LENGTH, heads, newest
 
-SAMPLINGS = ("default", "chosen")
+SAMPLINGS: dict[str, dict[str, float]] = {
+    "default": {},
+    "chosen": {},
+    "top_p 0.95": {"temperature": 1.0, "top_p": 0.95},
+    "sharper": {"temperature": 0.8, "top_p": 0.95, "repetition_penalty": 1.1},
+}
 RECORD_NAME = "record.jsonl"
 MEANS = ("characters", "messages", "distinct_words")
 """Features whose means are shown as shares of mine."""
@@ -36,7 +41,7 @@ def main() -> None:
     arguments.add_argument("--seeds", nargs="*", type=int, default=[0])
     arguments.add_argument("--epochs", type=float, default=1.0)
     arguments.add_argument("--contexts", type=int, default=200)
-    arguments.add_argument("--sampling", nargs="*", choices=SAMPLINGS, default=SAMPLINGS)
+    arguments.add_argument("--sampling", nargs="*", choices=SAMPLINGS, default=["default", "chosen"])
     chosen = arguments.parse_args()
     if chosen.document:
         document(*chosen.paths)
@@ -93,8 +98,9 @@ def measured(dataset: Path, work: Path, model: Path, row: dict[str, Any]) -> dic
     results = work / "results" / dataset.name
     results.mkdir(parents=True, exist_ok=True)
     parameters = read_parameters(model / "results" / "parameters.json", GenerationParameters)
-    if row["sampling"] == "default":
-        parameters = GenerationParameters(model=parameters.model, max_length=parameters.max_length)
+    if row["sampling"] != "chosen":
+        own = {"model": parameters.model, "max_length": parameters.max_length}
+        parameters = GenerationParameters.model_validate(own | SAMPLINGS[row["sampling"]])
     start = time.perf_counter()
     found = evaluate(
         Dataset("0", dataset.name, Environment(dataset.parent, dataset.parent, results.parent)),

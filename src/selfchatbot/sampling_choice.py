@@ -33,15 +33,14 @@ class Point(NamedTuple):
 
 
 GRID = (
-    Point(1.0, 0.95, 1.0),  # the defaults
-    Point(0.9, 1.0, 1.0),
-    Point(0.9, 0.95, 1.0),
+    Point(0.9, 1.0, 1.0),  # the defaults
     Point(1.0, 1.0, 1.0),
-    Point(0.8, 0.95, 1.1),
-    Point(1.0, 0.9, 1.0),
+    Point(1.0, 0.95, 1.0),
+    Point(0.8, 1.0, 1.0),
+    Point(0.9, 0.95, 1.0),
 )
 """The likeliest first: where time runs out, the rest is not tried."""
-CONTEXTS = 32
+CONTEXTS = 64
 CONTEXT_TURNS = 4
 CONTEXT_TOKENS = 96
 REPLY_TOKENS = 40

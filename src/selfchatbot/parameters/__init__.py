@@ -186,9 +186,11 @@ class GenerationParameters(Parameters):
         1024, ge=32, le=1_000_000, description="From the training parameters: prompt and reply fit into it."
     )
     temperature: float = Field(
-        1.0, ge=0, le=10, description="Higher is livelier; 0 always takes the likeliest next token."
+        0.9, ge=0, le=10, description="Higher is livelier; 0 always takes the likeliest next token."
     )
-    top_p: float = Field(0.95, gt=0, le=1, description="Sample among the likeliest tokens of this total probability.")
+    top_p: float = Field(
+        1.0, gt=0, le=1, description="Sample among the likeliest tokens of this total probability; 1: among all."
+    )
     top_k: int = Field(0, ge=0, description="Sample among so many likeliest tokens; 0: no limit.")
     repetition_penalty: float = Field(1.0, ge=0.5, le=10, description="Above 1: said tokens become less likely.")
     num_return_sequences: int = Field(
