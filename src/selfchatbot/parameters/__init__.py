@@ -26,7 +26,7 @@ TypeFineTune = Annotated[
 class TrainingOptions(Parameters):
     """How the model is trained, whatever the model."""
 
-    epochs: float = Field(3.0, gt=0, le=1000, description="How often every reply of yours is trained.")
+    epochs: float = Field(1.0, gt=0, le=1000, description="How often every reply of yours is trained.")
     learning_rate: float | None = Field(
         None,
         gt=0,

@@ -18,6 +18,7 @@ of b bytes:
                  adapters           2h + 2q + 2k + 3f, and what stands before each adapter of rank r: with dropout its
                                     input and its mask, 2(5h + q + f) + 7r; without, 2h + q + f + 7r
                  with checkpointing h, and the above for one layer
+                 QLoRA keeps them in float32
     output       12 S V: logits, their softmax and its gradient, in float32, for a vocabulary of V
 
 On a CPU, where peaks were measured (benchmarks/memory.py), activations and output take `FRAGMENTED` times that, because
@@ -135,10 +136,11 @@ def need(
         weights = size * shape.parameters + 4 * own
     else:
         weights = round(FOUR_BIT * shape.linear) + 4 * (shape.parameters - shape.linear) + 4 * own
-    layer = piece.tokens * size * kept_numbers(parameters, shape)
+    kept = 4 if parameters.type_fine_tune == "qlora" else size  # of its hidden states, which peft makes float32
+    layer = piece.tokens * kept * kept_numbers(parameters, shape)
     activations = layer * shape.layers
     if gradient_checkpointing:
-        activations = layer + piece.tokens * size * shape.hidden * shape.layers
+        activations = layer + piece.tokens * kept * shape.hidden * shape.layers
     activations += 12 * piece.labels * shape.vocabulary
     if machine.device == "cpu":
         activations = round(FRAGMENTED * activations) + LIBRARIES
