@@ -13,7 +13,8 @@ On 2026-11-24, one core of an AMD EPYC that others used too, Linux, torch 2.13, 
     lora-256-checkpointing        1.20 GiB 1.32 GiB   -9%
     lora-1024                     2.10 GiB 2.00 GiB   +5%
     lora-1024-checkpointing       1.40 GiB 1.32 GiB   +6%
-    qlora-1024                    2.00 GiB 2.70 GiB  -26%
+    qlora-256                     1.40 GiB 1.35 GiB   +4%
+    qlora-1024                    2.70 GiB 2.72 GiB   -1%
     fine_tune-256                 3.40 GiB 3.00 GiB  +13%
     fine_tune-1024                4.10 GiB 3.67 GiB  +12%
 

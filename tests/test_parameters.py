@@ -241,7 +241,7 @@ def test_another_method_takes_its_values_along(tmp_path: Path) -> None:
 def test_comments_stay_when_nothing_changes(tmp_path: Path) -> None:
     hand_over(tmp_path, start_values())
     path = tmp_path / "parameters.json"
-    edited = path.read_text(encoding="utf-8").replace('"epochs": 3.0', '"epochs": 9, // more than enough')
+    edited = path.read_text(encoding="utf-8").replace('"epochs": 1.0', '"epochs": 9, // more than enough')
     edited = edited.replace("more than enough,", "more than enough")
     path.write_text(edited, encoding="utf-8")
     hand_over(tmp_path, start_values())
