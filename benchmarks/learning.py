@@ -202,11 +202,11 @@ def document(record: Path, folder: Path) -> None:
         for way in WAYS
         for replies in amounts
     }
-    base = statistics.fmean(float(row["base_loss"]) for row in rows)
+    base = statistics.median(float(row["base_loss"]) for row in rows)
     print("| way | " + " | ".join(f"{replies:,} replies" for replies in amounts) + " |")
     print("|---|" + "---|" * len(amounts))
     print(f"| base model | {' | '.join(f'{base:.3f}' for _ in amounts)} |")
-    figure = Figure(figsize=(8, 5), layout="constrained")
+    figure = Figure(figsize=(9, 5.5), layout="constrained")
     axes = figure.add_subplot()
     for way in WAYS:
         cells = [best[way, replies] for replies in amounts]
@@ -216,10 +216,11 @@ def document(record: Path, folder: Path) -> None:
             axes.plot(*zip(*points, strict=True), marker="o", label=way)
     axes.axhline(base, color="tab:gray", linestyle="--", linewidth=1, label="base model")
     axes.set_xscale("log")
+    axes.minorticks_off()
     axes.set_xticks(amounts, [f"{replies:,}" for replies in amounts])
     axes.set_xlabel("my replies")
     axes.set_ylabel("validation loss (nats per trained token)")
-    axes.legend(fontsize="small")
+    axes.legend(fontsize="x-small")
     figure.savefig(folder / "training.png", dpi=110)
 
 

@@ -26,6 +26,7 @@ SAMPLINGS: dict[str, dict[str, float]] = {
     "top_p 0.95": {"temperature": 1.0, "top_p": 0.95},
     "sharper": {"temperature": 0.8, "top_p": 0.95, "repetition_penalty": 1.1},
 }
+NAMES = {"lora": "LoRA", "fine_tune": "full"}
 RECORD_NAME = "record.jsonl"
 MEANS = ("characters", "messages", "distinct_words")
 """Features whose means are shown as shares of mine."""
@@ -171,21 +172,21 @@ def document(work: Path, folder: Path) -> None:
         print(f"| {label} | {' | '.join(cells(rows[-1]['speakers'][name]))} |")
     for row in rows:
         amount = f"{row['replies']:,}" if row["replies"] else "all"
-        label = f"{row['method']}, {amount} replies, {row['epochs']:g} epochs, {row['sampling']} sampling"
+        label = f"{NAMES[row['method']]}, {amount} replies; {sampling_of(row)}"
         print(f"| {label} | {' | '.join(cells(row['speakers']['model']))} |")
     figure = Figure(figsize=(8, 4.5), layout="constrained")
     axes = figure.add_subplot()
     amounts = sorted({row["replies"] or 10**9 for row in rows})
-    for method, sampling in sorted({(row["method"], row["sampling"]) for row in rows}):
+    for number, (method, sampling) in enumerate(sorted({(row["method"], row["sampling"]) for row in rows})):
         points = [
-            (amounts.index(row["replies"] or 10**9), *row["speakers"]["model"]["auc"])
+            (amounts.index(row["replies"] or 10**9) + number / 20, *row["speakers"]["model"]["auc"])
             for row in rows
             if (row["method"], row["sampling"]) == (method, sampling)
         ]
         x, values, low, high = zip(*points, strict=True)
         below = [value - end for value, end in zip(values, low, strict=True)]
         above = [end - value for value, end in zip(values, high, strict=True)]
-        axes.errorbar(x, values, (below, above), marker="o", capsize=3, label=f"{method}, {sampling} sampling")
+        axes.errorbar(x, values, (below, above), marker="o", capsize=3, label=f"{NAMES[method]}, {sampling}")
     for name, label in (("me", "you"), ("control", "your contacts"), ("base", "base model, prompted")):
         axes.axhline(rows[-1]["speakers"][name]["auc"][0], color="tab:gray", linestyle="--", linewidth=1)
         axes.annotate(label, (0, rows[-1]["speakers"][name]["auc"][0]), fontsize="small")
@@ -194,6 +195,13 @@ def document(work: Path, folder: Path) -> None:
     axes.set_ylabel("told apart from you (AUC; 0.5: a coin)")
     axes.legend(fontsize="small")
     figure.savefig(folder / "likeness-experiment.png", dpi=110)
+
+
+def sampling_of(row: dict[str, Any]) -> str:
+    """What was sampled how."""
+    penalty = "" if row["repetition_penalty"] == 1 else f", penalty {row['repetition_penalty']:g}"
+    how = f" ({row['sampling']})" if row["sampling"] in ("default", "chosen") else ""
+    return f"temperature {row['temperature']:g}, top_p {row['top_p']:g}{penalty}{how}"
 
 
 def cells(figures: dict[str, Any]) -> Iterator[str]:
