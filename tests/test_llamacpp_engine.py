@@ -213,8 +213,9 @@ def test_a_broken_file_is_one_line(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="timers of POSIX")
-def test_ctrl_c_while_it_is_loaded_ends(results: Path) -> None:
-    """It comes when the library's constructor returns; a server that is ended right then waits for itself."""
+@pytest.mark.parametrize("seconds", [0.003, 0.005, 0.007, 0.009])
+def test_ctrl_c_while_it_is_loaded_ends(results: Path, seconds: float) -> None:
+    """A server that is ended as soon as the library's constructor returns waits for itself."""
     parameters = read_parameters(results / "parameters.json", GenerationParameters)
     code = (
         "import signal, sys\n"
@@ -223,10 +224,10 @@ def test_ctrl_c_while_it_is_loaded_ends(results: Path) -> None:
         "from selfchatbot.cli.shell import run\n"
         "from selfchatbot.player.llamacpp_engine import LlamaCppEngine\n"
         "signal.signal(signal.SIGALRM, signal.default_int_handler)\n"
-        "signal.setitimer(signal.ITIMER_REAL, 0.005)\n"
+        "signal.setitimer(signal.ITIMER_REAL, float(sys.argv[2]))\n"
         "sys.exit(run(lambda: LlamaCppEngine(Path(sys.argv[1]), 128, threads=1)))"
     )
-    command = [sys.executable, "-c", code, str(checkpoint_gguf(results / "best", parameters))]
+    command = [sys.executable, "-c", code, str(checkpoint_gguf(results / "best", parameters)), str(seconds)]
     assert subprocess.run(command, timeout=60, check=False).returncode == 130
 
 

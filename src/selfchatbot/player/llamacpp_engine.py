@@ -38,9 +38,6 @@ CERTAIN = 1_000.0
 LIKELIEST = 1_024
 """Among so many tokens the probability of a part of a character is looked for."""
 
-_LOADED: list[Any] = []
-"""A server that is not yet an engine's."""
-
 
 class LlamaCppEngine:
     """A loaded GGUF file. Raises SelfChatBotError when llama.cpp can't load it.
@@ -75,19 +72,24 @@ class LlamaCppEngine:
         threads = threads or cores()
         parameters.cpuparams.n_threads = threads
         parameters.cpuparams_batch.n_threads = threads
-        try:
-            # `extend` takes hold of it before a Ctrl-C of meanwhile is raised: a server that nobody holds is ended
-            # before it has begun, and then its destructor waits for ever.
-            _LOADED.extend(map(xllamacpp.Server, [parameters]))
-        except Exception as error:
-            raise SelfChatBotError(f"llama.cpp can't load {gguf} ({type(error).__name__})") from error
-        self._server = _LOADED.pop()
-        self._address = self._server.listening_address.removeprefix("http://")
         self._at_once = max(1, min(MOST_AT_ONCE, BYTES_AT_ONCE // gguf.stat().st_size))
         self._connections = threading.local()
         self._workers = ThreadPoolExecutor(SLOTS, "llama.cpp")
-        positions = self._ask("/v1/models", None)["data"][0]["meta"]["n_ctx_train"]
-        self.window = min(window, positions)
+        # By a worker, which Python waits for at its end: a Ctrl-C ends the waiting, never the loading.
+        self.window = min(window, self._workers.submit(self._load, parameters).result())
+
+    def _load(self, parameters: Any) -> int:
+        """Start the server and wait until it works; the positions that the model has."""
+        import xllamacpp
+
+        try:
+            self._server = xllamacpp.Server(parameters)
+        except Exception as error:
+            raise SelfChatBotError(f"llama.cpp can't load {parameters.model.path} ({type(error).__name__})") from error
+        self._address = self._server.listening_address.removeprefix("http://")
+        # Its loop answers this one. Ended before that has begun, the server would wait for it for ever.
+        self._ask("/lora-adapters", None)
+        return int(self._ask("/v1/models", None)["data"][0]["meta"]["n_ctx_train"])
 
     def generate(self, prompt: list[int], sampling: Sampling, count: int = 1) -> Generator[Token, None, None]:
         seeds = random.Random(sampling.seed)  # None: another one in every call
