@@ -42,10 +42,11 @@ LIKELIEST = 1_024
 class LlamaCppEngine:
     """A loaded GGUF file. Raises SelfChatBotError when llama.cpp can't load it.
 
-    ``window`` is cut to the positions that the model has.
+    ``window`` is cut to the positions that the model has. ``exact``: what was read is kept in float32, not in float16,
+    for comparisons with what transformers computes.
     """
 
-    def __init__(self, gguf: Path, window: int, threads: int | None = None) -> None:
+    def __init__(self, gguf: Path, window: int, threads: int | None = None, exact: bool = False) -> None:
         # How long a thread that waits for another one keeps its core busy; read when the library is loaded. With
         # libgomp's default, two threads were ten times slower than one as soon as another program ran; without any
         # waiting (OMP_WAIT_POLICY=passive), a quarter slower on an idle machine.
@@ -61,6 +62,8 @@ class LlamaCppEngine:
         if not any("gpu" in str(device["type"]).lower() for device in xllamacpp.get_device_info()):
             # On a CPU, a message after a long history is read in half the time so.
             parameters.flash_attn_type = xllamacpp.llama_flash_attn_type.LLAMA_FLASH_ATTN_TYPE_DISABLED
+        if exact:
+            parameters.cache_type_k = parameters.cache_type_v = xllamacpp.ggml_type.GGML_TYPE_F32
         parameters.warmup = False
         parameters.verbosity = 0
         parameters.hostnames = ["127.0.0.1"]
