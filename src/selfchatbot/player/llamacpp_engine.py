@@ -27,8 +27,8 @@ from selfchatbot.player.engine import Sampling, Token
 
 SLOTS = 4
 """Sequences that are kept, and so candidates at once; more come in groups."""
-MOST_AT_ONCE = 8
-BYTES_AT_ONCE = 2**30
+MOST_AT_ONCE = 16
+BYTES_AT_ONCE = 2**31
 """Of weights that are read for one request: as many tokens come at once, up to the most, as that lets read the model.
 
 What a request costs beyond its tokens is felt with small models only, a wait for several tokens with large ones.
