@@ -47,10 +47,6 @@ class LlamaCppEngine:
     """
 
     def __init__(self, gguf: Path, window: int, threads: int | None = None, exact: bool = False) -> None:
-        # How long a thread that waits for another one keeps its core busy; read when the library is loaded. With
-        # libgomp's default, two threads were ten times slower than one as soon as another program ran; without any
-        # waiting (OMP_WAIT_POLICY=passive), a quarter slower on an idle machine.
-        os.environ.setdefault("GOMP_SPINCOUNT", "30000")
         import xllamacpp
 
         self._key = secrets.token_urlsafe(32)
