@@ -77,6 +77,12 @@ def test_where_all_is_well_nothing_is_said() -> None:
     assert advice(result()) == []
 
 
+def test_that_one_epoch_teaches_something_is_no_reason_for_more() -> None:
+    halves = tuple(ValidationLoss(epoch=epoch / 2, loss=loss) for epoch, loss in enumerate((4.2, 3.6, 3.4)))
+    assert advice(result(run={"validation": halves})) == []
+    assert len(advice(result(run={"validation": (*halves, ValidationLoss(epoch=1.5, loss=3.3))}))) == 1
+
+
 @pytest.mark.parametrize(
     ("made", "said"),
     [

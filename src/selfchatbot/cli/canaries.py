@@ -38,9 +38,10 @@ def train_with_canaries(
 
     def run(_: int) -> list[dict[str, object]]:
         from selfchatbot.models import quiet
+
+        quiet()  # before the import, which is where bitsandbytes complains
         from selfchatbot.trainer import Trainer
 
-        quiet()
         canaries = make_canaries(seed)
         conversations = insert(list(read_conversations(texts)), canaries, seed)
         _write(work, dataset, conversations)

@@ -16,7 +16,9 @@ BOTH: tuple[Speaker, ...] = ("me", "model")
 RISE = 0.005
 """Of the validation loss: validations of one model a few steps apart differ by about so much."""
 STILL_FALLING = 0.01
-"""Of the validation loss, from the last validation but one to the last: training ended before it was done."""
+"""Of the validation loss, in the last epoch: training ended before it was done."""
+NEARLY_ONE = 0.95
+"""Epoch: validations come after whole steps, of which an epoch may have a few more or less."""
 
 
 def advice(result: Likeness) -> list[str]:
@@ -104,10 +106,12 @@ def epochs(result: Likeness) -> str | None:
             f"More epochs will not help: validation rises from epoch {best.epoch:.2g} on ({best.loss:.3f} there, "
             f"{last.loss:.3f} at epoch {last.epoch:.2g})."
         )
-    if last.loss < trained[-2].loss * (1 - STILL_FALLING):
+    # Within one epoch it falls in any case; that every reply was learned once more says whether another time helps.
+    before = next((point for point in reversed(trained) if point.epoch <= last.epoch - NEARLY_ONE), None)
+    if before is not None and last.loss < before.loss * (1 - STILL_FALLING):
         return (
-            f"It was still learning when training ended: validation fell from {trained[-2].loss:.3f} to "
-            f"{last.loss:.3f}. Try twice as many epochs{_now(result, 'epochs')}."
+            f"It was still learning when training ended: validation fell from {before.loss:.3f} to {last.loss:.3f} "
+            f"in the last epoch. Try twice as many epochs{_now(result, 'epochs')}."
         )
     return None
 
