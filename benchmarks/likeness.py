@@ -172,8 +172,7 @@ def document(work: Path, folder: Path) -> None:
         print(f"| {label} | {' | '.join(cells(rows[-1]['speakers'][name]))} |")
     for row in rows:
         amount = f"{row['replies']:,}" if row["replies"] else "all"
-        seed = f", seed {row['seed']}" if len({one["seed"] for one in rows}) > 1 else ""
-        label = f"{NAMES[row['method']]}, {amount} replies{seed}; {sampling_of(row)}"
+        label = f"{NAMES[row['method']]}, {amount} replies, seed {row['seed']}; {sampling_of(row)}"
         print(f"| {label} | {' | '.join(cells(row['speakers']['model']))} |")
     figure = Figure(figsize=(8, 4.5), layout="constrained")
     axes = figure.add_subplot()

@@ -213,7 +213,7 @@ def test_a_broken_file_is_one_line(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="timers of POSIX")
-@pytest.mark.parametrize("seconds", [0.003, 0.005, 0.007, 0.009])
+@pytest.mark.parametrize("seconds", [0.002, 0.003, 0.004, 0.005])
 def test_ctrl_c_while_it_is_loaded_ends(results: Path, seconds: float) -> None:
     """A server that is ended as soon as the library's constructor returns waits for itself."""
     parameters = read_parameters(results / "parameters.json", GenerationParameters)

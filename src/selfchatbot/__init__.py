@@ -3,8 +3,8 @@
 import os
 
 # How long a thread that waits for another one keeps its core busy; libgomp reads it when torch or llama.cpp is loaded.
-# With its own default, two programs that compute at once got less than half of their share; with none at all, llama.cpp
-# alone was a third slower. Alone, this one costs llama.cpp a twentieth, torch nothing.
+# With its own default, two programs that compute at once got less than half of their share. Alone, this one costs torch
+# nothing and llama.cpp a twentieth, which a tenth of it made a third slower.
 os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 
 __version__ = "0.1.0"
