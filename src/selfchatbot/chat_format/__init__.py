@@ -234,6 +234,8 @@ class ChatFormat:
     def _cut(self, turns: list[_Turn], room: int) -> list[_Turn]:
         """Cut turns so that each reply and the turn before it fit into one window."""
         costs = self._costs(turns)
+        if max(costs, default=0) <= room // 2:
+            return turns  # as nearly always: any two fit
         cut: list[_Turn] = []
         for index, turn in enumerate(turns):
             if turn.mine:
