@@ -11,6 +11,7 @@ import logging
 import math
 import signal
 import tempfile
+import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack, suppress
 from dataclasses import asdict, dataclass, replace
@@ -87,6 +88,8 @@ class Trainer:
         self._on_samples = on_samples
         self._machine = machine
         self._restart = restart
+        self._seconds_saving = 0.0
+        """Of best/, the last time: final/ is still to come when all steps are done."""
 
     def train(self) -> Result:
         """Train, and keep the checkpoint with the best validation loss on the way.
@@ -225,7 +228,10 @@ class Trainer:
         self._report.metrics.add(
             step=progress.step, loss=progress.loss, tokens_per_second=round(progress.tokens_per_second, 1)
         )
-        self._on_progress(replace(progress, base_loss=self.result.base_loss, memory=self._report.memory))
+        left = progress.seconds_left + self._seconds_saving
+        self._on_progress(
+            replace(progress, base_loss=self.result.base_loss, memory=self._report.memory, seconds_left=left)
+        )
 
     def _validated(
         self, step: int, epoch: float, loss: float, loop: Loop, tokenizer: "PreTrainedTokenizerBase"
@@ -257,8 +263,10 @@ class Trainer:
             self._on_samples(step, self._report.samples.answer(loop.accelerator.unwrap_model(loop.model), step))
 
     def _save(self, name: str, loop: Loop, tokenizer: "PreTrainedTokenizerBase") -> None:
+        started = time.perf_counter()
         weights = loop.accelerator.get_state_dict(loop.model_wrapped) if ranks.sharded() else None
         save_checkpoint(self.output / name, loop.accelerator.unwrap_model(loop.model), tokenizer, weights)
+        self._seconds_saving = time.perf_counter() - started
 
     def _plan(self, loop: Loop) -> None:
         """Fill in what depends on the number of steps: warm-up, how often to validate, how often to log."""
