@@ -6,7 +6,7 @@ The texts are compared by `selfchatbot.style` only: no score of the model itself
 import logging
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -33,13 +33,16 @@ class Point(NamedTuple):
 
 
 GRID = (
-    Point(0.9, 1.0, 1.0),  # the defaults
-    Point(1.0, 1.0, 1.0),
+    Point(1.0, 1.0, 1.0),  # the defaults
+    Point(0.9, 1.0, 1.0),
     Point(1.0, 0.95, 1.0),
     Point(0.8, 1.0, 1.0),
     Point(0.9, 0.95, 1.0),
 )
 """The likeliest first: where time runs out, the rest is not tried."""
+CLEARLY = 0.84
+"""Share of resamples in which a sampling must be nearer to me than the defaults: one standard error."""
+RESAMPLES = 100
 CONTEXTS = 64
 CONTEXT_TURNS = 4
 CONTEXT_TOKENS = 96
@@ -55,16 +58,17 @@ class Choice:
 
     point: Point
     distances: dict[Point, float]
-    """From my own replies, of each point that was tried; see `selfchatbot.style.Distance.total`."""
+    """From my own replies, of each point that was tried, the defaults first; see `selfchatbot.style.Distance.total`."""
     style: Style
     mine: Style
 
     def reason(self) -> str:
         """One line for the log; figures only."""
         first = next(iter(self.distances))
+        why = "stay, as no other is clearly nearer" if self.point == first else "are nearest"
         return (
             f"sampling: temperature {self.point.temperature:g}, top_p {self.point.top_p:g} and repetition_penalty "
-            f"{self.point.repetition_penalty:g} are nearest to my validation replies: distance "
+            f"{self.point.repetition_penalty:g} {why} to my validation replies: distance "
             f"{self.distances[self.point]:.2f} (defaults {self.distances[first]:.2f}), {self.style.characters:.0f} "
             f"characters a reply (mine {self.mine.characters:.0f}), {self.style.messages:.1f} messages "
             f"({self.mine.messages:.1f}), {self.style.repetition:.0%} words said before ({self.mine.repetition:.0%}); "
@@ -80,7 +84,7 @@ def choose_sampling(
     machine: Machine | None = None,
     seconds: float = MOST_SECONDS,
 ) -> Choice | None:
-    """Compare the samplings of ``GRID`` with best/ and make the nearest one the default in results/parameters.json.
+    """Compare the samplings of ``GRID`` with best/; one that is clearly nearest goes into results/parameters.json.
 
     What the user edited there stays. ``on_progress`` gets the number of samplings tried and of all. None, and nothing
     changes, where validation.jsonl has fewer than ``FEWEST`` replies of mine to something. What is not done
@@ -122,18 +126,36 @@ def _choose(
     length = min(CONTEXT_TOKENS, max(checkpoint.window - REPLY_TOKENS, checkpoint.window // 2))
     batch = Batch(checkpoint.model, [chat_format.prompt(context, length) for context in contexts])
     longest = min(REPLY_TOKENS, checkpoint.window - length)
-    styles: dict[Point, Style] = {}
+    replies: dict[Point, list[str]] = {}
     for point in GRID:
         try:
-            styles[point] = style_of(_replies(batch, chat_format, point, longest, seed, until))
+            replies[point] = _replies(batch, chat_format, point, longest, seed, until)
         except TimeoutError:
             break
-        on_progress(len(styles), len(GRID))
-    if len(styles) < 2:
+        on_progress(len(replies), len(GRID))
+    if len(replies) < 2:
         return None
-    distances = {point: distance(style, mine).total for point, style in styles.items()}
+    distances = {point: distance(style_of(texts), mine).total for point, texts in replies.items()}
     best = min(distances, key=distances.__getitem__)
-    return Choice(best, distances, styles[best], mine)
+    if not clearly_nearer(replies[best], replies[GRID[0]], mine, seed):
+        best = GRID[0]
+    return Choice(best, distances, style_of(replies[best]), mine)
+
+
+def clearly_nearer(one: Sequence[str], other: Sequence[str], mine: Style, seed: int) -> bool:
+    """Whether the style of ``one`` is nearer to mine than that of ``other``, by more than the choice of contexts does.
+
+    Both are replies to the same contexts, which are resampled (bootstrap; Efron and Tibshirani 1993). A few dozen
+    replies hardly tell similar samplings apart: then the usual one is the better guess (the one standard error rule;
+    Breiman et al. 1984, "Classification and Regression Trees").
+    """
+    rng = random.Random(seed)
+    nearer = 0
+    for _ in range(RESAMPLES):
+        drawn = rng.choices(range(len(one)), k=len(one))
+        apart = [distance(style_of(texts[number] for number in drawn), mine).total for texts in (one, other)]
+        nearer += apart[0] < apart[1]
+    return nearer >= CLEARLY * RESAMPLES
 
 
 def _replies(batch: "Batch", chat_format: ChatFormat, point: Point, longest: int, seed: int, until: float) -> list[str]:
@@ -171,4 +193,4 @@ def _contexts(path: Path, seed: int) -> tuple[list[ChatMessages], list[str]]:
     return chosen, mine
 
 
-__all__ = ["Choice", "Point", "choose_sampling"]
+__all__ = ["Choice", "Point", "choose_sampling", "clearly_nearer"]

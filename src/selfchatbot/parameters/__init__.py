@@ -186,7 +186,7 @@ class GenerationParameters(Parameters):
         1024, ge=32, le=1_000_000, description="From the training parameters: prompt and reply fit into it."
     )
     temperature: float = Field(
-        0.9, ge=0, le=10, description="Higher is livelier; 0 always takes the likeliest next token."
+        1.0, ge=0, le=10, description="Higher is livelier; 0 always takes the likeliest next token."
     )
     top_p: float = Field(
         1.0, gt=0, le=1, description="Sample among the likeliest tokens of this total probability; 1: among all."
