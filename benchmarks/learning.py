@@ -34,6 +34,10 @@ WAYS: dict[str, dict[str, Any]] = {
     "LoRA, learning rate 1e-3": {"learning_rate": 1e-3},
     "LoRA, learning rate 4e-3": {"learning_rate": 4e-3},
     "LoRA, 3 epochs": {"epochs": 3.0},
+    "LoRA, 2 epochs": {"epochs": 2.0},
+    "LoRA, 2 epochs, learning rate 1e-3": {"epochs": 2.0, "learning_rate": 1e-3},
+    "LoRA, `cooldown_ratio` 0.2": {"cooldown_ratio": 0.2},
+    "LoRA, `cooldown_ratio` 0.7": {"cooldown_ratio": 0.7},
     "LoRA, rank 4": {"lora_r": 4, "lora_alpha": 8},
     "LoRA, rank 64": {"lora_r": 64, "lora_alpha": 128},
     "LoRA, dropout 0.05": {"lora_dropout": 0.05},
@@ -68,6 +72,8 @@ WAYS: dict[str, dict[str, Any]] = {
     "`system` with contact and app": {"system": "You are {me}, chatting with {contact} on {format}."},
 }
 """What is other than the defaults of `TrainingParameters` and one epoch."""
+COSINE = " (cosine)"
+"""Behind the names of runs from before the learning rate was a trapezoid; they can't be run again."""
 ME = "Rowan"
 
 
@@ -195,11 +201,12 @@ def document(record: Path, folder: Path) -> None:
 
     rows = read(record)
     amounts = sorted({row["replies"] for row in rows})
+    ways = [*WAYS, *(way + COSINE for way in WAYS)]
     best = {
         (way, replies): [
             min(json.loads(row["losses"])) for row in rows if (row["way"], row["replies"]) == (way, replies)
         ]
-        for way in WAYS
+        for way in ways
         for replies in amounts
     }
     base = statistics.median(float(row["base_loss"]) for row in rows)
@@ -208,7 +215,7 @@ def document(record: Path, folder: Path) -> None:
     print(f"| base model | {' | '.join(f'{base:.3f}' for _ in amounts)} |")
     figure = Figure(figsize=(9, 5.5), layout="constrained")
     axes = figure.add_subplot()
-    for way in WAYS:
+    for way in ways:
         cells = [best[way, replies] for replies in amounts]
         if any(cells):
             print(f"| {way} | " + " | ".join(map(_cell, cells)) + " |")

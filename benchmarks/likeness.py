@@ -4,7 +4,8 @@
     python benchmarks/likeness.py --document WORK FOLDER
 
 DATASET is a Dataset_<ID>_<Name> folder that selfChatBot_preprocess made. The newest conversations of its train.jsonl
-that hold so many replies (0: all) are trained with the default parameters of the method, for ``--epochs``. Each model
+that hold so many replies (0: all) are trained with the default parameters of the method, for ``--epochs``; a dataset
+made with the option `system` is told by its name from the same one without, and may share WORK with it. Each model
 is evaluated on the test split as `selfChatBot_play -t evaluate` does it: with the sampling that parameters.json has
 without any choice, and with the one that was chosen on validation after training. Copying is measured against all of
 train.jsonl. WORK keeps models, evaluations and record.jsonl: what is finished is not done again. `--document` writes
@@ -41,6 +42,7 @@ def main() -> None:
     arguments.add_argument("--methods", nargs="*", choices=("lora", "fine_tune"), default=["lora", "fine_tune"])
     arguments.add_argument("--seeds", nargs="*", type=int, default=[0])
     arguments.add_argument("--epochs", type=float, default=1.0)
+    arguments.add_argument("--learning-rate", type=float)
     arguments.add_argument("--contexts", type=int, default=200)
     arguments.add_argument("--sampling", nargs="*", choices=SAMPLINGS, default=["default", "chosen"])
     chosen = arguments.parse_args()
@@ -51,16 +53,22 @@ def main() -> None:
     for seed in chosen.seeds:
         for replies in chosen.replies:
             for method in chosen.methods:
-                model = work / f"{replies or 'all'} {method} {chosen.epochs:g} {seed}"
-                seconds = train(dataset, model, replies, method, chosen.epochs, seed)
+                told = introduced(dataset)
+                rate = "" if chosen.learning_rate is None else f" {chosen.learning_rate:g}"
+                name = f"{replies or 'all'} {method} {chosen.epochs:g} {seed}{rate}{' system' if told else ''}"
+                model = work / name
+                seconds = train(dataset, model, replies, method, chosen.epochs, chosen.learning_rate, seed)
                 for sampling in chosen.sampling:
-                    of = {"replies": replies, "method": method, "epochs": chosen.epochs, "seed": seed}
-                    row = of | {"sampling": sampling, "contexts": chosen.contexts}
+                    of = {"replies": replies, "method": method, "epochs": chosen.epochs, "seed": seed, "system": told}
+                    how = {"learning_rate": chosen.learning_rate, "sampling": sampling, "contexts": chosen.contexts}
+                    row = of | how
                     if not any(row.items() <= done.items() for done in read(work)):
                         add(work, row | {"training_seconds": seconds} | measured(dataset, work, model, row))
 
 
-def train(dataset: Path, model: Path, replies: int, method: str, epochs: float, seed: int) -> int:
+def train(
+    dataset: Path, model: Path, replies: int, method: str, epochs: float, learning_rate: float | None, seed: int
+) -> int:
     """Train, and choose the sampling, unless that was done before; seconds of the training."""
     from selfchatbot.models import quiet
     from selfchatbot.parameters import TrainingParameters
@@ -80,7 +88,9 @@ def train(dataset: Path, model: Path, replies: int, method: str, epochs: float, 
             type_fine_tune=method,
             max_length=MAX_LENGTH,
             epochs=epochs,
+            learning_rate=learning_rate,
             seed=seed,
+            evaluations_per_epoch=1,
         )
         start = time.perf_counter()
         Trainer(parameters, data, output).train()
@@ -88,6 +98,12 @@ def train(dataset: Path, model: Path, replies: int, method: str, epochs: float, 
         choose_sampling(dataset, output, seed, seconds=3600)
         taken.write_text(f"{seconds:.0f}", encoding="utf-8")
     return int(taken.read_text(encoding="utf-8"))
+
+
+def introduced(dataset: Path) -> bool:
+    """Whether conversations begin with a message that says who talks to whom."""
+    with (dataset / "train.jsonl").open(encoding="utf-8") as file:
+        return bool(json.loads(next(file))["messages"][0]["role"] == "system")
 
 
 def measured(dataset: Path, work: Path, model: Path, row: dict[str, Any]) -> dict[str, Any]:

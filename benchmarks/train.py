@@ -195,10 +195,18 @@ def trl(data: Path, method: str, contestant: str) -> tuple[Any, float]:
 
     from selfchatbot.models import load_model, load_tokenizer
     from selfchatbot.trainer.method import adapters, four_bit
+    from selfchatbot.trainer.schedule import schedule
 
     wanted = parameters(data, method)
     options = {"quantization_config": four_bit(torch.float32)} if method == "qlora" else {}
-    trainer = SFTTrainer(
+
+    class SameSchedule(SFTTrainer):
+        def create_scheduler(self, num_training_steps: int, optimizer: Any = None) -> Any:
+            of = optimizer or self.optimizer
+            self.lr_scheduler = schedule(of, num_training_steps, wanted.warmup_ratio, wanted.cooldown_ratio)
+            return self.lr_scheduler
+
+    trainer = SameSchedule(
         model=load_model(wanted.model, torch.float32, **options),
         args=SFTConfig(
             output_dir=str(data / "trl"),
@@ -207,8 +215,6 @@ def trl(data: Path, method: str, contestant: str) -> tuple[Any, float]:
             per_device_train_batch_size=4,
             num_train_epochs=1,
             learning_rate=wanted.learning_rate,
-            lr_scheduler_type="cosine",
-            warmup_steps=wanted.warmup_ratio,
             weight_decay=wanted.weight_decay,
             max_grad_norm=wanted.max_grad_norm,
             gradient_checkpointing=contestant == "TRL defaults",

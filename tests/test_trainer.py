@@ -3,6 +3,7 @@
 import json
 import math
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -18,6 +19,7 @@ from selfchatbot.trainer.arguments import learning_rate
 from selfchatbot.trainer.data import TokenBatches, collate, micro_batches
 from selfchatbot.trainer.loop import Loop
 from selfchatbot.trainer.loss import LabelledLoss
+from selfchatbot.trainer.schedule import schedule
 
 CPU = Machine("cpu", torch.float32)
 
@@ -107,6 +109,38 @@ def test_the_learning_rate_is_that_of_method_and_width_or_the_given_one(
     config.hidden_size = width
     parameters = TrainingParameters(model="m", type_fine_tune=method, learning_rate=given)
     assert learning_rate(parameters, config) == pytest.approx(rate)
+
+
+def test_the_rate_rises_stays_and_falls_to_nothing_where_training_ends(
+    tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def rates(steps: int, warmup: float, cooldown: float) -> list[float]:
+        optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=2.0)
+        scheduler = schedule(optimizer, steps, warmup, cooldown)
+        found = []
+        for _ in range(steps):
+            found.append(scheduler.get_last_lr()[0])
+            optimizer.step()
+            scheduler.step()
+        assert scheduler.get_last_lr() == [0.0]
+        return found
+
+    assert rates(10, 0.2, 0.4) == pytest.approx([1, 2, 2, 2, 2, 2, 2, 1.5, 1, 0.5])
+    assert rates(4, 0.0, 0.0) == [2, 2, 2, 2]
+    assert rates(1, 0.05, 0.4) == [2]
+    assert rates(4, 0.0, 1.0) == pytest.approx([2, 1.5, 1, 0.5])
+
+    made = []
+
+    def noted(*arguments: Any) -> Any:
+        made.append((arguments, schedule(*arguments)))
+        return made[-1][1]
+
+    monkeypatch.setattr("selfchatbot.trainer.loop.schedule", noted)
+    result = train(write_training_data(tmp_path / "data", tiny_model, epochs=1.5, cooldown_ratio=0.3), tmp_path / "r")
+    (((_, *asked), scheduler),) = made
+    assert asked == [result.steps, 0.05, 0.3]
+    assert scheduler.last_epoch == result.steps and set(scheduler.get_last_lr()) == {0.0}
 
 
 def test_a_run_without_a_learning_rate_learns(tiny_model: Path, tmp_path: Path) -> None:

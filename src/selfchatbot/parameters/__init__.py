@@ -40,6 +40,7 @@ class TrainingOptions(Parameters):
         description="Full windows (`max_length` tokens each) in one step; short conversations fill up.",
     )
     warmup_ratio: float = Field(0.05, ge=0, lt=1, description="Share of the steps in which the learning rate rises.")
+    cooldown_ratio: float = Field(0.4, ge=0, le=1, description="Share of the last steps, in which it falls to nothing.")
     weight_decay: float = Field(0.01, ge=0, le=1, description="AdamW's decoupled weight decay.")
     max_grad_norm: float = Field(1.0, gt=0, description="Gradients are clipped to this norm.")
     lora_r: int = Field(16, ge=1, le=1024, description="Rank of the adapters (lora, qlora).")

@@ -185,6 +185,8 @@ class Trainer:
             micro_tokens=prepared.choice.micro_tokens,
             checkpoints=checkpoints,
             own_state=lambda: {"result": asdict(self.result), "report": self._report.state(loop.state.global_step)},
+            warmup=parameters.warmup_ratio,
+            cooldown=parameters.cooldown_ratio,
             callbacks=[watcher],
         )
         watcher.loop = loop
@@ -269,11 +271,10 @@ class Trainer:
         self._seconds_saving = time.perf_counter() - started
 
     def _plan(self, loop: Loop) -> None:
-        """Fill in what depends on the number of steps: warm-up, how often to validate, how often to log."""
+        """Fill in what depends on the number of steps: how often to validate, how often to log."""
         arguments = loop.args
         steps_per_epoch = len(loop.get_train_dataloader())
         steps = math.ceil(steps_per_epoch * self.parameters.epochs)
-        arguments.warmup_steps = round(steps * self.parameters.warmup_ratio)
         arguments.eval_steps = max(1, math.ceil(min(steps_per_epoch, steps) / self.parameters.evaluations_per_epoch))
         arguments.logging_steps = max(1, steps // 500)
         logger.info("%d steps: %d an epoch", steps, steps_per_epoch)

@@ -40,7 +40,6 @@ def training_arguments(
         output_dir=str(folder),
         num_train_epochs=parameters.epochs,
         learning_rate=parameters.learning_rate,
-        lr_scheduler_type="cosine",
         weight_decay=parameters.weight_decay,
         max_grad_norm=parameters.max_grad_norm,
         neftune_noise_alpha=parameters.neftune_alpha,

@@ -12,6 +12,7 @@ import torch
 import transformers
 from accelerate.data_loader import prepare_data_loader
 from torch.nn.parallel import DistributedDataParallel
+from torch.optim.lr_scheduler import LambdaLR
 from torch.utils.data import DataLoader
 
 from selfchatbot import ranks
@@ -22,6 +23,7 @@ from selfchatbot.trainer.data import Batch, TokenBatches, collate, counts, micro
 from selfchatbot.trainer.loss import LabelledLoss
 from selfchatbot.trainer.method import checkpoint_gradients
 from selfchatbot.trainer.resume import Checkpoints
+from selfchatbot.trainer.schedule import schedule
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -40,6 +42,7 @@ class Loop(transformers.Trainer):  # type: ignore[misc]
     """
 
     control: Any
+    lr_scheduler: LambdaLR
 
     def __init__(
         self,
@@ -50,11 +53,14 @@ class Loop(transformers.Trainer):  # type: ignore[misc]
         micro_tokens: int,
         checkpoints: Checkpoints,
         own_state: Callable[[], dict[str, Any]],
+        warmup: float,
+        cooldown: float,
         **kwargs: Any,
     ) -> None:
         """``step_tokens`` are those of all processes, ``micro_tokens`` those of one.
 
-        ``own_state`` is what the run's owner wants to find again in a checkpoint.
+        ``own_state`` is what the run's owner wants to find again in a checkpoint; ``warmup`` and ``cooldown`` are those
+        of `schedule`.
         """
         super().__init__(train_dataset=train, eval_dataset=validation, data_collator=collate, **kwargs)
         if self.is_fsdp_enabled and self.accelerator.state.fsdp_plugin.fsdp_version == 1:
@@ -72,11 +78,16 @@ class Loop(transformers.Trainer):  # type: ignore[misc]
         self._loss = LabelledLoss(self.model)
         self._checkpoints = checkpoints
         self._own_state = own_state
+        self._warmup, self._cooldown = warmup, cooldown
 
     def get_train_dataloader(self) -> DataLoader[Any]:
         loader: DataLoader[Any] = DataLoader(self.train_dataset, batch_sampler=self._batches, collate_fn=collate)
         whole: DataLoader[Any] = prepare_data_loader(loader, num_processes=1, process_index=0)
         return whole
+
+    def create_scheduler(self, num_training_steps: int, optimizer: torch.optim.Optimizer | None = None) -> LambdaLR:
+        self.lr_scheduler = schedule(optimizer or self.optimizer, num_training_steps, self._warmup, self._cooldown)
+        return self.lr_scheduler
 
     def training_step(
         self, model: torch.nn.Module, inputs: dict[str, Any], num_items_in_batch: Any = None
