@@ -32,6 +32,7 @@ WAYS: dict[str, dict[str, Any]] = {
     "LoRA: the defaults, one epoch": {},
     "LoRA, learning rate 5e-4": {"learning_rate": 5e-4},
     "LoRA, learning rate 1e-3": {"learning_rate": 1e-3},
+    "LoRA, learning rate 2e-3": {"learning_rate": 2e-3},
     "LoRA, learning rate 4e-3": {"learning_rate": 4e-3},
     "LoRA, 3 epochs": {"epochs": 3.0},
     "LoRA, 2 epochs": {"epochs": 2.0},

@@ -93,22 +93,23 @@ def test_same_seed_same_losses_and_another_seed_others(tiny_model: Path, tmp_pat
 
 
 @pytest.mark.parametrize(
-    ("given", "method", "width", "rate"),
+    ("given", "method", "width", "steps", "rate"),
     [
-        (None, "lora", 576, 2e-3),
-        (None, "qlora", 4096, 2e-3 * (576 / 4096) ** 0.781),
-        (None, "fine_tune", 576, 2e-4),
-        (None, "lora", 64, 2e-3),
-        (1e-4, "lora", 4096, 1e-4),
+        (None, "lora", 576, 60, 2e-3),
+        (None, "qlora", 4096, 60, 2e-3 * (576 / 4096) ** 0.781),
+        (None, "fine_tune", 576, 60, 2e-4),
+        (None, "lora", 64, 10, 2e-3),
+        (None, "lora", 576, 240, 1e-3),
+        (1e-4, "lora", 4096, 240, 1e-4),
     ],
 )
-def test_the_learning_rate_is_that_of_method_and_width_or_the_given_one(
-    given: float | None, method: str, width: int, rate: float, tiny_model: Path
+def test_the_learning_rate_is_that_of_method_width_and_length_or_the_given_one(
+    given: float | None, method: str, width: int, steps: int, rate: float, tiny_model: Path
 ) -> None:
     config = load_config(str(tiny_model))
     config.hidden_size = width
     parameters = TrainingParameters(model="m", type_fine_tune=method, learning_rate=given)
-    assert learning_rate(parameters, config) == pytest.approx(rate)
+    assert learning_rate(parameters, config, steps) == pytest.approx(rate)
 
 
 def test_the_rate_rises_stays_and_falls_to_nothing_where_training_ends(
@@ -148,7 +149,8 @@ def test_a_run_without_a_learning_rate_learns(tiny_model: Path, tmp_path: Path) 
     result = train(data, tmp_path / "results")
     assert result.best_loss < result.base_loss - 0.01
     report = (tmp_path / "results" / "report.md").read_text(encoding="utf-8")
-    assert "| learning\\_rate | 0.002 |" in report
+    assert result.steps > 60
+    assert f"| learning\\_rate | {2e-3 * math.sqrt(60 / result.steps)} |" in report
 
 
 def test_what_a_run_leaves_behind(tiny_model: Path, tmp_path: Path) -> None:

@@ -31,7 +31,7 @@ class TrainingOptions(Parameters):
         None,
         gt=0,
         le=1,
-        description="Peak of the schedule; null: by method and size of the model, 2e-3 for LoRA of the smallest.",
+        description="Peak of the schedule; null: by method, model and number of steps, at most 2e-3 for LoRA.",
     )
     batch_size: int = Field(
         1,

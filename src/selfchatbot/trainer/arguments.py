@@ -1,5 +1,6 @@
 """What transformers' trainer is told."""
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,19 +17,22 @@ LORA_RATE, FULL_RATE = 2e-3, 2e-4
 """Best for SmolLM2-135M, see docs/training.md: LoRA wants ten times the rate of full fine-tuning."""
 WIDTH = 576
 """Hidden size of that model."""
+STEPS = 60
+"""Of runs of at most so many steps."""
 
 
-def learning_rate(parameters: TrainingParameters, config: "PretrainedConfig") -> float:
-    """That of ``parameters``, or the one for the method and the width of the model.
+def learning_rate(parameters: TrainingParameters, config: "PretrainedConfig", steps: int) -> float:
+    """That of ``parameters``, or the one for the method, the width of the model and the number of steps.
 
     A wider model wants a lower rate, by its hidden size to the power of -0.781 (Schulman et al. 2025, "LoRA Without
-    Regret", their fit for Llama models); narrower ones than where it was measured are not trained faster.
+    Regret", their fit for Llama models), a longer run by the root of its length (our fit). Narrower models and shorter
+    runs than those where it was measured are not trained faster.
     """
     if parameters.learning_rate is not None:
         return parameters.learning_rate
     width: int = getattr(config.get_text_config(), "hidden_size", WIDTH)
     rate = FULL_RATE if parameters.type_fine_tune == "fine_tune" else LORA_RATE
-    return rate * float(min(1.0, (WIDTH / width) ** 0.781))
+    return rate * float(min(1.0, (WIDTH / width) ** 0.781)) * math.sqrt(min(1.0, STEPS / steps))
 
 
 def training_arguments(

@@ -1,6 +1,7 @@
 """Everything that is known of a training before its model is loaded."""
 
 import logging
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,7 +12,7 @@ from selfchatbot.errors import SelfChatBotError
 from selfchatbot.models import Machine, load_config, load_tokenizer, window
 from selfchatbot.parameters import TrainingParameters
 from selfchatbot.trainer.arguments import learning_rate
-from selfchatbot.trainer.data import counts, replies
+from selfchatbot.trainer.data import TokenBatches, counts, replies
 from selfchatbot.trainer.estimate import Choice, choose
 from selfchatbot.trainer.windows import tokenized
 
@@ -57,9 +58,10 @@ def prepare(parameters: TrainingParameters, data: Path, machine: Machine, keep: 
     if not ranks.sharded():  # then no device has to hold it all
         short = choice.need > choice.available
         logger.info("%s%s", choice, f", so it may end before its time: {LESS_MEMORY}" if short else "")
-    rate = learning_rate(parameters, config)
+    batches = TokenBatches(counts(train)[0], parameters.batch_size * max_length * ranks.count(), None)
+    rate = learning_rate(parameters, config, math.ceil(len(batches) * parameters.epochs))
     if parameters.learning_rate is None:
-        logger.info("learning_rate %.2g, by method and size of the model", rate)
+        logger.info("learning_rate %.2g, by method, size of the model and number of steps", rate)
     decided = parameters.model_copy(
         update={"gradient_checkpointing": choice.gradient_checkpointing, "learning_rate": rate}
     )
