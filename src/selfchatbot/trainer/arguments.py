@@ -25,14 +25,15 @@ def learning_rate(parameters: TrainingParameters, config: "PretrainedConfig", st
     """That of ``parameters``, or the one for the method, the width of the model and the number of steps.
 
     A wider model wants a lower rate, by its hidden size to the power of -0.781 (Schulman et al. 2025, "LoRA Without
-    Regret", their fit for Llama models), a longer run by the root of its length (our fit). Narrower models and shorter
-    runs than those where it was measured are not trained faster.
+    Regret", their fit for Llama models), a longer run by its length to the power of -0.32 (Bjorck et al. 2024, "Scaling
+    Optimal LR Across Token Horizons"; it fits what was measured here). Narrower models and shorter runs than were
+    measured are not trained faster.
     """
     if parameters.learning_rate is not None:
         return parameters.learning_rate
     width: int = getattr(config.get_text_config(), "hidden_size", WIDTH)
     rate = FULL_RATE if parameters.type_fine_tune == "fine_tune" else LORA_RATE
-    return rate * float(min(1.0, (WIDTH / width) ** 0.781)) * math.sqrt(min(1.0, STEPS / steps))
+    return rate * math.pow(min(1.0, WIDTH / width), 0.781) * math.pow(min(1.0, STEPS / steps), 0.32)
 
 
 def training_arguments(
