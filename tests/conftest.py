@@ -97,7 +97,9 @@ def write_training_data(folder: Path, model: Path | str, conversations: int = 12
         lines.append(json.dumps({"messages": messages, "chat": "c", "start": f"2024-01-{number + 1:02d}T10:00:00"}))
     for name, part in (("train", lines[2:]), ("validation", lines[:1]), ("test", lines[1:2])):
         (folder / f"{name}.jsonl").write_text("\n".join(part) + "\n", encoding="utf-8")
-    values = {"model": str(model), "type_fine_tune": "lora", "max_length": 128, "learning_rate": 0.01, **parameters}
+    # A long fall: what is learned by heart comes out letter by letter, and roundings don't grow from step to step.
+    start = {"model": str(model), "type_fine_tune": "lora", "max_length": 128}
+    values = {**start, "learning_rate": 0.01, "cooldown_ratio": 1.0, **parameters}
     (folder / "parameters.json").write_text(json.dumps(values), encoding="utf-8")
     return folder
 
@@ -106,7 +108,7 @@ WORDS = "haha yeah\nit's raining again, don't forget 😀"
 """What the replies in the training data of the tests say."""
 
 
-def train_to_say(folder: Path, model: Path, reply: str = WORDS) -> Path:
+def train_to_say(folder: Path, model: Path, reply: str = WORDS, **parameters: object) -> Path:
     """An environment whose dataset 1 has a tiny model that answers anything with ``reply``, learned by heart."""
     import torch
 
@@ -118,8 +120,8 @@ def train_to_say(folder: Path, model: Path, reply: str = WORDS) -> Path:
     lines = [f"selfChatBot_{stage}={stage}" for stage in ("raw", "preprocessed", "results")]
     (folder / ".env").write_text("\n".join(lines), encoding="utf-8")
     (folder / "raw" / name).mkdir(parents=True)
-    options = {"epochs": 25, "lora_r": 32, "early_stopping_patience": 50}
-    data = write_training_data(folder / "preprocessed" / name, model, **options)
+    options = {"epochs": 25, "lora_r": 32, "early_stopping_patience": 80}
+    data = write_training_data(folder / "preprocessed" / name, model, **(options | parameters))
     for path in data.glob("*.jsonl"):
         text = path.read_text(encoding="utf-8")
         assert json.dumps(WORDS) in text

@@ -16,12 +16,13 @@ from selfchatbot.player.own_words import OwnWords
 
 CPU = Machine("cpu", torch.float32)
 QUESTION = [{"role": "user", "content": "how are you doing today? 3 1"}]
-GROUP = [{"role": "user", "content": "kai: hey\nmoss: what about you?"}]
+GROUP = [{"role": "user", "content": "kai: how are you doing today? 3 0\nmoss: how are you doing today? 3 1"}]
 MARKS = {"<|im_end|>", "[user]", "Them:"}
 
 
 def taught(folder: Path, model: Path, reply: str) -> Player:
-    results = next((train_to_say(folder, model, reply) / "results").iterdir())
+    trained = train_to_say(folder, model, reply, epochs=40, learning_rate=0.005)
+    results = next((trained / "results").iterdir())
     return Player(results / "best", read_parameters(results / "parameters.json", GenerationParameters), CPU)
 
 
