@@ -5,7 +5,8 @@
 
 DATASET is a Dataset_<ID>_<Name> folder that selfChatBot_preprocess made. The newest conversations of its train.jsonl
 that hold so many replies (0: all) are trained with the default parameters of the method, for ``--epochs``; a dataset
-made with the option `system` is told by its name from the same one without, and may share WORK with it. Each model
+made with the option `system` has models and rows of its own beside those of the same one without, and may share WORK
+with it. Each model
 is evaluated on the test split as `selfChatBot_play -t evaluate` does it: with the sampling that parameters.json has
 without any choice, and with the one that was chosen on validation after training. Copying is measured against all of
 train.jsonl. WORK keeps models, evaluations and record.jsonl: what is finished is not done again. `--document` writes
@@ -50,10 +51,10 @@ def main() -> None:
         document(*chosen.paths)
         return
     dataset, work = (path.resolve() for path in chosen.paths)
+    told = introduced(dataset)
     for seed in chosen.seeds:
         for replies in chosen.replies:
             for method in chosen.methods:
-                told = introduced(dataset)
                 rate = "" if chosen.learning_rate is None else f" {chosen.learning_rate:g}"
                 name = f"{replies or 'all'} {method} {chosen.epochs:g} {seed}{rate}{' system' if told else ''}"
                 model = work / name
@@ -188,7 +189,9 @@ def document(work: Path, folder: Path) -> None:
         print(f"| {label} | {' | '.join(cells(rows[-1]['speakers'][name]))} |")
     for row in rows:
         amount = f"{row['replies']:,}" if row["replies"] else "all"
-        label = f"{NAMES[row['method']]}, {amount} replies, seed {row['seed']}; {sampling_of(row)}"
+        rate = f", learning rate {row['learning_rate']:g}" if row["learning_rate"] else ""
+        system = ", `system`" if row["system"] else ""
+        label = f"{NAMES[row['method']]}, {amount} replies{rate}{system}, seed {row['seed']}; {sampling_of(row)}"
         print(f"| {label} | {' | '.join(cells(row['speakers']['model']))} |")
     figure = Figure(figsize=(8, 4.5), layout="constrained")
     axes = figure.add_subplot()

@@ -137,7 +137,7 @@ def _choose(
         return None
     distances = {point: distance(style_of(texts), mine).total for point, texts in replies.items()}
     best = min(distances, key=distances.__getitem__)
-    if not clearly_nearer(replies[best], replies[GRID[0]], mine, seed):
+    if best != GRID[0] and not clearly_nearer(replies[best], replies[GRID[0]], mine, seed):
         best = GRID[0]
     return Choice(best, distances, style_of(replies[best]), mine)
 
