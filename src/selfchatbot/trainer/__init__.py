@@ -29,7 +29,7 @@ from selfchatbot.trainer.arguments import training_arguments
 from selfchatbot.trainer.checkpoints import save_checkpoint
 from selfchatbot.trainer.loop import Loop, out_of_memory
 from selfchatbot.trainer.method import trainable_model
-from selfchatbot.trainer.preparation import LESS_MEMORY, conversations_file, prepare, summary
+from selfchatbot.trainer.preparation import LESS_MEMORY, Preparation, conversations_file, prepare, summary
 from selfchatbot.trainer.report import LOG_NAME, Report, log_file
 from selfchatbot.trainer.resume import FOLDER_NAME, Checkpoints, read_state
 from selfchatbot.trainer.samples import Sample, Samples
@@ -181,7 +181,8 @@ class Trainer:
             ),
             train=train,
             validation=prepared.validation,
-            step_tokens=prepared.step_tokens * ranks.count(),
+            train_batches=prepared.train_batches,
+            validation_batches=prepared.validation_batches,
             micro_tokens=prepared.choice.micro_tokens,
             checkpoints=checkpoints,
             own_state=lambda: {"result": asdict(self.result), "report": self._report.state(loop.state.global_step)},
@@ -191,7 +192,7 @@ class Trainer:
         )
         watcher.loop = loop
         loop.remove_callback(transformers.PrinterCallback)
-        self._plan(loop)
+        self._plan(loop, prepared)
         self._run(loop, watcher, resumed)
         self._save(FINAL, loop, tokenizer)
         checkpoints.clear()
@@ -270,11 +271,10 @@ class Trainer:
         save_checkpoint(self.output / name, loop.accelerator.unwrap_model(loop.model), tokenizer, weights)
         self._seconds_saving = time.perf_counter() - started
 
-    def _plan(self, loop: Loop) -> None:
+    def _plan(self, loop: Loop, prepared: Preparation) -> None:
         """Fill in what depends on the number of steps: how often to validate, how often to log."""
         arguments = loop.args
-        steps_per_epoch = len(loop.get_train_dataloader())
-        steps = math.ceil(steps_per_epoch * self.parameters.epochs)
+        steps_per_epoch, steps = prepared.steps_per_epoch, prepared.steps
         arguments.eval_steps = max(1, math.ceil(min(steps_per_epoch, steps) / self.parameters.evaluations_per_epoch))
         arguments.logging_steps = max(1, steps // 500)
         logger.info("%d steps: %d an epoch", steps, steps_per_epoch)

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from selfchatbot import ranks
 from selfchatbot.models import Machine, fast_machine, quiet
 from selfchatbot.parameters import TrainingParameters
-from selfchatbot.trainer.data import Batch, TokenBatches, collate, counts, micro_batches, real_lengths
+from selfchatbot.trainer.data import Batch, collate, counts, micro_batches, real_lengths
 from selfchatbot.trainer.estimate import GIB, Choice
 from selfchatbot.trainer.loss import LabelledLoss
 from selfchatbot.trainer.method import trainable_model
@@ -65,20 +66,20 @@ def dry_run(parameters: TrainingParameters, data: Path, output: Path, machine: M
     quiet()
     machine = machine or fast_machine()
     prepared = prepare(parameters, data, machine, keep=False)
-    batches = list(TokenBatches(counts(prepared.train)[0], prepared.step_tokens, parameters.seed))
-    steps = math.ceil(len(batches) * parameters.epochs)
-    tokens = sum(counts(prepared.train)[0])
+    batches = list(prepared.train_batches)
+    tokens = round(sum(counts(prepared.train)[0]) * parameters.epochs)
     model = trainable_model(prepared.parameters, machine)
     training, validating = _seconds_per_token(model, machine, _pieces(prepared, batches, machine))
     validations = 1 + math.ceil(parameters.evaluations_per_epoch * parameters.epochs)
+    validation_tokens = validations * sum(counts(prepared.validation)[0])
     trained = sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
     there = next(folder for folder in (output, *output.parents) if folder.exists())
     return Plan(
-        steps=steps,
-        tokens=round(tokens * parameters.epochs),
+        steps=prepared.steps,
+        tokens=tokens,
         fullness=fullness(counts(prepared.train)[0], batches),
         choice=prepared.choice,
-        seconds=tokens * parameters.epochs * training + validations * sum(counts(prepared.validation)[0]) * validating,
+        seconds=(tokens * training + validation_tokens * validating) / ranks.count(),
         # best/ and final/ and, of three checkpoints, weights and moments: one of each is written beside the old ones.
         disk=4 * trained * (3 + 3 * 3),
         disk_free=shutil.disk_usage(there).free,

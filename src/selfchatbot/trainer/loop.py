@@ -19,7 +19,7 @@ from selfchatbot import ranks
 from selfchatbot.chat_format import IGNORED
 from selfchatbot.errors import SelfChatBotError, UsageError
 from selfchatbot.trainer import resume
-from selfchatbot.trainer.data import Batch, TokenBatches, collate, counts, micro_batches, nothing, real_lengths, share
+from selfchatbot.trainer.data import Batch, TokenBatches, collate, micro_batches, nothing, real_lengths, share
 from selfchatbot.trainer.loss import LabelledLoss
 from selfchatbot.trainer.method import checkpoint_gradients
 from selfchatbot.trainer.resume import Checkpoints
@@ -49,7 +49,8 @@ class Loop(transformers.Trainer):  # type: ignore[misc]
         *,
         train: "Dataset",
         validation: "Dataset",
-        step_tokens: int,
+        train_batches: TokenBatches,
+        validation_batches: TokenBatches,
         micro_tokens: int,
         checkpoints: Checkpoints,
         own_state: Callable[[], dict[str, Any]],
@@ -57,7 +58,7 @@ class Loop(transformers.Trainer):  # type: ignore[misc]
         cooldown: float,
         **kwargs: Any,
     ) -> None:
-        """``step_tokens`` are those of all processes, ``micro_tokens`` those of one.
+        """The batches are those of all processes, ``micro_tokens`` those of one.
 
         ``own_state`` is what the run's owner wants to find again in a checkpoint; ``warmup`` and ``cooldown`` are those
         of `schedule`.
@@ -73,15 +74,15 @@ class Loop(transformers.Trainer):  # type: ignore[misc]
         self.seconds_training = 0.0
         self.seconds_validating = 0.0
         """Of the last validation, and of what was kept and shown then."""
-        self._batches = TokenBatches(counts(train)[0], step_tokens, self.args.seed)
-        self._validation = TokenBatches(counts(validation)[0], step_tokens, None)
+        self._train_batches = train_batches
+        self._validation_batches = validation_batches
         self._loss = LabelledLoss(self.model)
         self._checkpoints = checkpoints
         self._own_state = own_state
         self._warmup, self._cooldown = warmup, cooldown
 
     def get_train_dataloader(self) -> DataLoader[Any]:
-        loader: DataLoader[Any] = DataLoader(self.train_dataset, batch_sampler=self._batches, collate_fn=collate)
+        loader: DataLoader[Any] = DataLoader(self.train_dataset, batch_sampler=self._train_batches, collate_fn=collate)
         whole: DataLoader[Any] = prepare_data_loader(loader, num_processes=1, process_index=0)
         return whole
 
@@ -150,7 +151,7 @@ class Loop(transformers.Trainer):  # type: ignore[misc]
         self.model.eval()
         total, count = 0.0, 0
         with torch.no_grad(), self.accelerator.autocast():
-            for indices in self._validation:
+            for indices in self._validation_batches:
                 batch = self._prepare_inputs(collate([self.eval_dataset[index] for index in indices]))
                 loss, labels = self._validation_loss(batch)
                 total += loss

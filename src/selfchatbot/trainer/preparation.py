@@ -36,11 +36,19 @@ class Preparation:
     train: "Dataset"
     validation: "Dataset"
     choice: Choice
+    train_batches: TokenBatches
+    """Each is one step of all processes together."""
+    validation_batches: TokenBatches
 
     @property
-    def step_tokens(self) -> int:
-        """At most so many padded tokens are one step of one process."""
-        return self.parameters.batch_size * self.max_length
+    def steps_per_epoch(self) -> int:
+        """Each window once; an epoch that is not ended has fewer."""
+        return len(self.train_batches)
+
+    @property
+    def steps(self) -> int:
+        """Of all epochs."""
+        return _steps(self.train_batches, self.parameters)
 
 
 def prepare(parameters: TrainingParameters, data: Path, machine: Machine, keep: bool = True) -> Preparation:
@@ -58,14 +66,16 @@ def prepare(parameters: TrainingParameters, data: Path, machine: Machine, keep: 
     if not ranks.sharded():  # then no device has to hold it all
         short = choice.need > choice.available
         logger.info("%s%s", choice, f", so it may end before its time: {LESS_MEMORY}" if short else "")
-    batches = TokenBatches(counts(train)[0], parameters.batch_size * max_length * ranks.count(), None)
-    rate = learning_rate(parameters, config, math.ceil(len(batches) * parameters.epochs))
+    step_tokens = parameters.batch_size * max_length * ranks.count()
+    train_batches = TokenBatches(counts(train)[0], step_tokens, parameters.seed)
+    rate = learning_rate(parameters, config, _steps(train_batches, parameters))
     if parameters.learning_rate is None:
         logger.info("learning_rate %.2g, by method, size of the model and number of steps", rate)
     decided = parameters.model_copy(
         update={"gradient_checkpointing": choice.gradient_checkpointing, "learning_rate": rate}
     )
-    return Preparation(decided, chat_format, max_length, train, validation, choice)
+    validation_batches = TokenBatches(counts(validation)[0], step_tokens, None)
+    return Preparation(decided, chat_format, max_length, train, validation, choice, train_batches, validation_batches)
 
 
 def conversations_file(data: Path, name: str) -> Path:
@@ -84,6 +94,10 @@ def summary(windows: "Dataset") -> str:
         f"{conversations} conversations with {replies(windows)} replies in {len(windows)} windows, {tokens} tokens, "
         f"{trained} of them trained"
     )
+
+
+def _steps(train_batches: TokenBatches, parameters: TrainingParameters) -> int:
+    return math.ceil(len(train_batches) * parameters.epochs)
 
 
 def _windows(data: Path, name: str, chat_format: ChatFormat, max_length: int, keep: bool) -> "Dataset":
