@@ -17,7 +17,7 @@ from selfchatbot.parameters import GenerationParameters, TrainingParameters, han
 from selfchatbot.player.batch import Batch
 from selfchatbot.player.checkpoint import load_checkpoint
 from selfchatbot.player.engine import Sampling
-from selfchatbot.sampling_choice import GRID, choose_sampling, clearly_nearer
+from selfchatbot.sampling_choice import GRID, choice_among, choose_sampling, clearly_nearer
 from selfchatbot.style import distance, style_of
 from selfchatbot.trainer import Trainer
 
@@ -89,11 +89,13 @@ def trained(tiny_model: Path, tmp_path: Path) -> tuple[Path, Path]:
     return data, tmp_path / "results"
 
 
+def replies_of_words(rng: random.Random, fewest: int, most: int) -> list[str]:
+    return [" ".join(rng.choices("abcdefgh", k=rng.randint(fewest, most))) for _ in range(64)]
+
+
 def test_what_chance_could_do_is_not_clearly_nearer() -> None:
     rng = random.Random(1)
-    short, long = (
-        [" ".join(rng.choices("abcdefgh", k=rng.randint(*of))) for _ in range(64)] for of in ((1, 6), (6, 12))
-    )
+    short, long = replies_of_words(rng, 1, 6), replies_of_words(rng, 6, 12)
     me = style_of(short[:32] * 2)
     assert clearly_nearer(short, long, me, 0)
     assert not clearly_nearer(long, short, me, 0)
@@ -102,6 +104,22 @@ def test_what_chance_could_do_is_not_clearly_nearer() -> None:
     drawn = [[rng.choice(short) for _ in range(64)] for _ in range(20)]
     clear = sum(clearly_nearer(one, other, me, 0) for one, other in itertools.pairwise(drawn))
     assert clear <= 8, "about a sixth of 19 by chance"
+
+
+def test_the_default_stays_unless_another_one_is_clearly_nearer() -> None:
+    rng = random.Random(2)
+    short, long = replies_of_words(rng, 1, 6), replies_of_words(rng, 6, 12)
+    default, other, third = GRID[:3]
+    choice = choice_among({default: long, other: long[::-1], third: short}, style_of(short), 0)
+    assert choice.point == third and choice.distances[third] == 0
+    assert choice_among({default: short, other: long}, style_of(short), 0).point == default
+    # A draw of the same distribution that happens to be nearer isn't clearly so.
+    me = style_of(replies_of_words(rng, 1, 6))
+    nearer, farther = sorted(
+        (replies_of_words(rng, 1, 6) for _ in range(2)), key=lambda replies: distance(style_of(replies), me).total
+    )
+    choice = choice_among({default: farther, other: nearer}, me, 0)
+    assert choice.point == default and choice.distances[other] < choice.distances[default]
 
 
 def test_the_nearest_one_becomes_the_default(trained: tuple[Path, Path]) -> None:

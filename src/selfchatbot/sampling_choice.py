@@ -64,12 +64,12 @@ class Choice:
 
     def reason(self) -> str:
         """One line for the log; figures only."""
-        first = next(iter(self.distances))
-        why = "stay, as no other is clearly nearer" if self.point == first else "are nearest"
+        default = next(iter(self.distances))
+        why = "stay, as no other is clearly nearer" if self.point == default else "are nearest"
         return (
             f"sampling: temperature {self.point.temperature:g}, top_p {self.point.top_p:g} and repetition_penalty "
             f"{self.point.repetition_penalty:g} {why} to my validation replies: distance "
-            f"{self.distances[self.point]:.2f} (defaults {self.distances[first]:.2f}), {self.style.characters:.0f} "
+            f"{self.distances[self.point]:.2f} (defaults {self.distances[default]:.2f}), {self.style.characters:.0f} "
             f"characters a reply (mine {self.mine.characters:.0f}), {self.style.messages:.1f} messages "
             f"({self.mine.messages:.1f}), {self.style.repetition:.0%} words said before ({self.mine.repetition:.0%}); "
             f"{self.style.replies} replies for each of {len(self.distances)} samplings"
@@ -133,12 +133,16 @@ def _choose(
         except TimeoutError:
             break
         on_progress(len(replies), len(GRID))
-    if len(replies) < 2:
-        return None
+    return choice_among(replies, mine, seed) if len(replies) > 1 else None
+
+
+def choice_among(replies: dict[Point, list[str]], mine: Style, seed: int) -> Choice:
+    """The sampling whose replies are nearest to mine, unless that may be chance: then the first one, the default."""
     distances = {point: distance(style_of(texts), mine).total for point, texts in replies.items()}
+    default = next(iter(replies))
     best = min(distances, key=distances.__getitem__)
-    if best != GRID[0] and not clearly_nearer(replies[best], replies[GRID[0]], mine, seed):
-        best = GRID[0]
+    if best != default and not clearly_nearer(replies[best], replies[default], mine, seed):
+        best = default
     return Choice(best, distances, style_of(replies[best]), mine)
 
 
@@ -193,4 +197,4 @@ def _contexts(path: Path, seed: int) -> tuple[list[ChatMessages], list[str]]:
     return chosen, mine
 
 
-__all__ = ["Choice", "Point", "choose_sampling", "clearly_nearer"]
+__all__ = ["Choice", "Point", "choice_among", "choose_sampling", "clearly_nearer"]
