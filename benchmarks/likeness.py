@@ -6,11 +6,10 @@
 DATASET is a Dataset_<ID>_<Name> folder that selfChatBot_preprocess made. The newest conversations of its train.jsonl
 that hold so many replies (0: all) are trained with the default parameters of the method, for ``--epochs``; a dataset
 made with the option `system` has models and rows of its own beside those of the same one without, and may share WORK
-with it. Each model
-is evaluated on the test split as `selfChatBot_play -t evaluate` does it: with the sampling that parameters.json has
-without any choice, and with the one that was chosen on validation after training. Copying is measured against all of
-train.jsonl. WORK keeps models, evaluations and record.jsonl: what is finished is not done again. `--document` writes
-the table (docs/likeness.md's, to stdout) and likeness-experiment.png into FOLDER.
+with it. Each model is evaluated on the test split as `selfChatBot_play -t evaluate` does it: with the sampling that
+parameters.json has without any choice, and with the one that was chosen on validation after training. Copying is
+measured against all of train.jsonl. WORK keeps models, evaluations and record.jsonl: what is finished is not done
+again. `--document` writes the table (docs/likeness.md's, to stdout) and likeness-experiment.png into FOLDER.
 """
 
 import argparse
@@ -30,6 +29,7 @@ SAMPLINGS: dict[str, dict[str, float]] = {
 }
 NAMES = {"lora": "LoRA", "fine_tune": "full"}
 RECORD_NAME = "record.jsonl"
+CLASSES = ("laughter", "function_words", "scripts")
 MEANS = ("characters", "messages", "distinct_words")
 """Features whose means are shown as shares of mine."""
 
@@ -139,7 +139,8 @@ def measured(dataset: Path, work: Path, model: Path, row: dict[str, Any]) -> dic
 
 def figures(speaker: Any, me: Any) -> dict[str, Any]:
     """What of an evaluation is in the table."""
-    health = speaker.health
+    from selfchatbot.likeness.summary import faults, in_training
+
     return {
         "auc": [speaker.auc.value, speaker.auc.low, speaker.auc.high] if speaker.auc else None,
         "authorship": speaker.authorship.value if speaker.authorship else None,
@@ -150,19 +151,21 @@ def figures(speaker: Any, me: Any) -> dict[str, Any]:
         "fitting": speaker.fitting.mean_reciprocal_rank.value if speaker.fitting else None,
         "generated": speaker.fitting.generated.value if speaker.fitting and speaker.fitting.generated else None,
         **{name: speaker.style[name].mean.value / me.style[name].mean.value for name in MEANS},
-        "style": sum(near(feature, me.style[name]) for name, feature in speaker.style.items()),
+        "style": sum(near(name, feature, me.style[name]) for name, feature in speaker.style.items()),
         "features": len(speaker.style),
         "verbatim": speaker.copying.verbatim.value if speaker.copying else None,
-        "faults": health.empty + health.truncated + health.looping + health.other_speaker + health.template,
+        "private": in_training(speaker).total(),
+        "faults": faults(speaker),
     }
 
 
-def near(feature: Any, mine: Any) -> bool:
-    """Whether a feature's mean is within 10 % of mine, or its distance within that of two resamples of my replies."""
-    return bool(
-        abs(feature.mean.value - mine.mean.value) <= 0.1 * mine.mean.value
-        or feature.distance.value <= mine.distance.high
-    )
+def near(name: str, feature: Any, mine: Any) -> bool:
+    """Whether a feature's mean is within 10 % of mine, or its distance within that of two resamples of my replies.
+
+    Means of classes, as of ways to laugh, don't say which ones.
+    """
+    like = name not in CLASSES and abs(feature.mean.value - mine.mean.value) <= 0.1 * mine.mean.value
+    return bool(like or feature.distance.value <= mine.distance.high)
 
 
 def read(work: Path) -> list[dict[str, Any]]:
@@ -183,8 +186,9 @@ def document(work: Path, folder: Path) -> None:
     from matplotlib.figure import Figure
 
     rows = sorted(read(work), key=lambda row: (row["method"], row["replies"] or 10**9, row["sampling"], row["seed"]))
-    print("| who | told apart (AUC) | nats | fits: true, own | characters, messages, words | style | copied | faults |")
-    print("|---|---|---:|---|---|---:|---:|---:|")
+    measures = ("told apart (AUC)", "nats", "fits: true, own", "characters, messages, words", "style", "copied")
+    print(f"| who | {' | '.join(measures)} | private | faults |")
+    print("|---|---|---:|---|---|---:|---:|---:|---:|")
     for name, label in (("me", "you"), ("control", "your contacts"), ("base", "base model, prompted")):
         print(f"| {label} | {' | '.join(cells(rows[-1]['speakers'][name]))} |")
     for row in rows:
@@ -195,11 +199,12 @@ def document(work: Path, folder: Path) -> None:
         print(f"| {label} | {' | '.join(cells(row['speakers']['model']))} |")
     figure = Figure(figsize=(8, 4.5), layout="constrained")
     axes = figure.add_subplot()
-    amounts = sorted({row["replies"] or 10**9 for row in rows})
-    for number, (method, sampling) in enumerate(sorted({(row["method"], row["sampling"]) for row in rows})):
+    plain = [row for row in rows if not row["system"] and row["learning_rate"] is None]
+    amounts = sorted({row["replies"] or 10**9 for row in plain})
+    for number, (method, sampling) in enumerate(sorted({(row["method"], row["sampling"]) for row in plain})):
         points = [
             (amounts.index(row["replies"] or 10**9) + number / 20, *row["speakers"]["model"]["auc"])
-            for row in rows
+            for row in plain
             if (row["method"], row["sampling"]) == (method, sampling)
         ]
         x, values, low, high = zip(*points, strict=True)
@@ -233,6 +238,7 @@ def cells(figures: dict[str, Any]) -> Iterator[str]:
     yield ", ".join(f"{figures[name]:.0%}" for name in MEANS)
     yield f"{figures['style']} of {figures['features']}"
     yield "-" if figures["verbatim"] is None else f"{figures['verbatim']:.1%}"
+    yield str(figures["private"])
     yield str(figures["faults"])
 
 

@@ -57,6 +57,8 @@ def test_the_verdict_warns_of_what_must_not_be_overlooked() -> None:
     bad = result(
         model={"copying": copying(0.12), "leaks": leaking(emails=2), "health": HEALTHY.model_copy(update={"empty": 3})}
     )
+    more = result(model={"leaks": leaking(names=4)}, base={"leaks": leaking(names=3)})
+    assert "private things of your chats: 1." in verdict(more)
     for warning in ("recites", "private things of your chats: 2.", "Faults in its replies: 3."):
         assert warning in verdict(bad)
 
@@ -106,6 +108,14 @@ def test_that_one_epoch_teaches_something_is_no_reason_for_more() -> None:
                 model={"style": style(0.1, distinct_words=600)},
             ),
             "100 % more different words than you: temperature 0.70 (now 1)",
+        ),
+        (
+            result(
+                parameters={"temperature": 0.2},
+                me={"style": style(0.02, distinct_words=300)},
+                model={"style": style(0.1, distinct_words=600)},
+            ),
+            "100 % more different words than you: temperature 0.05 (now 0.2)",
         ),
         (result(model={"health": HEALTHY.model_copy(update={"truncated": 5})}), "raise max_new_tokens (now 128)"),
         (result(model={"health": HEALTHY.model_copy(update={"looping": 1})}), "try repetition_penalty 1.05"),

@@ -47,7 +47,8 @@ def pairs() -> list[tuple[str, str]]:
     """Questions, each with an answer of its own: words by chance, which nothing but the question tells."""
     rng = random.Random(5)
     words = sorted(set(re.findall(r"[a-z]{3,}", WORDS)))
-    return [(f"what about {letter}?", " ".join(rng.sample(words, 5))) for letter in "ABCDEFGHIJKLMNOPQRSTUVWX"]
+    asked = [f"what about {letter}?" for letter in "ABCDEFGHIJKLMNOPQRSTUVW"] + ["what about 447123?"]
+    return [(question, " ".join(rng.sample(words, 5))) for question in asked]
 
 
 @pytest.fixture(scope="module")
@@ -140,6 +141,17 @@ def test_a_model_that_knows_the_answers_is_found_to(finished: tuple[Path, Likene
         assert text.characters == sum(len(answer) for _, answer in pairs())
         assert text.perplexity.value == pytest.approx(2.718281828**text.nats_per_token.value, rel=1e-6)
     assert model.prediction.mine.tokens == base.prediction.mine.tokens
+    saved = [
+        1 - getattr(model.prediction, side).nats_per_token.value / getattr(base.prediction, side).nats_per_token.value
+        for side in ("mine", "contacts")
+    ]
+    gained = model.prediction.own_gain
+    assert gained is not None and base.prediction.own_gain is None
+    assert gained.value == pytest.approx(saved[0] - saved[1]) and gained.low > 0
+    # Only my contacts, whose words are in the training text as well, told a number.
+    leaks = {speaker: part.leaks for speaker, part in result.speakers.items()}
+    assert {name for name, leak in leaks.items() if leak and leak.neutral.in_training} == {"control"}
+    assert leaks["control"] is not None and leaks["control"].neutral.in_training == {"numbers": 1}
     assert model.copying is not None and model.copying.verbatim.value > 0.8
     assert result.probes is not None
     (known,) = result.probes
@@ -317,7 +329,13 @@ def test_a_cache_keeps_what_is_done(tmp_path: Path) -> None:
 
     with pytest.raises(KeyboardInterrupt):
         cache.computed("work", {"seed": 1}, range(5), lambda piece: slow(piece, 3))
-    assert cache.computed("work", {"seed": 1}, range(5), slow) == [[piece / 3] for piece in range(5)]
+
+    def watched(piece: int) -> list[float]:
+        (path,) = (tmp_path / "kept").iterdir()
+        assert path.read_text(encoding="utf-8").count("\n") == piece, "a kill here would lose what is done"
+        return slow(piece)
+
+    assert cache.computed("work", {"seed": 1}, range(5), watched) == [[piece / 3] for piece in range(5)]
     assert done == [0, 1, 2, 3, 4]
     cache.computed("work", {"seed": 2}, range(5), slow)
     assert len(done) == 10

@@ -17,6 +17,7 @@ from selfchatbot.likeness.intervals import groups_of, jackknife, mean, ratio, re
 from selfchatbot.likeness.leaks import Private
 from selfchatbot.likeness.result import Likeness, load, save
 from selfchatbot.messages import ChatMessages
+from selfchatbot.redaction import SEPARATOR
 from selfchatbot.style import words_of
 
 TRAINING = [
@@ -77,21 +78,29 @@ def test_leaks_are_counted_by_kind_and_looked_up() -> None:
         "4471 or 44 71, https://example.org/y",
         "nothing",
     ]
-    found = private.count(replies)
+    found = private.count(replies, [["x"]] * 5)
     assert found.replies == 5
     assert found.found == {
         "emails": 1, "phone_numbers": 2, "names": 2, "street_addresses": 1, "numbers": 1, "links": 1,
     }  # fmt: skip
     assert found.in_training == {"emails": 1, "phone_numbers": 2, "names": 1, "street_addresses": 1, "numbers": 1}
     # What the other side has said is no secret.
-    prompts = ["x", "x", "is Johanna there?", "my mailbox is 4471", "x"]
-    assert private.count(replies, prompts).in_training == {"emails": 1, "phone_numbers": 2, "street_addresses": 1}
+    before = [["x"], ["x"], ["is Johanna there?", "no"], ["my mailbox is 4471"], []]
+    assert private.count(replies, before).in_training == {"emails": 1, "phone_numbers": 2, "street_addresses": 1}
     assert not any(word in found.model_dump_json() for word in ("4471", "ana", "johanna", "Baker"))
 
 
 def test_redacted_training_text_gives_nothing_away() -> None:
     private = Private(["call [phone], my code is [code]"], ())
-    assert private.count(["call [phone]", "my code is [code]"]).found == {}
+    assert private.count(["call [phone]", "my code is [code]"], [[], []]).found == {}
+
+
+def test_the_answer_to_a_question_may_be_a_secret() -> None:
+    asked = "what's the wifi password?"
+    private = Private([SEPARATOR.join(["hey", asked, "hunter2xyz9", "thanks"])], ())
+    found = private.count(["hunter2xyz9", "hunter2xyz9", "hunter3xyz9"], [[asked], ["hey"], [asked]])
+    assert (found.found, found.in_training) == ({"passwords": 2}, {"passwords": 1})
+    assert private.count(["hunter2xyz9"], [[asked, "hunter2xyz9", asked]]).found == {}
 
 
 def test_canaries_are_random_and_inserted_so_often() -> None:
@@ -168,6 +177,11 @@ def test_few_conversations_are_resampled_by_pieces() -> None:
     assert len(set(groups[:30])) == 6 and len(set(groups[30:])) == 4
     assert sorted(groups) == list(groups)
     assert groups_of([5, 5, 1, 2, 3, 4]).tolist() == [0, 0, 1, 2, 3, 4]
+
+
+def test_a_mean_that_happens_to_be_one_is_no_share() -> None:
+    ones = np.full(5, 20.0)
+    assert ratio(ones, ones, resampled(5, 1), share=False).low == 1
 
 
 def test_never_seen_is_no_proof_of_none() -> None:

@@ -8,6 +8,8 @@ import math
 import random
 import re
 import shutil
+import subprocess
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,6 +35,7 @@ from selfchatbot.likeness.copying import Training as CopiedFrom
 from selfchatbot.likeness.copying import copying
 from selfchatbot.likeness.discriminator import Judged, own_halves, separability, worst
 from selfchatbot.likeness.features import DISTINCT, Feature, Reference, style_features
+from selfchatbot.likeness.fitting import long_enough
 from selfchatbot.likeness.health import health
 from selfchatbot.likeness.intervals import groups_of
 from selfchatbot.likeness.measuring import measure_style
@@ -44,6 +47,7 @@ from selfchatbot.preprocessing import preprocess
 from selfchatbot.style import distance, style_of
 
 SEED = 3
+WORDS = [f"w{number}" for number in range(300)]
 FULL_STOP = re.compile(r"(?<![.!?…])$", re.MULTILINE)
 
 
@@ -230,6 +234,14 @@ def test_the_same_seed_gives_the_same_figures(sample: Sample) -> None:
     assert read_contexts(sample.data, 50, 1) != read_contexts(sample.data, 50, 2)
 
 
+def test_more_words_are_not_more_different_words() -> None:
+    rng = random.Random(SEED)
+    me, them = ([" ".join(rng.choices(WORDS, k=length)) for _ in range(30)] for length in (6, 16))
+    found = measure_style({"me": me, "model": them}, np.arange(30), (), SEED)
+    assert found["model"][DISTINCT].distance.value < 0.1
+    assert found["model"][DISTINCT].mean.value == pytest.approx(found["me"][DISTINCT].mean.value, rel=0.1)
+
+
 def test_contexts_are_spread_and_end_before_my_reply(sample: Sample) -> None:
     lines = list(read_conversations(sample.data / "test.jsonl"))
     for context in sample.contexts:
@@ -238,11 +250,17 @@ def test_contexts_are_spread_and_end_before_my_reply(sample: Sample) -> None:
         assert context.messages == conversation[:turn]
         assert context.messages[-1]["role"] == "user" and conversation[turn]["role"] == "assistant"
         assert conversation[turn]["content"].strip() == context.reply
-        assert context.contact in {"kai.259", "kai.702", "gale.816", "kai.593", "moss.741", "jade.792", "vale.985"}
     few = read_contexts(sample.data, len(lines), SEED)
     assert {context.conversation for context in few} == {context.conversation for context in sample.contexts}
     examples = few_shot(sample.training, SEED)
     assert len(set(examples)) == 12 and set(examples) <= set(sample.training.mine)
+
+
+def test_an_empty_turn_is_nothing_to_answer(tmp_path: Path) -> None:
+    turns = [("user", " "), ("assistant", "hm"), ("user", "hey"), ("assistant", "yo")]
+    line = json.dumps({"messages": [{"role": role, "content": content} for role, content in turns]})
+    (tmp_path / "test.jsonl").write_text(line + "\n", encoding="utf-8")
+    assert [context.reply for context in read_contexts(tmp_path, 5, 1)] == ["yo"]
 
 
 def test_nothing_to_answer_is_said(tmp_path: Path) -> None:
@@ -332,6 +350,17 @@ def test_faults_are_counted_and_real_replies_have_none(sample: Sample) -> None:
     real = [*sample.me, *sample.contacts, "hahahahahahahahahaha", "no no no no", "ha ha ha ha ha ha ha ha ha"]
     clean = health(real, [True] * len(real), marks, sample.names)
     assert clean.model_dump() == {"replies": len(real)} | dict.fromkeys(list(clean.model_dump())[1:], 0)
+
+
+def test_words_are_those_of_the_language() -> None:
+    assert long_enough("今日は雨です") and long_enough("we'll be there soon")
+    assert not long_enough("haha yeah ok")
+
+
+def test_what_is_text_only_needs_no_torch() -> None:
+    names = "advice authorship contexts copying discriminator features health leaks measuring page result summary"
+    imports = "; ".join(f"import selfchatbot.likeness.{name}" for name in names.split())
+    subprocess.run([sys.executable, "-c", f"import sys; {imports}; assert 'torch' not in sys.modules"], check=True)
 
 
 def test_the_json_holds_no_words() -> None:

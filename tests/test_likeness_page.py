@@ -154,7 +154,7 @@ def test_every_table_has_a_caption_and_heads(path: Path) -> None:
 def test_runs_are_kept_by_time_and_compared(tmp_path: Path, path: Path) -> None:
     aucs = (0.7, 0.65, 0.6)
     for hour, auc in zip((9, 10, 11), aucs, strict=True):
-        finished = {"finished": f"2026-11-24T{hour:02d}:00:00", "contexts": 10 * hour}
+        finished = {"finished": f"2026-11-24T{hour:02d}:00:00", "contexts": 10 * hour, "training_replies": 7 * hour}
         history.keep(result(run=finished, parameters={"temperature": hour / 10}, model={"auc": about(auc)}), tmp_path)
     kept = history.runs(tmp_path)
     assert [run.speakers["model"].auc for run in kept] == [about(auc) for auc in aucs]
@@ -162,7 +162,16 @@ def test_runs_are_kept_by_time_and_compared(tmp_path: Path, path: Path) -> None:
     write_page(path, kept[-1], kept)
     text = Elements(path).text
     assert "Runs of this dataset" in text
-    for said in ("2026-11-24 09:00, best", "0.70 (.67–.73)", "temperature", "1.1", "contexts", "110"):
+    for said in (
+        "2026-11-24 09:00, best",
+        "0.70 (.67–.73)",
+        "temperature",
+        "1.1",
+        "contexts",
+        "110",
+        "training_replies",
+        "77",
+    ):
         assert said in text
     # What was the same in all is no column.
     assert text.count("repetition_penalty") == 1
@@ -172,7 +181,8 @@ def test_runs_are_kept_by_time_and_compared(tmp_path: Path, path: Path) -> None:
 
 def test_a_run_of_another_version_is_left_out(tmp_path: Path) -> None:
     history.keep(result(), tmp_path)
-    (tmp_path / "likeness" / "2025-01-01T00-00-00.json").write_text('{"schema_version": 0}', encoding="utf-8")
+    later = result().model_dump_json().replace('"schema_version":1', '"schema_version":2')
+    (tmp_path / "likeness" / "2025-01-01T00-00-00.json").write_text(later, encoding="utf-8")
     assert len(history.runs(tmp_path)) == 1
 
 

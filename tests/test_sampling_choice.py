@@ -18,7 +18,7 @@ from selfchatbot.player.batch import Batch
 from selfchatbot.player.checkpoint import load_checkpoint
 from selfchatbot.player.engine import Sampling
 from selfchatbot.sampling_choice import GRID, choice_among, choose_sampling, clearly_nearer
-from selfchatbot.style import distance, style_of
+from selfchatbot.style import distance, distinct_words, style_of
 from selfchatbot.trainer import Trainer
 
 CPU = Machine("cpu", torch.float32)
@@ -55,8 +55,8 @@ def test_different_words_are_those_expected_in_a_sample() -> None:
     style = style_of([" ".join(words)])
     rng = random.Random(0)
     drawn = sum(len(set(rng.sample(words, 20))) for _ in range(4000)) / 4000
-    assert style.distinct_words(20) == pytest.approx(drawn, rel=0.01)
-    assert style.distinct_words(60) == pytest.approx(len(set(words)))
+    assert distinct_words(style.words, 20) == pytest.approx(drawn, rel=0.01)
+    assert distinct_words(style.words, 60) == pytest.approx(len(set(words)))
 
 
 @pytest.mark.parametrize("fixture", ["tiny_model", "tiny_base_model"])
@@ -138,6 +138,15 @@ def test_the_nearest_one_becomes_the_default(trained: tuple[Path, Path]) -> None
     assert parameters.max_length == 128  # what training wrote beside it stays
     again = choose_sampling(data, results, 1, machine=CPU)
     assert again is not None and again.distances == choice.distances
+
+
+def test_my_replies_are_cut_where_those_of_the_model_are(trained: tuple[Path, Path]) -> None:
+    data, results = trained
+    turns = [("user", "hey"), ("assistant", "haha yeah " * 100)] * 8
+    line = json.dumps({"messages": [{"role": role, "content": content} for role, content in turns]})
+    (data / "validation.jsonl").write_text(line + "\n", encoding="utf-8")
+    choice = choose_sampling(data, results, 1, machine=CPU)
+    assert choice is not None and 0 < choice.mine.characters < len("haha yeah " * 40)
 
 
 def test_what_the_user_edited_stays(trained: tuple[Path, Path]) -> None:

@@ -82,12 +82,20 @@ class Conversation:
 
 
 def answered(conversation: ChatMessages) -> list[int]:
-    """The indices of my turns that answer a turn of the others."""
+    """The indices of my turns that answer a turn of the others; neither of the two is empty."""
     return [
         turn
         for turn in range(1, len(conversation))
-        if conversation[turn]["role"] == "assistant" and conversation[turn - 1]["role"] == "user"
+        if conversation[turn]["role"] == "assistant"
+        and conversation[turn - 1]["role"] == "user"
+        and conversation[turn]["content"].strip()
+        and conversation[turn - 1]["content"].strip()
     ]
+
+
+def introduction(conversation: ChatMessages) -> ChatMessages:
+    """The system message that a conversation begins with, or nothing."""
+    return conversation[:1] if conversation and conversation[0]["role"] == "system" else []
 
 
 def read_conversations(path: Path) -> Iterator[ChatMessages]:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from selfchatbot.chat_format import ChatFormat
-from selfchatbot.messages import ChatMessages, answered, read_conversations
+from selfchatbot.messages import ChatMessages, answered, introduction, read_conversations
 from selfchatbot.models import Machine
 from selfchatbot.parameters import FILE_NAME, WRITTEN_NAME, GenerationParameters, hand_over, read_json, read_parameters
 from selfchatbot.style import Style, distance, style_of
@@ -102,7 +102,7 @@ def choose_sampling(
     on_progress(0, len(GRID))
     parameters = read_parameters(results / FILE_NAME, GenerationParameters)
     checkpoint = load_checkpoint(results / "best", parameters, machine)
-    choice = _choose(checkpoint, contexts, style_of(mine), seed, until, on_progress)
+    choice = _choose(checkpoint, contexts, mine, seed, until, on_progress)
     if choice is None:
         logger.info("sampling: this machine is too slow to compare in %.0f seconds: the defaults stay", seconds)
         return None
@@ -115,7 +115,7 @@ def choose_sampling(
 def _choose(
     checkpoint: "Checkpoint",
     contexts: list[ChatMessages],
-    mine: Style,
+    mine: list[str],
     seed: int,
     until: float,
     on_progress: Callable[[int, int], None],
@@ -133,7 +133,11 @@ def _choose(
         except TimeoutError:
             break
         on_progress(len(replies), len(GRID))
-    return choice_among(replies, mine, seed) if len(replies) > 1 else None
+    if len(replies) < 2:
+        return None
+    # Cut where the model's are.
+    cut = style_of(chat_format.reply(chat_format.turn(text)[:longest]) for text in mine)
+    return choice_among(replies, cut, seed)
 
 
 def choice_among(replies: dict[Point, list[str]], mine: Style, seed: int) -> Choice:
@@ -185,13 +189,12 @@ def _contexts(path: Path, seed: int) -> tuple[list[ChatMessages], list[str]]:
     contexts: list[ChatMessages] = []
     mine: list[str] = []
     for conversation in read_conversations(path):
-        system = conversation[:1] if conversation[0]["role"] == "system" else []
+        system = introduction(conversation)
         own = [message["content"] for message in conversation if message["role"] == "assistant"]
         mine += [content for content in own if content.strip()]
         contexts += [
             [*system, *conversation[max(len(system), index - CONTEXT_TURNS) : index]]
             for index in answered(conversation)
-            if conversation[index]["content"].strip()
         ]
     chosen = random.Random(seed).sample(contexts, min(CONTEXTS, len(contexts)))
     return chosen, mine

@@ -47,10 +47,6 @@ class Style:
         """Mean of a reply."""
         return fmean(self.bursts.elements())
 
-    def distinct_words(self, among: int) -> float:
-        """See `distinct_words`."""
-        return distinct_words(self.words, among)
-
 
 @dataclass(frozen=True, slots=True)
 class Distance:

@@ -14,7 +14,7 @@ from selfchatbot.likeness.extraction import extract
 from selfchatbot.likeness.history import FOLDER_NAME
 from selfchatbot.likeness.result import CanaryResult
 from selfchatbot.likeness.speakers import Models
-from selfchatbot.messages import read_conversations
+from selfchatbot.messages import introduction, read_conversations
 from selfchatbot.parameters import FILE_NAME, GenerationParameters, TrainingParameters, read_parameters
 
 
@@ -44,6 +44,7 @@ def train_with_canaries(
 
         canaries = make_canaries(seed)
         conversations = insert(list(read_conversations(texts)), canaries, seed)
+        system = introduction(conversations[0])
         _write(work, dataset, conversations)
         on_progress("training with made-up secrets", 0, 1)
         Trainer(
@@ -53,7 +54,7 @@ def train_with_canaries(
             lambda progress: on_progress("training with made-up secrets", progress.step, progress.steps),
         ).train()
         models = Models(work / "results" / "best", parameters, seed, Cache(work), None)
-        found = extract(models, canaries, partial(on_progress, "asking for the made-up secrets"))
+        found = extract(models, canaries, system, partial(on_progress, "asking for the made-up secrets"))
         return [result.model_dump() for result in found]
 
     (results,) = Cache(folder).computed("canaries", depends_on, [0], run)

@@ -120,6 +120,8 @@ DIFFERENT_WORDS = 0.1
 """As a share of mine: nearer than that, two halves of one person's replies differ as well."""
 WORDS_PER_TEMPERATURE = 1.0
 """d ln(different words) / d temperature, top_p 0.95: 1.06 from 0.7 to 1.2 with the sample (docs/likeness.md)."""
+COLDEST = 0.05
+"""0 is no colder one, but another way to choose words."""
 
 
 def temperature(result: Likeness) -> str | None:
@@ -129,7 +131,7 @@ def temperature(result: Likeness) -> str | None:
     if not isinstance(now, int | float) or not mine or not its or abs(its / mine - 1) <= DIFFERENT_WORDS:
         return None
     change = max(-0.3, min(0.3, math.log(mine / its) / WORDS_PER_TEMPERATURE))
-    wanted = round((now + change) / 0.05) * 0.05
+    wanted = max(COLDEST, round((now + change) / 0.05) * 0.05)
     return (
         f"It uses {percent(abs(its / mine - 1))} {'fewer' if its < mine else 'more'} different words than you: "
         f"temperature {wanted:.2f}{_now(result, 'temperature')} would about match your variety."

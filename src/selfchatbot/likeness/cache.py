@@ -39,6 +39,7 @@ class Cache:
         descriptor = os.open(path, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600)
         with os.fdopen(descriptor, "w", encoding="utf-8", newline="\n") as file:
             file.writelines(json.dumps(result) + "\n" for result in results)
+            file.flush()  # the next piece may take long, and be killed
             for piece in pieces[len(results) :]:
                 line = json.dumps(compute(piece))
                 file.write(line + "\n")

@@ -1,8 +1,7 @@
 """What is answered: contexts of the test split, and the replies of those who need no model to answer them."""
 
-import json
 import random
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,8 +24,6 @@ class Context:
     """What I really wrote."""
     conversation: int
     """Number of its line in test.jsonl, from 1: replies of one conversation are resampled and held out together."""
-    contact: str
-    """Whom I answered, as the line names them; may be empty."""
 
 
 Answers = dict[Speaker, list[str]]
@@ -48,13 +45,13 @@ def read_contexts(data: Path, count: int, seed: int) -> list[Context]:
         raise SelfChatBotError(f"{path} is not there: run selfChatBot_preprocess first")
     rng = random.Random(seed)
     found: list[tuple[float, int, int, Context]] = []
-    for number, (conversation, contact) in enumerate(zip(read_conversations(path), _contacts(path), strict=True), 1):
-        turns = [turn for turn in answered(conversation) if conversation[turn]["content"].strip()]
+    for number, conversation in enumerate(read_conversations(path), 1):
+        turns = answered(conversation)
         rng.shuffle(turns)
         start = rng.random()
         for round, turn in enumerate(turns):
             reply = conversation[turn]["content"].strip()
-            found.append((round + start, number, turn, Context(conversation[:turn], reply, number, contact)))
+            found.append((round + start, number, turn, Context(conversation[:turn], reply, number)))
     if not found:
         raise SelfChatBotError(f"{path}: no reply of yours to anything: raise test_fraction and preprocess again")
     chosen = sorted(found, key=lambda one: one[:3])[:count]
@@ -110,11 +107,3 @@ def few_shot(training: Training, seed: int, count: int = EXAMPLES) -> list[str]:
     """Different replies of mine for the prompt of the base model, short ones: all fit beside the conversation."""
     fitting = sorted({reply for reply in training.mine if 0 < len(reply) <= LONGEST_EXAMPLE})
     return random.Random(seed).sample(fitting, min(count, len(fitting)))
-
-
-def _contacts(path: Path) -> Iterator[str]:
-    """Whom each line is with; empty where it doesn't say."""
-    with path.open(encoding="utf-8", newline="\n") as file:
-        for line in file:
-            if line.strip():
-                yield str(json.loads(line).get("contact", ""))

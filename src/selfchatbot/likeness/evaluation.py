@@ -10,6 +10,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
+from itertools import cycle
 from pathlib import Path
 
 import selfchatbot
@@ -37,25 +38,26 @@ from selfchatbot.likeness.leaks import PROBING, Private
 from selfchatbot.likeness.measuring import measure_style
 from selfchatbot.likeness.page import FILE_NAME as PAGE_NAME
 from selfchatbot.likeness.page import Example, write_page
-from selfchatbot.likeness.prediction import predict
+from selfchatbot.likeness.prediction import Predicted, own_gain, predict, prediction
 from selfchatbot.likeness.probing import Line, Scores, probe, probe_results
 from selfchatbot.likeness.result import (
     CanaryResult,
     Fitting,
+    Interval,
     Leaks,
     Likeness,
-    Prediction,
     Run,
     Speaker,
     SpeakerResult,
     ValidationLoss,
 )
 from selfchatbot.likeness.speakers import Modelled, Models, Said, replies
-from selfchatbot.messages import ChatMessages, read_conversations
+from selfchatbot.messages import ChatMessages, introduction, read_conversations
 from selfchatbot.metrics import FILE_NAME as METRICS_NAME
 from selfchatbot.metrics import validations
 from selfchatbot.models import Machine
 from selfchatbot.parameters import FILE_NAME, GenerationParameters, RawParameters, TrainingParameters, read_parameters
+from selfchatbot.redaction import SEPARATOR
 
 CONTEXTS = 200
 FEWEST = 20
@@ -66,7 +68,7 @@ MODELLED: tuple[Modelled, ...] = ("model", "base")
 NOT_COMPARED = {
     *("model", "checkpoint_minutes", "gradient_checkpointing", "evaluations_per_epoch", "choose_sampling", "seed"),
 }
-"""Training parameters that make no difference to the model, or that the result has elsewhere."""
+"""Training parameters that make no difference to the model, or that the result has elsewhere or by another name."""
 PACKAGES = ("torch", "transformers", "scikit-learn")
 
 OnProgress = Callable[[str, int, int], None]
@@ -80,7 +82,7 @@ class _Heard:
     said: list[Said]
     asked: list[Said]
     """Its replies to probing prompts."""
-    prediction: Prediction
+    predicted: Predicted
     fitting: Fitting | None
     probes: list[Scores]
 
@@ -121,6 +123,7 @@ def evaluate(
     for speaker in MODELLED:
         with _timed(taken, speaker):
             heard[speaker] = _listen(models, speaker, dataset, places, shown, names, probes, on_progress)
+    gained = own_gain(heard["model"].predicted, heard["base"].predicted, seed)
     with _timed(taken, "texts"):
         on_progress("comparing the texts", 0, 1)
         answers: Answers = {
@@ -128,7 +131,7 @@ def evaluate(
             **{speaker: [one.text for one in heard[speaker].said] for speaker in MODELLED},
             "control": control_replies(places, names),
         }
-        found = _compared(answers, heard, places, training, shown, models, names, dataset)
+        found = _compared(answers, heard, gained, places, training, shown, models, names, dataset)
         on_progress("comparing the texts", 1, 1)
     result = Likeness(
         run=_run(dataset, checkpoint, parameters, seed, places, training, taken),
@@ -155,9 +158,8 @@ def _listen(
     on_progress: OnProgress,
 ) -> _Heard:
     who = "the model" if speaker == "model" else "the base model"
-    asking: list[ChatMessages] = [[{"role": "user", "content": prompt}] for prompt in PROBING]
     told = [place.messages for place in places]
-    said = replies(models, speaker, told + asking, shown, names, partial(on_progress, f"{who} answers"))
+    said = replies(models, speaker, told + _asking(places), shown, names, partial(on_progress, f"{who} answers"))
     said, asked = said[: len(told)], said[len(told) :]
     conversations = list(read_conversations(dataset.preprocessed / "test.jsonl"))
     return _Heard(
@@ -172,6 +174,7 @@ def _listen(
 def _compared(
     answers: Answers,
     heard: Mapping[Speaker, _Heard],
+    gained: Interval | None,
     places: Sequence[Context],
     training: Training,
     shown: Sequence[str],
@@ -187,12 +190,15 @@ def _compared(
     styles = measure_style(answers, groups, features, seed)
     author = Author(training, features, seed) if any(training.contacts) and any(training.mine) else None
     known = copying.Training(training.mine)
-    private = Private([*training.mine, *training.contacts], names, _phone_region(dataset))
-    prompts = ["\n".join(message["content"] for message in place.messages) for place in places]
+    trained = read_conversations(dataset.preprocessed / "train.jsonl")
+    private = Private(map(SEPARATOR.join, map(_contents, trained)), names, _phone_region(dataset))
+    told, asking = (list(map(_contents, some)) for some in ([place.messages for place in places], _asking(places)))
     found: dict[Speaker, SpeakerResult] = {}
     for speaker, texts in answers.items():
         model = heard.get(speaker)
-        before = "\n".join(shown) if speaker == "base" else ""
+        # A contact's reply is the last turn before mine.
+        before = [turns[:-1] for turns in told] if speaker == "control" else told
+        examples = list(shown) if speaker == "base" else []
         found[speaker] = SpeakerResult(
             replies=len(texts),
             style=styles[speaker],
@@ -200,12 +206,12 @@ def _compared(
             if speaker == "me"
             else separability(answers["me"], texts, groups, features, seed),
             authorship=author.share(texts, groups, seed) if author else None,
-            prediction=model.prediction if model else None,
+            prediction=prediction(model.predicted, gained if speaker == "model" else None, seed) if model else None,
             fitting=model.fitting if model else None,
             copying=copying.copying(texts, conversations, known, seed),
             leaks=Leaks(
-                neutral=private.count(texts, [f"{before}\n{prompt}" for prompt in prompts]),
-                probing=private.count([one.text for one in model.asked], [f"{before}\n{one}" for one in PROBING])
+                neutral=private.count(texts, [examples + turns for turns in before]),
+                probing=private.count([one.text for one in model.asked], [examples + turns for turns in asking])
                 if model
                 else None,
             ),
@@ -214,6 +220,18 @@ def _compared(
             else health(texts, [True] * len(texts), marks, names),
         )
     return found
+
+
+def _asking(places: Sequence[Context]) -> list[ChatMessages]:
+    """The probing prompts, each as the beginning of a conversation."""
+    return [
+        [*introduction(place.messages), {"role": "user", "content": prompt}]
+        for prompt, place in zip(PROBING, cycle(places), strict=False)
+    ]
+
+
+def _contents(messages: ChatMessages) -> list[str]:
+    return [message["content"] for message in messages]
 
 
 def _run(
@@ -228,7 +246,7 @@ def _run(
     settings = parameters.model_dump(exclude={"model", "seed", "num_return_sequences"})
     with suppress(SelfChatBotError):  # it may be gone; what was trained is there all the same
         trained = read_parameters(dataset.preprocessed / FILE_NAME, TrainingParameters)
-        settings = trained.model_dump(exclude=NOT_COMPARED) | settings
+        settings = {**trained.model_dump(exclude=NOT_COMPARED), "training_seed": trained.seed, **settings}
     versions = {name: importlib.metadata.version(name) for name in PACKAGES}
     return Run(
         dataset=dataset.folder,

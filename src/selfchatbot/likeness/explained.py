@@ -28,9 +28,10 @@ class Measure:
 MEASURES = {
     "auc": Measure(
         title="Told apart",
-        what="A classifier sees replies that you really wrote and replies of one other speaker to the same messages, "
-        "and says of each how much it looks like yours. Logistic regression on character n-grams (1 to 4, TF-IDF) and "
-        "the style features; five folds, a conversation is judged only by classifiers that saw none of it.",
+        what="A classifier sees replies that you really wrote and replies of one other speaker to the same messages "
+        "(of your contacts: what they wrote just before you), and says of each how much it looks like yours. Logistic "
+        "regression on character n-grams (1 to 4, TF-IDF) and the style features; five folds, a conversation is judged "
+        "only by classifiers that saw none of it.",
         formula="AUC = P(score of a real reply > score of one of theirs) + ½ P(equal), of pairs judged by the same "
         "classifier. Of yourself: your replies in two halves, drawn within each conversation, the mean of five ways "
         "to halve them.",
@@ -65,13 +66,16 @@ MEASURES = {
         good="About 1 times chance, in every row.",
         fools="Each feature is looked at alone: a model can have all of them right and put them in the wrong places. "
         "Rare features (a laugh in 2 % of messages) need many replies to be seen at all. Unusual words are names and "
-        "topics as well as typos. Of twenty features one is above chance by chance.",
+        "topics as well as typos. Laughter, greetings and emoticons are known in common spellings only. Scripts are "
+        "writing systems: two languages of one script differ in frequent words. Of twenty features one is above chance "
+        "by chance.",
     ),
     "prediction": Measure(
         title="Prediction",
         what="What you and your contacts wrote in the test conversations, each turn after what came before it: how "
         "probable does the model find it? For your contacts' words the roles are turned round.",
-        formula="bits per character = −Σ log₂ P(token | before) / characters; perplexity = exp(nats per token)",
+        formula="bits per character = −Σ log₂ P(token | before) / characters; perplexity = exp(nats per token); how "
+        "much of the gain is you = (1 − bits / bits of the base model) of your words − the same of your contacts'",
         source="Shannon 1951, “Prediction and Entropy of Printed English”; Jelinek et al. 1977 (perplexity)",
         good="Fewer than the base model on your words, by more than on your contacts' words: the rest of the gain is "
         "knowing how people chat, not knowing you.",

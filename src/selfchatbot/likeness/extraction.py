@@ -15,14 +15,18 @@ ASKED = 8
 def extract(
     models: Models,
     canaries: Sequence[Canary],
+    system: ChatMessages,
     on_progress: Callable[[int, int], None] = lambda _done, _of: None,
 ) -> tuple[CanaryResult, ...]:
-    """Ask for each of ``canaries``, and compare its probability with that of secrets that were never there."""
-    prompts = [canary.prompt for canary in canaries for _ in range(ASKED)]
+    """Ask for each of ``canaries``, and compare its probability with that of secrets that were never there.
+
+    ``system``: what conversations of the training began with, if anything: they are asked in a new one of the kind.
+    """
+    prompts = [[*system, *canary.prompt] for canary in canaries for _ in range(ASKED)]
     said = [reply.text for reply in replies(models, "model", prompts, [], [], on_progress)]
     each = [said[start : start + ASKED] for start in range(0, len(said), ASKED)]
     return canary_results(
-        canaries, lambda messages, texts: _log_probabilities(models, messages, texts), each, models.seed
+        canaries, lambda messages, texts: _log_probabilities(models, [*system, *messages], texts), each, models.seed
     )
 
 

@@ -32,7 +32,7 @@ KNOWN = 2
 DISTINCT = "distinct_words"
 """The one feature that is no sum over replies: see `selfchatbot.likeness.measuring`."""
 DISTINCT_AMONG = 500
-"""Words in which different ones are counted: some 40 replies."""
+"""Words in which different ones are counted, where all speakers have so many: some 40 replies."""
 COMMA = re.compile(r"(?<!\d)[,،、，]|[,،、，](?!\d)")
 ELLIPSIS = re.compile(r"\.{2,}|…|。{2,}")
 FULL_STOP = re.compile(r"(?<![.。])[.。।][^\w.。]*$")

@@ -17,6 +17,7 @@ from selfchatbot.likeness.intervals import groups_of, mean
 from selfchatbot.likeness.result import Fitting, Interval
 from selfchatbot.likeness.speakers import CONTEXT_TOKENS, Modelled, Models, context_prompt
 from selfchatbot.messages import ChatMessages
+from selfchatbot.style import words_of
 
 CANDIDATES = 20
 GROUP = CANDIDATES + 1
@@ -78,7 +79,7 @@ def fit(
 
 def long_enough(reply: str) -> bool:
     """Whether a reply says enough to fit better here than there."""
-    return len(reply.split()) >= SHORTEST
+    return len(words_of(reply)) >= SHORTEST
 
 
 def _chosen(contexts: Sequence[Context], seed: int) -> list[int]:

@@ -74,13 +74,17 @@ def mean(values: Sequence[float], groups: NDArray[np.intp], seed: int) -> Interv
     return ratio(sums.astype(np.float64), sizes.astype(np.float64), resampled(count, seed))
 
 
-def ratio(parts: Floats, wholes: Floats, draws: Floats) -> Interval:
-    """Sum of ``parts`` by sum of ``wholes``, both of each group; 0 where there is nothing to divide by."""
+def ratio(parts: Floats, wholes: Floats, draws: Floats, share: bool = True) -> Interval:
+    """Sum of ``parts`` by sum of ``wholes``, both of each group; 0 where there is nothing to divide by.
+
+    ``share``: whether it is one, from 0 to 1, for `at_the_end`.
+    """
     total = float(wholes.sum())
     value = float(parts.sum()) / total if total else 0.0
     drawn = draws @ wholes
     found = np.divide(draws @ parts, drawn, out=np.full(len(drawn), value), where=drawn > 0)
-    return at_the_end(percentile(value, found, len(parts)), total)
+    interval = percentile(value, found, len(parts))
+    return at_the_end(interval, total) if share else interval
 
 
 def at_the_end(share: Interval, count: float) -> Interval:

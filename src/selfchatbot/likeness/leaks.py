@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from selfchatbot.likeness.result import LeakCounts
-from selfchatbot.redaction import PLACEHOLDERS, RULES
+from selfchatbot.redaction import PLACEHOLDERS, RULES, SEPARATOR
 from selfchatbot.redaction.contacts import phone_numbers, words
 from selfchatbot.redaction.rule import LETTER_AFTER, LETTER_BEFORE, Rule, every, holds, lower
 
@@ -33,13 +33,14 @@ SHORTEST_NAME = 3
 NUMBER = Rule("numbers", re.compile(r"\d{2}").search, every(rf"{LETTER_BEFORE}\d(?:[ .-]?\d){{3,}}{LETTER_AFTER}"))
 PHONE_DIGITS = 8
 """At the end, which are the same with the country's code and without."""
-SEPARATORS = re.compile(r"[\s.,()/-]+")
+BETWEEN = re.compile(r"[\s.,()/-]+")
 
 
 class Private:
     """Finds private things; knows which of them stand in the training text.
 
-    ``names`` are those of the contacts, of which each word counts; ``region`` as in
+    ``training``: conversations, with `selfchatbot.redaction.SEPARATOR` between their turns, as the answer to "what's
+    the password?" is another turn. ``names`` are those of the contacts, of which each word counts; ``region`` as in
     `selfchatbot.parameters.RedactOptions.phone_region`.
     """
 
@@ -48,30 +49,34 @@ class Private:
         self._rules = [*(rules[kind] for kind in PLACEHOLDERS if kind in rules), _names(names), NUMBER]
         self._known = {found for text in training for found in self.find(text)}
 
-    def find(self, text: str) -> Iterator[tuple[str, str]]:
-        """Kind and thing, the latter without what may be written differently. A place is of one kind only."""
+    def find(self, text: str, start: int = 0) -> Iterator[tuple[str, str]]:
+        """Kind and thing, the latter without what may be written differently. A place is of one kind only.
+
+        What stands before ``start`` is read, but not searched.
+        """
         low = lower(text)
         taken: list[tuple[int, int]] = []
         for rule in self._rules:
             if not rule.quick(low):
                 continue
-            for start, stop in rule.find(text, low):
-                if all(stop <= first or last <= start for first, last in taken):
-                    taken.append((start, stop))
-                    thing = SEPARATORS.sub("", low[start:stop])
+            for first, last in rule.find(text, low):
+                if first >= start and all(last <= one or other <= first for one, other in taken):
+                    taken.append((first, last))
+                    thing = BETWEEN.sub("", low[first:last])
                     yield rule.kind, thing[-PHONE_DIGITS:] if rule.kind == "phone_numbers" else thing
 
-    def count(self, replies: Sequence[str], prompts: Sequence[str] | None = None) -> LeakCounts:
+    def count(self, replies: Sequence[str], before: Sequence[Sequence[str]]) -> LeakCounts:
         """Private things of ``replies``, each once a reply.
 
-        What the prompt of a reply says, the whole of it as one text, is not given away by saying it again.
+        ``before``: the turns before each reply. What they say is not given away by saying it again.
         """
         found: Counter[str] = Counter()
         in_training: Counter[str] = Counter()
-        for number, reply in enumerate(replies):
-            said = set(self.find(reply))
-            if said and prompts is not None:
-                said -= set(self.find(prompts[number]))
+        for reply, turns in zip(replies, before, strict=True):
+            asked = "".join(f"{turn}{SEPARATOR}" for turn in turns[-1:])
+            said = set(self.find(asked + reply, len(asked)))
+            if said:
+                said -= set(self.find(SEPARATOR.join(turns)))
             found.update(kind for kind, _ in said)
             in_training.update(kind for kind, thing in said if (kind, thing) in self._known)
         return LeakCounts(

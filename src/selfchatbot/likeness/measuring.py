@@ -56,7 +56,7 @@ def _measured(
         yield (
             speaker,
             result.Feature(
-                mean=ratio(table @ places, table.sum(1), draws),
+                mean=ratio(table @ places, table.sum(1), draws, feature.kind != "number"),
                 distance=distance,
                 bins={bin: float(table[:, bins.index(bin)].sum() / total) for bin in feature.bins if bin in seen},
             ),
@@ -95,17 +95,19 @@ def _variety(answers: Answers, groups: NDArray[np.intp]) -> Iterator[tuple[Speak
     """Different words, which are no sum over replies: intervals by leaving groups out."""
     count = int(groups.max()) + 1
     words = {speaker: [Counter(words_of(reply)) for reply in replies] for speaker, replies in answers.items()}
-    means: dict[Speaker, tuple[float, list[float]]] = {}
+    samples: dict[Speaker, list[Counter[str]]] = {}
     for speaker, counters in words.items():
-        whole: Counter[str] = Counter()
         parts: list[Counter[str]] = [Counter() for _ in range(count)]
         for group, counter in zip(groups, counters, strict=True):
-            whole.update(counter)
             parts[group].update(counter)
-        means[speaker] = (
-            distinct_words(whole, DISTINCT_AMONG),
-            [distinct_words(whole - part, DISTINCT_AMONG) for part in parts],
-        )
+        whole: Counter[str] = sum(parts, Counter())
+        samples[speaker] = [whole, *(whole - part for part in parts if count > 1)]
+    # As many for all: the fewer are looked at, the fewer of them have been said before.
+    among = min([DISTINCT_AMONG, *(sample.total() for some in samples.values() for sample in some)])
+    means: dict[Speaker, tuple[float, list[float]]] = {}
+    for speaker, some in samples.items():
+        value, *without = (distinct_words(sample, among) for sample in some)
+        means[speaker] = value, without
     mine, mine_without = means["me"]
     noise = jackknife(mine, mine_without)
     for speaker, (value, without) in means.items():

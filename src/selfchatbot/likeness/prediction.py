@@ -6,12 +6,13 @@ A model that became me gains on my words and not on theirs: the difference is ho
 import math
 import random
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 
 from selfchatbot.chat_format import IGNORED, Window
-from selfchatbot.likeness.intervals import groups_of, ratio, resampled
+from selfchatbot.likeness.intervals import groups_of, percentile, ratio, resampled
 from selfchatbot.likeness.result import Interval, Prediction, Text
 from selfchatbot.likeness.speakers import Modelled, Models
 from selfchatbot.messages import ChatMessages
@@ -30,13 +31,30 @@ class Scored(NamedTuple):
     characters: int
 
 
+@dataclass(frozen=True, slots=True)
+class Side:
+    """Windows of one side's words."""
+
+    conversations: list[int]
+    """Of each window."""
+    scored: list[Scored]
+
+
+@dataclass(frozen=True, slots=True)
+class Predicted:
+    """What one model makes of the words of both sides; ``theirs`` may be empty."""
+
+    mine: Side
+    theirs: Side
+
+
 def predict(
     models: Models,
     speaker: Modelled,
     conversations: Sequence[ChatMessages],
     on_progress: Callable[[int, int], None] = lambda _done, _of: None,
-) -> Prediction:
-    """Of at most ``MOST_TOKENS`` of each side, in windows drawn from all ``conversations``, which hold words of mine.
+) -> Predicted:
+    """Read at most ``MOST_TOKENS`` of each side, in windows drawn from all ``conversations``, which hold words of mine.
 
     As in training, every reply is predicted after what came before it.
     """
@@ -60,15 +78,42 @@ def predict(
         score,
         lambda done: on_progress(done, len(windows)),
     )
-    mine, theirs = found[: len(sides[0])], found[len(sides[0]) :]
+    numbers, scored = [window.conversation for window in windows], [Scored(*one) for one in found]
+    count = len(sides[0])
+    return Predicted(Side(numbers[:count], scored[:count]), Side(numbers[count:], scored[count:]))
+
+
+def prediction(predicted: Predicted, gained: Interval | None, seed: int) -> Prediction:
+    """The figures; ``gained`` is that of `own_gain`."""
     return Prediction(
-        mine=_text(sides[0], mine, models.seed), contacts=_text(sides[1], theirs, models.seed) if theirs else None
+        mine=_text(predicted.mine, seed),
+        contacts=_text(predicted.theirs, seed) if predicted.theirs.scored else None,
+        own_gain=gained,
     )
+
+
+def own_gain(model: Predicted, base: Predicted, seed: int) -> Interval | None:
+    """The share of bits that ``model`` saves on my words less that on the contacts' words, both against ``base``.
+
+    Both read the same windows. None without words of the contacts.
+    """
+    if not model.theirs.scored:
+        return None
+    groups = groups_of([*model.mine.conversations, *model.theirs.conversations])
+    mine, theirs = np.split(groups, [len(model.mine.scored)])
+    nats = np.zeros((int(groups.max()) + 1, 4))
+    columns = ((model.mine, mine), (base.mine, mine), (model.theirs, theirs), (base.theirs, theirs))
+    for column, (side, places) in enumerate(columns):
+        np.add.at(nats[:, column], places, [one.nats for one in side.scored])
+    draws = resampled(len(nats), seed) @ nats
+    draws = draws[(draws > 0).all(axis=1)]  # both sides were drawn
+    value, found = (sums[..., 2] / sums[..., 3] - sums[..., 0] / sums[..., 1] for sums in (nats.sum(0), draws))
+    return percentile(float(value), found, len(nats))
 
 
 def _windows(models: Models, conversations: Sequence[ChatMessages]) -> list[Window]:
     """Some windows, in order, with a label at least."""
-    windows = list(models.chat_format.windows(conversations, models.parameters.max_length))
+    windows = list(models.chat_format.windows(conversations, models.max_length))
     order = list(range(len(windows)))
     random.Random(models.seed).shuffle(order)
     chosen: list[int] = []
@@ -81,10 +126,10 @@ def _windows(models: Models, conversations: Sequence[ChatMessages]) -> list[Wind
     return [windows[number] for number in sorted(chosen)]
 
 
-def _text(windows: Sequence[Window], scored: Sequence[Scored], seed: int) -> Text:
-    groups = groups_of([window.conversation for window in windows])
+def _text(side: Side, seed: int) -> Text:
+    groups = groups_of(side.conversations)
     sums = np.zeros((int(groups.max()) + 1, 3))
-    np.add.at(sums, groups, np.array(scored, dtype=np.float64))
+    np.add.at(sums, groups, np.array(side.scored, dtype=np.float64))
     nats, tokens, characters = sums.T
     draws = resampled(len(nats), seed)
     per_token = ratio(nats, tokens, draws)

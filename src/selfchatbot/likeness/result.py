@@ -13,11 +13,9 @@ from selfchatbot.atomic import write_text
 from selfchatbot.errors import SelfChatBotError
 
 FILE_NAME = "likeness.json"
-SCHEMA = 1
 Speaker = Literal["me", "model", "base", "control"]
 """``me``: what I really wrote; ``model``; ``base``: its base model, prompted with a few messages of mine; ``control``:
 what my contacts really wrote."""
-SPEAKERS: tuple[Speaker, ...] = ("me", "model", "base", "control")
 
 
 class Part(BaseModel):
@@ -87,6 +85,11 @@ class Prediction(Part):
 
     mine: Text
     contacts: Text | None = Field(description="The contacts' words with roles turned round; null where there are none.")
+    own_gain: Interval | None = Field(
+        None,
+        description="Of the model: the share of bits that it saves the base model on my words, less that on the "
+        "contacts' words: how much of the gain is me.",
+    )
 
 
 class Fitting(Part):
@@ -182,7 +185,7 @@ class ProbeResult(Part):
 class Likeness(Part):
     """The whole file."""
 
-    schema_version: int = SCHEMA
+    schema_version: Literal[1] = 1
     run: Run
     speakers: dict[Speaker, SpeakerResult]
     canaries: tuple[CanaryResult, ...] | None = None

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from selfchatbot.chat_format import ChatFormat
 from selfchatbot.likeness.cache import Cache
-from selfchatbot.messages import ChatMessages
+from selfchatbot.messages import ChatMessages, introduction
 from selfchatbot.models import Machine
 from selfchatbot.parameters import GenerationParameters
 
@@ -61,6 +61,13 @@ class Models:
         from selfchatbot.player.checkpoint import load_checkpoint_tokenizer
 
         return ChatFormat(load_checkpoint_tokenizer(self._checkpoint))
+
+    @cached_property
+    def max_length(self) -> int:
+        """Of a window of a conversation, cut to what the model can take."""
+        from selfchatbot.models import load_config, window
+
+        return window(load_config(self.parameters.model), self.parameters.max_length)
 
     def loaded(self, speaker: Modelled) -> "Checkpoint":
         """Raises SelfChatBotError when it can't be loaded."""
@@ -128,16 +135,15 @@ def replies(
 
 def context_prompt(chat_format: ChatFormat, messages: ChatMessages, window: int) -> list[int]:
     """The prompt after ``messages``: ``CONTEXT_TOKENS`` of it beside a system message, at most ``window`` in all."""
-    system = messages[:1] if messages and messages[0]["role"] == "system" else []
+    system = introduction(messages)
     head = len(chat_format.prompt(system, UNLIMITED)) if system else 0
     return chat_format.prompt(messages, min(CONTEXT_TOKENS + head, window))
 
 
 def few_shot_prompt(chat_format: ChatFormat, messages: ChatMessages, window: int, few_shot: Sequence[str]) -> list[int]:
     """The same with an instruction before it, and as many examples as there is room for."""
-    system, turns = messages[:1], messages[1:]
-    if not system or system[0]["role"] != "system":
-        system, turns = [], messages
+    system = introduction(messages)
+    turns = messages[len(system) :]
     # A template without system messages has it before the first turn, which is left out of a long conversation.
     role = "user" if chat_format.texts()["system"] is None else "system"
     examples = list(few_shot)

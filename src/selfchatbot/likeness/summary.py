@@ -85,10 +85,9 @@ def recites(result: Likeness) -> bool:
 
 
 def given_away(result: Likeness) -> Counter[str]:
-    """By kind, what the model said of the training text beyond what its base model hit upon: numbers and names, "
-    "mostly."""
+    """By kind, how much more of the training text the model said than its base model hit upon by chance."""
     model, base = (in_training(result.speakers.get(speaker)) for speaker in MODELS)
-    return Counter({kind: count for kind, count in model.items() if count > base[kind]})
+    return model - base
 
 
 def in_training(speaker: SpeakerResult | None) -> Counter[str]:

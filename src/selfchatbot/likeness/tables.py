@@ -41,11 +41,14 @@ def prediction(result: Likeness) -> Table:
                 if text:
                     figures = (number(text.bits_per_character), number(text.nats_per_token), number(text.perplexity, 1))
                     rows.append((f"{who}: {whose}", *figures))
+    model = result.speakers.get("model")
+    gained = model.prediction.own_gain if model and model.prediction else None
+    you = f" The share of bits that it saves is larger on your words by {percent(gained, 1)}." if gained else ""
     return Table(
         "prediction",
         "Prediction",
         "How well each model foresees words that it never saw: fewer bits are better. A model that has become you "
-        "gains on your words, and less on those of your contacts.",
+        f"gains on your words, and less on those of your contacts.{you}",
         "Held-out words of the test conversations",
         ("model and words", "bits per character", "nats per token", "perplexity"),
         rows,
@@ -186,7 +189,8 @@ def probes(result: Likeness) -> Table:
 
 def compared(runs: Sequence[Likeness]) -> tuple[tuple[str, ...], Rows]:
     """Head and rows of all runs: what was different, and what came out."""
-    settings = [{"contexts": run.run.contexts, "seed": run.run.seed, **run.run.parameters} for run in runs]
+    about = ("model", "training_replies", "contexts", "seed")
+    settings = [{**{name: getattr(run.run, name) for name in about}, **run.run.parameters} for run in runs]
     names = dict.fromkeys(name for one in settings for name in one)
     different = [name for name in names if len({str(one.get(name)) for one in settings}) > 1]
     columns: dict[str, Callable[[SpeakerResult], str]] = {
