@@ -358,6 +358,7 @@ def test_on_the_command_line(run: Run, environment: Path, finished: tuple[Path, 
     assert kept.canaries is not None
     assert [(found.insertions, found.secrets) for found in kept.canaries] == [(0, 4), (1, 4), (4, 4), (16, 4)]
     # Learned by a tiny model in one epoch: hardly; but what was never there is no more exposed than chance.
+    assert "secrets inserted 16 times: exposure " in done.stdout
     assert kept.canaries[0].exposure.value < 8 and kept.canaries[0].extracted.value == 0
     assert not (environment / "results" / NAME / "likeness" / "canaries").exists()
     assert load(environment / "results" / NAME / "likeness.json").run.checkpoint == "best"

@@ -1,6 +1,7 @@
 """Names lead to models: folders, .gguf files, the embedded model, hub ids."""
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -37,7 +38,7 @@ def test_a_hub_id_stays_one() -> None:
     assert models.resolve("HuggingFaceTB/SmolLM2-135M-Instruct") == "HuggingFaceTB/SmolLM2-135M-Instruct"
 
 
-@pytest.mark.parametrize("name", ["./no-such-model", "/no/such/model", "a/b/c", "model.gguf", "~/model"])
+@pytest.mark.parametrize("name", ["./no-such-model", "/no/such/model", "a/b/c", "model.gguf", "~/model", "~nosuch/x"])
 def test_a_path_that_is_not_there_is_said(name: str) -> None:
     with pytest.raises(UsageError, match="no such folder or file"):
         models.load_tokenizer(name)
@@ -70,7 +71,25 @@ def test_a_file_that_is_no_gguf_is_said(tmp_path: Path, cache: Path) -> None:
     broken.write_bytes(b"GGUF and then nonsense" * 100)
     with pytest.raises(SelfChatBotError, match="can't be read as a GGUF model"):
         models.resolve(str(broken))
-    assert not list(cache.iterdir())
+    assert not [path for path in cache.iterdir() if path.is_dir()]
+
+
+def test_two_processes_convert_a_model_once(tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two threads: a lock of files keeps these apart as well."""
+    gguf = tmp_path / "model.gguf"
+    gguf.write_bytes(b"GGUF")
+    conversions = []
+
+    def convert(_: Path, folder: Path) -> None:
+        conversions.append(folder)
+        time.sleep(0.3)
+        (folder / "config.json").write_text("{}", encoding="utf-8")
+
+    monkeypatch.setattr(models, "_convert", convert)
+    with ThreadPoolExecutor(2) as threads:
+        (folder,) = set(threads.map(models.converted, [gguf, gguf]))
+    assert (folder / "config.json").exists()
+    assert len(conversions) == 1
 
 
 @pytest.mark.slow

@@ -1,9 +1,11 @@
 """What one sees of a run: samples while it goes on, report.md after it, and what trackers get."""
 
 import json
+import logging
 import os
 import re
 import signal
+import sys
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -17,6 +19,7 @@ from selfchatbot.errors import UsageError
 from selfchatbot.models import load_model, load_tokenizer
 from selfchatbot.parameters import TrainingParameters, read_parameters
 from selfchatbot.trainer import Progress, Result, Trainer
+from selfchatbot.trainer.report import log_file
 from selfchatbot.trainer.samples import Sample, Samples
 from selfchatbot.trainer.stopping import Stopped
 
@@ -149,6 +152,13 @@ def test_the_script_shows_samples(environment: Path, run: Run, tiny_model: Path)
 
 
 # --- trackers ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="/dev/full is Linux'")
+def test_a_log_that_a_full_disk_does_not_take_is_no_trouble(capsys: pytest.CaptureFixture[str]) -> None:
+    with log_file(Path("/dev/full"), append=True):
+        logging.getLogger("selfchatbot").info("nobody reads this")
+    assert capsys.readouterr().err == ""
 
 
 def test_a_tracker_that_is_not_there_is_one_line(environment: Path, run: Run, tiny_model: Path, tmp_path: Path) -> None:

@@ -1,14 +1,17 @@
 """No run is lost: whatever ends it, the same command goes on, and the result is that of an undisturbed run."""
 
 import json
+import multiprocessing
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -20,6 +23,9 @@ from selfchatbot.errors import SelfChatBotError, UsageError
 from selfchatbot.models import Machine
 from selfchatbot.parameters import TrainingParameters, read_parameters
 from selfchatbot.trainer import Progress, Trainer
+from selfchatbot.trainer.checkpoints import save_checkpoint
+from selfchatbot.trainer.data import Batch, micro_batches
+from selfchatbot.trainer.loop import Loop
 from selfchatbot.trainer.stopping import Stopped
 
 CPU = Machine("cpu", torch.float32)
@@ -70,7 +76,7 @@ def fill(progress):
 parameters = read_parameters(data / "parameters.json", TrainingParameters)
 sys.exit(run(Trainer(parameters, data, output, fill, machine=Machine("cpu", torch.float32)).train))
 """
-KILLS = int(os.environ.get("SELFCHATBOT_TEST_KILLS", "4"))
+KILLS = 20
 
 
 def train(data: Path, output: Path, stop_at: int | None = None, restart: bool = False, **changes: object) -> None:
@@ -121,22 +127,33 @@ def test_ctrl_c_saves_and_the_rest_is_as_if_it_had_not_been(method: str, tiny_mo
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
 def test_killed_at_random_moments(tiny_model: Path, tmp_path: Path) -> None:
-    options = {"epochs": max(5, 2 * KILLS), "checkpoint_minutes": 1e-6, "early_stopping_patience": 10_000}
+    options = {"epochs": 12, "samples": 0, "checkpoint_minutes": 1e-6, "early_stopping_patience": 10_000}
     data = write_training_data(tmp_path / "data", tiny_model, **options)
     output = tmp_path / "killed"
-    command = [sys.executable, "-c", SCRIPT, str(data), str(output)]
-    subprocess.run([*command[:-1], str(tmp_path / "undisturbed")], check=True, capture_output=True)
+    # Processes that need not import everything anew.
+    processes = multiprocessing.get_context("forkserver")
+    processes.set_forkserver_preload([__name__, "datasets", "peft", "transformers.trainer"])
+
+    def begun(output: Path) -> multiprocessing.process.BaseProcess:
+        process = processes.Process(target=train, args=(data, output))
+        process.start()
+        return process
+
+    undisturbed = begun(tmp_path / "undisturbed")
     chance = random.Random(0)
     for _ in range(KILLS):
-        process = subprocess.Popen(command, stderr=subprocess.PIPE)
+        process = begun(output)
         before = _newest(output)
-        while process.poll() is None and _newest(output) in (before, None):
+        while process.is_alive() and _newest(output) in (before, None):
             time.sleep(0.01)
-        time.sleep(chance.uniform(0, 0.4))
+        time.sleep(chance.uniform(0, 0.2))
         process.kill()
-        process.communicate()
-        assert process.returncode == -signal.SIGKILL
-    subprocess.run(command, check=True, capture_output=True)
+        process.join()
+        assert process.exitcode == -signal.SIGKILL
+    last = begun(output)
+    for process in (undisturbed, last):
+        process.join()
+        assert process.exitcode == 0
     same(tmp_path / "undisturbed", output)
     assert not list(output.glob(".*.partial-*"))
 
@@ -240,11 +257,82 @@ def test_changed_parameters_or_data_are_said_and_restart_is_the_way_out(tiny_mod
 
 
 def test_parameters_that_may_change_do(tiny_model: Path, tmp_path: Path) -> None:
-    data = write_training_data(tmp_path / "data", tiny_model, epochs=2)
+    data = write_training_data(tmp_path / "data", tiny_model, epochs=1, samples=0)
     with pytest.raises(Stopped):
         train(data, tmp_path / "out", 5)
-    train(data, tmp_path / "out", early_stopping_patience=9)
-    assert (tmp_path / "out" / "final").is_dir()
+    train(data, tmp_path / "out", early_stopping_patience=9, evaluations_per_epoch=4)
+    assert [record["step"] for record in records(tmp_path / "out") if "validation_loss" in record] == [0, 10, 15, 20]
+    log = (tmp_path / "out" / "log.txt").read_text(encoding="utf-8")
+    assert "changed since the checkpoint: early_stopping_patience, evaluations_per_epoch\n" in log
+
+
+ENDS_EARLY = {"epochs": 1, "learning_rate": 1e-30, "evaluations_per_epoch": 10, "early_stopping_patience": 1}
+"""Nothing is learned: the second validation, after step 4, is no better than the first one."""
+
+
+@pytest.mark.parametrize("parameters", [{"epochs": 0.3}, ENDS_EARLY], ids=["all steps", "stopped early"])
+def test_a_run_that_ends_is_not_saved_as_an_unfinished_one(
+    parameters: dict[str, object], tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = write_training_data(tmp_path / "data", tiny_model, checkpoint_minutes=1e-6, samples=0, **parameters)
+    train(data, tmp_path / "undisturbed")
+    last = records(tmp_path / "undisturbed")[-1]["step"]
+    assert last == (4 if parameters is ENDS_EARLY else 6)
+
+    train(data, tmp_path / "asked", stop_at=last)
+    same(tmp_path / "undisturbed", tmp_path / "asked")
+    assert not (tmp_path / "asked" / "checkpoints").exists()
+
+    def interrupted(folder: Path, *arguments: Any) -> None:
+        if folder.name == "final":
+            raise KeyboardInterrupt
+        save_checkpoint(folder, *arguments)
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr("selfchatbot.trainer.save_checkpoint", interrupted)
+        train(data, tmp_path / "killed")
+    train(data, tmp_path / "killed")
+    same(tmp_path / "undisturbed", tmp_path / "killed")
+
+
+def test_what_a_run_knows_when_it_goes_on(tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    plan = Trainer._plan
+
+    def log_seldom(self: Trainer, loop: Loop, prepared: object) -> None:
+        plan(self, loop, prepared)
+        loop.args.logging_steps = 4
+
+    monkeypatch.setattr(Trainer, "_plan", log_seldom)
+    data = write_training_data(tmp_path / "data", tiny_model, epochs=0.8, evaluations_per_epoch=4, samples=0)
+    train(data, tmp_path / "undisturbed")
+    output = tmp_path / "stopped"
+    with pytest.raises(Stopped):
+        train(data, output, 9)
+    leftover = output / "checkpoints" / ".step-8.partial-1"
+    leftover.mkdir()
+    state = output / "checkpoints" / "step-9" / "state.json"
+    state.write_text(re.sub(r'"micro_tokens": \d+', '"micro_tokens": 1000000', state.read_text("utf-8")), "utf-8")
+    # What a power cut may leave.
+    metrics = output / "metrics.jsonl"
+    metrics.write_bytes(metrics.read_bytes() + b'{"step": 9, "lo\0\0\xff\n')
+    seen, pieces = [], []
+
+    def progressed(progress: Progress) -> None:
+        seen.append((progress, leftover.exists()))
+
+    def noted(batch: Batch, tokens: int, processes: int) -> Iterator[Batch]:
+        pieces.append(tokens)
+        return micro_batches(batch, tokens, processes)
+
+    monkeypatch.setattr("selfchatbot.trainer.loop.micro_batches", noted)
+    parameters = read_parameters(data / "parameters.json", TrainingParameters)
+    Trainer(parameters, data, output, progressed, machine=CPU).train()
+    same(tmp_path / "undisturbed", output)
+    first, leftover_was_there = seen[0]
+    known = [record["validation_loss"] for record in records(output) if record["step"] == 8 and len(record) == 3]
+    assert first.step == 12 and [first.validation_loss] == known
+    assert not leftover_was_there
+    assert max(pieces) < 1000000
 
 
 def test_two_trainings_at_once_are_refused(tiny_model: Path, tmp_path: Path) -> None:

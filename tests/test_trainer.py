@@ -204,17 +204,36 @@ def test_a_step_in_pieces_has_the_same_gradient(tiny_model: Path, tmp_path: Path
     assert "out of memory" in (tmp_path / "pieces" / "log.txt").read_text(encoding="utf-8")
 
 
-def test_a_loss_that_is_no_number_stops_the_run(tiny_model: Path, tmp_path: Path) -> None:
-    data = write_training_data(tmp_path / "data", tiny_model, epochs=50, learning_rate=1.0, type_fine_tune="fine_tune")
-    parameters = read_parameters(data / "parameters.json", TrainingParameters)
+def test_a_model_that_gives_no_numbers_is_said(tiny_model: Path, tmp_path: Path) -> None:
     broken = load_model(str(tiny_model), torch.float32)
     with torch.no_grad():
         broken.get_input_embeddings().weight.fill_(math.nan)
     broken.save_pretrained(tmp_path / "broken")
     load_tokenizer(str(tiny_model)).save_pretrained(tmp_path / "broken")
-    parameters = parameters.model_copy(update={"model": str(tmp_path / "broken")})
-    with pytest.raises(SelfChatBotError, match="step 1: lower learning_rate"):
-        Trainer(parameters, data, tmp_path / "out", machine=CPU).train()
+    data = write_training_data(tmp_path / "data", tmp_path / "broken")
+    with pytest.raises(SelfChatBotError, match=r"gives no numbers.*use another model"):
+        train(data, tmp_path / "out")
+
+
+@pytest.mark.parametrize(
+    ("rate", "epochs", "evaluations", "said"),
+    [
+        (1e38, 1, 1, "the loss is (nan|inf) at step 2"),
+        (1e38, 1, 1000, "the validation loss is (nan|inf) at step 1,"),
+        (1e38, 0.01, 1, "the validation loss is (nan|inf) at step 1,"),
+        (1.0, 1, 10, r"the validation loss is \d+\.\d+ at step 2,"),
+    ],
+    ids=["training", "validation", "last step", "far above the base model"],
+)
+def test_a_run_that_diverges_is_stopped(
+    rate: float, epochs: float, evaluations: int, said: str, tiny_model: Path, tmp_path: Path
+) -> None:
+    data = write_training_data(tmp_path / "data", tiny_model, type_fine_tune="fine_tune")
+    with pytest.raises(SelfChatBotError, match=f"{said}.*lower learning_rate.*with --restart"):
+        train(data, tmp_path / "out", learning_rate=rate, epochs=epochs, evaluations_per_epoch=evaluations)
+    assert not (tmp_path / "out" / "best").exists()
+    assert not (tmp_path / "out" / "final").exists()
+    assert (tmp_path / "out" / "report.md").exists()
 
 
 def test_max_length_is_cut_to_the_model(tiny_base_model: Path, tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ def atomic_file(path: Path) -> Iterator[Path]:
     partial = path.with_name(f".{path.name}.partial-{os.getpid()}")
     try:
         yield partial
-        _fsync(partial)
+        fsync(partial)
         partial.replace(path)
     except BaseException:
         partial.unlink(missing_ok=True)
@@ -31,7 +31,7 @@ def atomic_files(*paths: Path) -> Iterator[list[Path]]:
     try:
         yield partials
         for partial in partials:
-            _fsync(partial)
+            fsync(partial)
         for partial, path in zip(partials, paths, strict=True):
             partial.replace(path)
     except BaseException:
@@ -54,7 +54,7 @@ def atomic_directory(path: Path) -> Iterator[Path]:
         yield partial
         for file in partial.rglob("*"):
             if file.is_file():
-                _fsync(file)
+                fsync(file)
         restore_directory(path)
         if path.exists():
             path.rename(old)
@@ -91,7 +91,8 @@ def write_text(path: Path, text: str) -> None:
         partial.write_text(text, encoding="utf-8", newline="\n")
 
 
-def _fsync(path: Path) -> None:
+def fsync(path: Path) -> None:
+    """Wait until a file is on disk, as far as its file system says."""
     with path.open("rb+") as file:
         try:
             os.fsync(file.fileno())

@@ -1,11 +1,12 @@
 """metrics.jsonl: what a training measured, a record a line."""
 
 import json
+import math
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from selfchatbot.atomic import write_text
+from selfchatbot.atomic import fsync, write_text
 
 FILE_NAME = "metrics.jsonl"
 
@@ -23,12 +24,25 @@ class Metrics:
         with self.path.open("a", encoding="utf-8", newline="\n") as file:
             file.write(json.dumps(record) + "\n")
 
+    def sync(self) -> None:
+        """Wait until all records are on disk."""
+        fsync(self.path)
+
+    def last_validation_loss(self) -> float:
+        """In nats per trained token; nan before the first validation."""
+        losses = [record["validation_loss"] for record in self.read() if "validation_loss" in record]
+        return losses[-1] if losses else math.nan
+
     def read(self) -> list[dict[str, Any]]:
-        """All records; a last line that a killed run left unfinished is none."""
+        """All records; a line that a killed run or a power cut left damaged is none."""
         if not self.path.exists():
             return []
-        *lines, _ = self.path.read_text(encoding="utf-8").split("\n")
-        return [json.loads(line) for line in lines]
+        *lines, _ = self.path.read_text(encoding="utf-8", errors="replace").split("\n")
+        records = []
+        for line in lines:
+            with suppress(ValueError):
+                records.append(json.loads(line))
+        return records
 
 
 def validations(path: Path) -> list[dict[str, Any]]:

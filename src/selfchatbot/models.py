@@ -72,7 +72,9 @@ def resolve(name: str) -> str:
     A folder or file of that name comes first, then the embedded model; a .gguf file is converted once into the user's
     cache. Raises UsageError for a path that is not there.
     """
-    path = Path(name).expanduser()
+    path = Path(name)
+    with suppress(RuntimeError):  # there is no such user
+        path = path.expanduser()
     if path.is_dir():
         return str(path)
     if path.is_file():
@@ -149,15 +151,18 @@ def converted(gguf: Path) -> Path:
     transformers takes many seconds to read a GGUF file and refuses to save such a model, so it is done once. The folder
     appears whole or not at all. Raises SelfChatBotError when the file is no model that transformers can read.
     """
+    from filelock import FileLock
     from platformdirs import user_cache_path
 
     cache = user_cache_path("selfchatbot", appauthor=False) / "models"
     folder = cache / f"{gguf.stem}-{_fingerprint(gguf)}"
     if not (folder / "config.json").exists():
         cache.mkdir(parents=True, exist_ok=True)
-        remove_leftovers(cache)
-        with atomic_directory(folder) as partial:
-            _convert(gguf, partial)
+        with FileLock(cache / ".converting.lock"):
+            if not (folder / "config.json").exists():  # nor has another process made it meanwhile
+                remove_leftovers(cache)
+                with atomic_directory(folder) as partial:
+                    _convert(gguf, partial)
     return folder
 
 

@@ -17,6 +17,7 @@ from selfchatbot.likeness.page import FILE_NAME
 from selfchatbot.likeness.probing import Line, read_probes
 from selfchatbot.likeness.result import Likeness
 from selfchatbot.likeness.summary import print_summary
+from selfchatbot.likeness.tables import canaries as canaries_table
 from selfchatbot.parameters import GenerationParameters
 
 
@@ -43,6 +44,8 @@ def evaluate_dataset(
         raise KeyboardInterrupt("stopped; the same command goes on from here") from None
     screen = Console(highlight=False, markup=False)
     print_summary(result, screen)
+    for inserted, exposure, extracted, _ in canaries_table(result).rows:
+        screen.print(f"secrets inserted {inserted}: exposure {exposure} bits, {extracted} extracted", soft_wrap=True)
     _print_probes(result, lines, screen)
     for sentence in advice(result):
         screen.print(f"- {sentence}", soft_wrap=True)

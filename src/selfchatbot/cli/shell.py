@@ -83,7 +83,7 @@ def run(stage: Callable[[], None]) -> int:
             return _fail(f"the disk is full{_at(error)}: free some space and run the same command again", 1)
         return _fail(f"{error.strerror or error}{_at(error)}", 1)
     except MemoryError:
-        return _fail("out of memory: close other programs, or lower max_length or batch_size in parameters.json", 1)
+        return _fail("out of memory: close other programs, or lower max_length in parameters.json", 1)
     except Exception as error:
         where = traceback.extract_tb(error.__traceback__)[-1]
         place = f"{os.path.basename(where.filename)}:{where.lineno}"  # noqa: PTH119

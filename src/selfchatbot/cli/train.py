@@ -91,7 +91,8 @@ def _dry_run(parameters: TrainingParameters, dataset: Dataset, console: Console)
         from selfchatbot.trainer.dry_run import dry_run
 
         plan = dry_run(parameters, dataset.preprocessed, dataset.results)
-    print(plan)
+    if rank() == 0:
+        print(plan)
 
 
 def _check_input(dataset: Dataset) -> None:

@@ -27,9 +27,9 @@ from selfchatbot.models import Machine, fast_machine, quiet
 from selfchatbot.parameters import GenerationParameters, TrainingParameters, hand_over
 from selfchatbot.trainer.arguments import training_arguments
 from selfchatbot.trainer.checkpoints import save_checkpoint
-from selfchatbot.trainer.loop import Loop, out_of_memory
+from selfchatbot.trainer.loop import Loop, memory_said
 from selfchatbot.trainer.method import trainable_model
-from selfchatbot.trainer.preparation import LESS_MEMORY, Preparation, conversations_file, prepare, summary
+from selfchatbot.trainer.preparation import SMALLER, Preparation, conversations_file, prepare, summary
 from selfchatbot.trainer.report import LOG_NAME, Report, log_file
 from selfchatbot.trainer.resume import FOLDER_NAME, Checkpoints, read_state
 from selfchatbot.trainer.samples import Sample, Samples
@@ -44,6 +44,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 BEST, FINAL = "best", "final"
+DIVERGED = 2.0
+"""A validation loss of so many times the base model's is no learning any more."""
 
 
 @dataclass(slots=True)
@@ -96,9 +98,9 @@ class Trainer:
 
         Ctrl-C and SIGTERM finish and save the step, then raise Stopped, a KeyboardInterrupt that says how to go on.
 
-        Raises SelfChatBotError for data that is not there or holds nothing to train, a model that can't be reached,
-        memory that does not suffice, and another training of the same dataset at the same time; UsageError for an
-        unfinished run that had other parameters or data.
+        Raises SelfChatBotError for data that is not there or holds nothing to train, a model that can't be reached or
+        gives no numbers, a loss that grows instead of falling, memory that does not suffice, and another training of
+        the same dataset at the same time; UsageError for an unfinished run that had other parameters or data.
         """
         quiet()
         check_trackers(self.parameters.report_to)
@@ -106,7 +108,8 @@ class Trainer:
         with ranks.together(machine.device == "cpu"), ExitStack() as stack:
             if ranks.rank() == 0:
                 stack.enter_context(self._lock())
-                remove_leftovers(self.output)
+                for folder in (self.output, self.output / FOLDER_NAME):
+                    remove_leftovers(folder)
                 for name in (BEST, FINAL):
                     restore_directory(self.output / name)
             files = [conversations_file(self.data, name) for name in ("train", "validation")]
@@ -119,14 +122,11 @@ class Trainer:
             if ranks.rank():
                 self.output = scratch  # what every process writes is kept of the first one only
             stack.enter_context(log_file(self.output / LOG_NAME, append=resumed is not None))
-            try:
+            with memory_said(
+                "close other programs, and the same command goes on from what was saved last; or "
+                f"{SMALLER}, and begin anew with --restart"
+            ):
                 return self._prepare_and_run(machine, checkpoints, resumed, scratch)
-            except (RuntimeError, MemoryError) as error:
-                if not out_of_memory(error):
-                    raise
-                raise SelfChatBotError(
-                    f"out of memory: {LESS_MEMORY}; the same command goes on from what was saved last"
-                ) from error
 
     def _lock(self) -> AbstractContextManager[Any]:
         self.output.mkdir(parents=True, exist_ok=True)
@@ -155,6 +155,8 @@ class Trainer:
             self.result = Result(**own["result"])
             told = own["report"]
             logger.info("going on with the unfinished run after step %d", told["step"])
+            if changed := checkpoints.changed(resumed):
+                logger.info("changed since the checkpoint: %s", ", ".join(changed))
         self._report = Report(
             self.output,
             Samples(conversations_file(self.data, "validation"), parameters.samples, prepared.chat_format, max_length),
@@ -173,6 +175,7 @@ class Trainer:
             self._progressed,
             lambda step, epoch, loss: self._validated(step, epoch, loss, loop, tokenizer),
             parameters.checkpoint_minutes * 60,
+            self._report.metrics.last_validation_loss(),
         )
         loop = Loop(
             model=model,
@@ -185,7 +188,7 @@ class Trainer:
             validation_batches=prepared.validation_batches,
             micro_tokens=prepared.choice.micro_tokens,
             checkpoints=checkpoints,
-            own_state=lambda: {"result": asdict(self.result), "report": self._report.state(loop.state.global_step)},
+            own_state=lambda: self._state(loop.state.global_step),
             warmup=parameters.warmup_ratio,
             cooldown=parameters.cooldown_ratio,
             callbacks=[watcher],
@@ -210,22 +213,28 @@ class Trainer:
         try:
             with on_signals(ask):
                 loop.train(resume_from_checkpoint=None if resumed is None else str(resumed))
-                unfinished = watcher.stops and loop.state.global_step < loop.state.max_steps
+                ended = self.result.stopped_early or loop.state.global_step >= loop.state.max_steps
+                unfinished = watcher.stops and not ended
                 if unfinished:
                     loop.save_checkpoint()
             if unfinished:
                 number = asked[0] if asked else signal.SIGTERM
-                raise Stopped(self._interrupted(loop.state.global_step, saved=True), number)
+                raise Stopped(self._interrupted(loop, "from there"), number)
             if self.result.steps != loop.state.global_step:
                 loop.evaluate()
         except Stopped:
             raise
         except KeyboardInterrupt:
-            raise Stopped(self._interrupted(loop.state.global_step, saved=False), signal.SIGINT) from None
+            raise Stopped(self._interrupted(loop, "where it was saved last"), signal.SIGINT) from None
         finally:
             if ranks.rank() == 0:
                 with suppress(OSError):  # of a full disk; the error that it brought elsewhere says more
                     self._report.write()
+
+    def _state(self, step: int) -> dict[str, Any]:
+        """What a checkpoint keeps of ours; the losses up to there are on disk before it is."""
+        self._report.metrics.sync()
+        return {"result": asdict(self.result), "report": self._report.state(step)}
 
     def _progressed(self, progress: Progress) -> None:
         self._report.metrics.add(
@@ -239,15 +248,29 @@ class Trainer:
     def _validated(
         self, step: int, epoch: float, loss: float, loop: Loop, tokenizer: "PreTrainedTokenizerBase"
     ) -> bool:
-        """Keep the best checkpoint; whether to go on."""
+        """Keep the best checkpoint; whether to go on.
+
+        Raises SelfChatBotError for a loss that is no number or far above the base model's.
+        """
         self._report.metrics.add(step=step, epoch=round(epoch, 3), validation_loss=loss)
         result = self.result
         result.steps = step
         if step == 0:
             result.base_loss = loss
             logger.info("validation loss of the base model: %.3f nats per trained token", loss)
-            self._show_samples(step, loop, loss)
+            if not math.isfinite(loss):
+                raise SelfChatBotError(
+                    f'model "{self.parameters.model}" gives no numbers: its validation loss is {loss} before any '
+                    "training; use another model"
+                )
+            self._show_samples(step, loop)
             return True
+        if not loss <= DIVERGED * result.base_loss:  # nan is not either
+            raise SelfChatBotError(
+                f"the validation loss is {loss:.3f} at step {step}, that of the base model {result.base_loss:.3f}: "
+                "lower learning_rate in the training parameters.json and run the same command with --restart; best/ "
+                "stays as it is"
+            )
         better = loss < result.best_loss
         logger.info("step %d, epoch %.2f: validation loss %.3f%s", step, epoch, loss, " (best)" if better else "")
         if better:
@@ -256,13 +279,13 @@ class Trainer:
             self._save(BEST, loop, tokenizer)
         else:
             result.without_better += 1
-        self._show_samples(step, loop, loss)
+        self._show_samples(step, loop)
         result.stopped_early = result.without_better >= self.parameters.early_stopping_patience
         return not result.stopped_early
 
-    def _show_samples(self, step: int, loop: Loop, loss: float) -> None:
-        # No process alone can run a model that is spread over all; weights that are no numbers say nothing.
-        if ranks.rank() == 0 and not ranks.sharded() and math.isfinite(loss):
+    def _show_samples(self, step: int, loop: Loop) -> None:
+        # No process alone can run a model that is spread over all.
+        if ranks.rank() == 0 and not ranks.sharded():
             self._on_samples(step, self._report.samples.answer(loop.accelerator.unwrap_model(loop.model), step))
 
     def _save(self, name: str, loop: Loop, tokenizer: "PreTrainedTokenizerBase") -> None:
@@ -274,20 +297,21 @@ class Trainer:
     def _plan(self, loop: Loop, prepared: Preparation) -> None:
         """Fill in what depends on the number of steps: how often to validate, how often to log."""
         arguments = loop.args
-        steps_per_epoch, steps = prepared.steps_per_epoch, prepared.steps
-        arguments.eval_steps = max(1, math.ceil(min(steps_per_epoch, steps) / self.parameters.evaluations_per_epoch))
-        arguments.logging_steps = max(1, steps // 500)
-        logger.info("%d steps: %d an epoch", steps, steps_per_epoch)
+        arguments.eval_steps = prepared.steps_between_validations
+        arguments.logging_steps = max(1, prepared.steps // 500)
+        logger.info("%d steps: %d an epoch", prepared.steps, prepared.steps_per_epoch)
 
-    def _interrupted(self, step: int, saved: bool) -> str:
+    def _interrupted(self, loop: Loop, where: str) -> str:
         if self.result.best_step:
             there = f"best/ is the model after step {self.result.best_step}"
         elif (self.output / BEST).exists():
             there = "best/ is still that of an earlier run"
         else:
             there = "there is no best/ yet"
-        goes_on = "from there" if saved else "where it was saved last"
-        return f"stopped after step {step}; {there}. The same command goes on {goes_on}, --restart begins anew."
+        again = f"goes on {where}, --restart begins anew"
+        if loop.is_deepspeed_enabled:
+            again = "begins anew: with DeepSpeed nothing is saved before the end"
+        return f"stopped after step {loop.state.global_step}; {there}. The same command {again}."
 
 
 __all__ = ["Progress", "Result", "Trainer"]

@@ -16,9 +16,11 @@ from selfchatbot.models import Machine, fast_machine, quiet
 from selfchatbot.parameters import TrainingParameters
 from selfchatbot.trainer.data import Batch, collate, counts, micro_batches, real_lengths
 from selfchatbot.trainer.estimate import GIB, Choice
+from selfchatbot.trainer.loop import memory_said
 from selfchatbot.trainer.loss import LabelledLoss
 from selfchatbot.trainer.method import trainable_model
-from selfchatbot.trainer.preparation import Preparation, prepare
+from selfchatbot.trainer.preparation import LESS_MEMORY, Preparation, prepare
+from selfchatbot.trainer.trackers import check_trackers
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -46,14 +48,14 @@ class Plan:
     disk_free: int
 
     def __str__(self) -> str:
-        hours, minutes = divmod(round(self.seconds / 60), 60)
+        hours, minutes = divmod(math.ceil(self.seconds / 60), 60)
         pieces = f"pieces of {self.choice.micro_tokens} tokens"
         if self.choice.gradient_checkpointing:
             pieces += ", gradient_checkpointing"
         return (
             f"steps    {self.steps}, {self.tokens} tokens, {self.fullness:.1%} of what is computed\n"
             f"memory   {self.choice} ({pieces})\n"
-            f"time     about {hours}:{math.ceil(minutes):02d} h, from steps measured just now\n"
+            f"time     about {hours}:{minutes:02d} h, from steps measured just now\n"
             f"disk     up to {self.disk / GIB:.2f} of {self.disk_free / GIB:.0f} GiB"
         )
 
@@ -64,14 +66,23 @@ def dry_run(parameters: TrainingParameters, data: Path, output: Path, machine: M
     Raises what `Trainer.train` raises before the first step.
     """
     quiet()
-    machine = machine or fast_machine()
+    check_trackers(parameters.report_to)
+    with memory_said(LESS_MEMORY):
+        return _plan(parameters, data, output, machine or fast_machine())
+
+
+def fullness(lengths: list[int], batches: list[list[int]]) -> float:
+    """Share of real tokens in padded batches of windows of these lengths."""
+    return sum(lengths) / sum(max(lengths[index] for index in batch) * len(batch) for batch in batches)
+
+
+def _plan(parameters: TrainingParameters, data: Path, output: Path, machine: Machine) -> Plan:
     prepared = prepare(parameters, data, machine, keep=False)
     batches = list(prepared.train_batches)
     tokens = round(sum(counts(prepared.train)[0]) * parameters.epochs)
     model = trainable_model(prepared.parameters, machine)
     training, validating = _seconds_per_token(model, machine, _pieces(prepared, batches, machine))
-    validations = 1 + math.ceil(parameters.evaluations_per_epoch * parameters.epochs)
-    validation_tokens = validations * sum(counts(prepared.validation)[0])
+    validation_tokens = prepared.validations * sum(counts(prepared.validation)[0])
     trained = sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
     there = next(folder for folder in (output, *output.parents) if folder.exists())
     return Plan(
@@ -84,11 +95,6 @@ def dry_run(parameters: TrainingParameters, data: Path, output: Path, machine: M
         disk=4 * trained * (3 + 3 * 3),
         disk_free=shutil.disk_usage(there).free,
     )
-
-
-def fullness(lengths: list[int], batches: list[list[int]]) -> float:
-    """Share of real tokens in padded batches of windows of these lengths."""
-    return sum(lengths) / sum(max(lengths[index] for index in batch) * len(batch) for batch in batches)
 
 
 def _pieces(prepared: Preparation, batches: list[list[int]], machine: Machine) -> Iterator[Batch]:

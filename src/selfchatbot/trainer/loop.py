@@ -22,6 +22,7 @@ from selfchatbot.trainer import resume
 from selfchatbot.trainer.data import Batch, TokenBatches, collate, micro_batches, nothing, real_lengths, share
 from selfchatbot.trainer.loss import LabelledLoss
 from selfchatbot.trainer.method import checkpoint_gradients
+from selfchatbot.trainer.preparation import SMALLER
 from selfchatbot.trainer.resume import Checkpoints
 from selfchatbot.trainer.schedule import schedule
 
@@ -72,6 +73,8 @@ class Loop(transformers.Trainer):  # type: ignore[misc]
         self.micro_tokens = micro_tokens
         self.tokens_seen = 0
         self.seconds_training = 0.0
+        self._unlogged, self._steps_unlogged = 0.0, 0
+        """The losses of the steps since the last logged one, added up, and how many these are."""
         self.seconds_validating = 0.0
         """Of the last validation, and of what was kept and shown then."""
         self._train_batches = train_batches
@@ -112,11 +115,20 @@ class Loop(transformers.Trainer):  # type: ignore[misc]
         if not torch.isfinite(total):
             raise SelfChatBotError(
                 f"the loss is {total.item()} at step {self.state.global_step + 1}: lower learning_rate in the training "
-                "parameters.json and run the same command again; best/ stays as it is"
+                "parameters.json and run the same command with --restart; best/ stays as it is"
             )
+        self._unlogged += total.item()
+        self._steps_unlogged += 1
         self.tokens_seen += sum(real_lengths(batch))
         self.seconds_training += time.perf_counter() - started
         return total
+
+    def log(self, logs: dict[str, float], *arguments: Any) -> None:
+        """The loss is our mean: that of transformers forgets the steps before a checkpoint."""
+        if "loss" in logs:
+            logs["loss"] = ranks.total(self._unlogged) / ranks.count() / self._steps_unlogged
+            self._unlogged, self._steps_unlogged = 0.0, 0
+        super().log(logs, *arguments)
 
     def _gradients(self, model: torch.nn.Module, batch: Batch, labels: torch.Tensor) -> torch.Tensor:
         """Add up the gradients of all pieces, and their losses.
@@ -187,6 +199,7 @@ class Loop(transformers.Trainer):  # type: ignore[misc]
                 "tokens_seen": self.tokens_seen,
                 "seconds_training": self.seconds_training,
                 "micro_tokens": self.micro_tokens,
+                "unlogged": [ranks.total(self._unlogged) / ranks.count(), self._steps_unlogged],
                 "own": self._own_state(),
             },
         )
@@ -203,7 +216,8 @@ class Loop(transformers.Trainer):  # type: ignore[misc]
         if self.accelerator.scaler is not None and state["scaler"] is not None:
             self.accelerator.scaler.load_state_dict(state["scaler"])
         self.tokens_seen, self.seconds_training = state["tokens_seen"], state["seconds_training"]
-        self.micro_tokens = state["micro_tokens"]
+        self._unlogged, self._steps_unlogged = state.get("unlogged", (0.0, 0))
+        self.micro_tokens = min(self.micro_tokens, state["micro_tokens"])  # there may be less memory than before
 
     def _load_scaler(self, checkpoint: str | None) -> None:
         """Done with the optimizer."""
@@ -240,8 +254,7 @@ class Loop(transformers.Trainer):  # type: ignore[misc]
             logger.info("out of memory: going on with gradient_checkpointing, about a third slower")
         else:
             raise SelfChatBotError(
-                f"one window of {longest} tokens does not fit into memory: lower max_length, "
-                'or use type_fine_tune "qlora" or a smaller model'
+                f"one window of {longest} tokens does not fit into memory: {SMALLER}, and begin anew with --restart"
             )
 
 
@@ -251,3 +264,14 @@ def out_of_memory(error: BaseException) -> bool:
         return True
     text = str(error).lower()
     return "out of memory" in text or "can't allocate memory" in text or "not enough memory" in text
+
+
+@contextlib.contextmanager
+def memory_said(advice: str) -> Iterator[None]:
+    """Raises SelfChatBotError with ``advice`` when memory runs out."""
+    try:
+        yield
+    except (RuntimeError, MemoryError) as error:
+        if not out_of_memory(error):
+            raise
+        raise SelfChatBotError(f"out of memory: {advice}") from error

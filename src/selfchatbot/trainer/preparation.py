@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-LESS_MEMORY = 'close other programs, lower max_length, or use type_fine_tune "qlora" or a smaller model'
+SMALLER = 'lower max_length, or use type_fine_tune "qlora" or a smaller model'
+LESS_MEMORY = f"close other programs, {SMALLER}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +50,16 @@ class Preparation:
     def steps(self) -> int:
         """Of all epochs."""
         return _steps(self.train_batches, self.parameters)
+
+    @property
+    def steps_between_validations(self) -> int:
+        """At the end is one as well."""
+        return max(1, math.ceil(min(self.steps_per_epoch, self.steps) / self.parameters.evaluations_per_epoch))
+
+    @property
+    def validations(self) -> int:
+        """That of the base model included."""
+        return 1 + math.ceil(self.steps / self.steps_between_validations)
 
 
 def prepare(parameters: TrainingParameters, data: Path, machine: Machine, keep: bool = True) -> Preparation:

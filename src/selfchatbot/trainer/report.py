@@ -25,11 +25,23 @@ PACKAGES = ("selfchatbot", "torch", "transformers", "peft", "accelerate", "bitsa
 MARKUP = re.compile(r"([\\`*_\[\]<>|~$&#])")
 
 
+class _Handler(logging.FileHandler):
+    """Drops what a full disk does not take, which whoever writes what matters will say."""
+
+    def handleError(self, record: logging.LogRecord) -> None:
+        if not isinstance(sys.exception(), OSError):
+            super().handleError(record)
+
+    def close(self) -> None:
+        with suppress(OSError):
+            super().close()
+
+
 @contextmanager
 def log_file(path: Path, append: bool = False) -> Iterator[None]:
     """Everything that selfchatbot says during a run also goes into ``path``; message texts are never said."""
     logger = logging.getLogger("selfchatbot")
-    handler = logging.FileHandler(path, mode="a" if append else "w", encoding="utf-8")
+    handler = _Handler(path, mode="a" if append else "w", encoding="utf-8")
     handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%Y-%m-%d %H:%M:%S"))
     logger.addHandler(handler)
     logger.setLevel(logging.INFO)

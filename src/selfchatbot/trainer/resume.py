@@ -41,6 +41,7 @@ class Checkpoints:
         self._run = {
             "parameters": parameters.model_dump(exclude={*FREE, "batch_size"}) | of_a_step,
             "data": {path.name: _digest(path) for path in data},
+            "free": parameters.model_dump(mode="json", include=set(FREE)),
         }
 
     def latest(self) -> Path | None:
@@ -60,6 +61,12 @@ class Checkpoints:
                 )
             return folder
         return None
+
+    def changed(self, checkpoint: Path) -> list[str]:
+        """The names of the parameters that may change and have, since ``checkpoint``."""
+        free: dict[str, Any] = self._run["free"]
+        before = read_state(checkpoint)["run"].get("free", free)
+        return [name for name in sorted(free) if free[name] != before.get(name)]
 
     def save(
         self, step: int, tensors: dict[str, dict[str, torch.Tensor]], trainer: dict[str, Any], state: dict[str, Any]

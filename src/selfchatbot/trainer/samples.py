@@ -17,7 +17,7 @@ LONGEST_ANSWER, LONGEST_CONTEXT = 40, 128
 SHORTEST = 3
 """Words on both sides of an exchange that shows something."""
 TEMPERATURE, TOP_P = 0.8, 0.95
-"""What one plays with at first: the likeliest words alone would be the same for nearly every context."""
+"""The likeliest words alone would be the same for nearly every context; among all, some make no sense."""
 
 
 @dataclass(slots=True)

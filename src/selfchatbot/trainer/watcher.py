@@ -31,7 +31,7 @@ class Progress:
     validation_loss: float
     """The newest; nan before the first."""
     tokens_per_second: float
-    """Real tokens, without padding, over the last steps; validation not counted."""
+    """Real tokens, without padding, over the whole run; validation not counted."""
     seconds_left: float
     base_loss: float = math.nan
     """Validation loss of the base model."""
@@ -47,20 +47,31 @@ class Watcher(transformers.TrainerCallback):  # type: ignore[misc]
         on_progress: Callable[[Progress], None],
         on_validation: Callable[[int, float, float], bool],
         checkpoint_seconds: float,
+        validation_loss: float,
     ) -> None:
-        """``on_validation(step, epoch, loss)`` returns whether to go on."""
+        """``on_validation(step, epoch, loss)`` returns whether to go on; ``validation_loss`` is that of a run that
+        goes on, or nan."""
         self._on_progress = on_progress
         self._on_validation = on_validation
         self._checkpoint_seconds = checkpoint_seconds
         self._saved_at = time.monotonic()
         self.loop: Loop | None = None
-        self._validation_loss = math.nan
+        self._validation_loss = validation_loss
         self.asked_to_stop = False
         """This process was."""
         self.stops = False
         """All do, because one of them was asked to."""
         self._began = 0.0
         self._seconds: deque[float] = deque(maxlen=RECENT)
+
+    def on_train_begin(
+        self,
+        args: transformers.TrainingArguments,
+        state: transformers.TrainerState,
+        control: transformers.TrainerControl,
+        **_: Any,
+    ) -> None:
+        state.compute_steps(args, state.max_steps)  # those of a checkpoint may be out of date
 
     def on_step_begin(self, *_: Any, **__: Any) -> None:
         self._began = time.perf_counter()
@@ -77,7 +88,7 @@ class Watcher(transformers.TrainerCallback):  # type: ignore[misc]
         self.stops, save = ranks.any_of(self.asked_to_stop, long_ago)
         if self.stops:
             control.should_training_stop = True  # whoever asked saves what there is then
-        elif save:
+        elif save and state.global_step < state.max_steps:  # from the end of half an epoch it would go one step on
             control.should_save = True
             self._saved_at = time.monotonic()
 
@@ -118,3 +129,4 @@ class Watcher(transformers.TrainerCallback):  # type: ignore[misc]
         self._validation_loss = (metrics or {}).get("eval_loss", math.nan)
         if not self._on_validation(state.global_step, state.epoch or 0.0, self._validation_loss):
             control.should_training_stop = True
+            control.should_save = False  # nobody goes on with a run that has ended
