@@ -203,7 +203,10 @@ class Commands:
 
     def _do_load(self, rest: str) -> None:
         if rest:
-            path = Path(rest).expanduser()
+            try:
+                path = Path(rest).expanduser()
+            except RuntimeError as error:  # there is no such user
+                raise SelfChatBotError(f"{rest} can't be read ({error})") from error
         else:
             latest = (self._keeper or Keeper(self._dataset.results / FOLDER_NAME)).latest()
             if latest is None:
