@@ -125,12 +125,24 @@ def test_a_run_killed_between_the_two_renames_leaves_the_old_folder_to_be_put_ba
 
 
 def test_leftovers_are_removed_and_nothing_else(tmp_path: Path) -> None:
-    (tmp_path / ".a.partial-123").write_text("half")
-    (tmp_path / ".best.partial-123" / "sub").mkdir(parents=True)
+    gone = 2**30  # more than there are processes
+    (tmp_path / f".a.partial-{gone}").write_text("half")
+    (tmp_path / f".best.partial-{gone}" / "sub").mkdir(parents=True)
     for name in (".env", "a.partial-1", ".parameters.written.json"):
         (tmp_path / name).write_text("mine")
     remove_leftovers(tmp_path)
     assert names(tmp_path) == [".env", ".parameters.written.json", "a.partial-1"]
+
+
+def test_what_another_process_writes_is_no_leftover(tmp_path: Path) -> None:
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as writer:
+        partial = tmp_path / f".a.partial-{writer.pid}"
+        partial.write_text("half")
+        remove_leftovers(tmp_path)
+        assert partial.exists()
+        os.utime(partial, (1, 1))  # as if it were older than the process, whose number has come round again
+        remove_leftovers(tmp_path)
+        assert not partial.exists()
 
 
 WRITER = """

@@ -108,6 +108,18 @@ def test_a_saved_tokenizer_without_template_carries_the_plain_one(tmp_path) -> N
     assert list(again.windows([CHAT], 512)) == list(first.windows([CHAT], 512))
 
 
+def test_every_day_is_the_same() -> None:
+    chat_format = ChatFormat(tiny_tokenizer("Today is {{ strftime_now('%d %b %Y') }}.\n" + TEMPLATES["chatml"]))
+    assert "Today is 26 Jul 2024." in str(chat_format.texts()["head"])
+
+
+def test_a_long_system_message_leaves_room(chat_format: ChatFormat) -> None:
+    messages = [{"role": "system", "content": "be kind " * 900}, {"role": "user", "content": "see you at 7"}]
+    prompt = chat_format.prompt(messages, 200)
+    text = chat_format.tokenizer.decode(prompt, skip_special_tokens=False)
+    assert len(prompt) <= 200 and "see you at 7" in text and "be kind" in text
+
+
 def test_a_window_too_small_for_the_template_is_an_error(chat_format: ChatFormat) -> None:
     with pytest.raises(SelfChatBotError, match="max_length 8"):
         list(chat_format.windows([CHAT], 8))

@@ -16,6 +16,7 @@ from selfchatbot.chat_format import ChatFormat
 from selfchatbot.cli.export import export_dataset
 from selfchatbot.environment import Dataset, Environment
 from selfchatbot.export import export
+from selfchatbot.export.card import model_card
 from selfchatbot.export.modelfile import template
 from selfchatbot.likeness.result import save
 from selfchatbot.models import Machine
@@ -183,4 +184,15 @@ def test_the_card_has_the_evaluation_of_this_training_and_of_no_other(results: P
         folder = export_dataset(dataset, dataset.results / "best", generation(results), "f16")
         card = (folder / "README.md").read_text(encoding="utf-8")
         assert ("area under the ROC curve of 0.60 (.57–.63)" in card) is said
-        assert "nats per token" in card
+        assert f"{min(record['validation_loss'] for record in records):.3f} nats per token" in card
+    with (dataset.results / "metrics.jsonl").open("a", encoding="utf-8") as metrics:
+        metrics.write('{"step": 999, "epoch": 9.0, "validation_loss": 7.123}\n')
+    for checkpoint, said in (("best", False), ("final", True)):
+        folder = export_dataset(dataset, dataset.results / checkpoint, generation(results), "f16")
+        assert ("7.123 nats per token" in (folder / "README.md").read_text(encoding="utf-8")) is said
+
+
+def test_the_card_shows_no_folder_of_mine() -> None:
+    for base in ("C:\\Users\\Jane Doe\\models\\qwen", "/home/jane/models/qwen"):
+        card = model_card("Ana", base, "ana.gguf", None)
+        assert "Base model: qwen" in card and "jane" not in card.lower()

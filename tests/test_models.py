@@ -1,5 +1,6 @@
 """Names lead to models: folders, .gguf files, the embedded model, hub ids."""
 
+import json
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -110,3 +111,14 @@ def test_the_embedded_model_is_converted_once_and_tokenizes_like_the_original() 
     )["input_ids"]
     answer = model.generate(prompt, max_new_tokens=8, do_sample=False)[0, prompt.shape[1] :]
     assert "Paris" in tokenizer.decode(answer)
+
+
+def test_code_of_a_model_is_not_run(tmp_path: Path) -> None:
+    code = f"from pathlib import Path\nPath({str(tmp_path / 'ran')!r}).touch()\nclass C: pass\n"
+    (tmp_path / "code.py").write_text(code, encoding="utf-8")
+    config = {"model_type": "nosuch", "auto_map": {"AutoConfig": "code.C", "AutoModelForCausalLM": "code.C"}}
+    (tmp_path / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    for load in (models.load_config, lambda name: models.load_model(name, torch.float32)):
+        with pytest.raises(SelfChatBotError, match="code of its own"):
+            load(str(tmp_path))
+    assert not (tmp_path / "ran").exists()

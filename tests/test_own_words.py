@@ -1,5 +1,6 @@
 """A reply holds my words only, and ends: models that were taught to speak for others and without end are cut."""
 
+from collections.abc import Generator
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from selfchatbot.models import Machine
 from selfchatbot.parameters import GenerationParameters, read_parameters
 from selfchatbot.player import Player
 from selfchatbot.player.bubbles import bubbles
+from selfchatbot.player.engine import Sampling, Token
 from selfchatbot.player.own_words import OwnWords
 
 CPU = Machine("cpu", torch.float32)
@@ -32,6 +34,23 @@ def test_a_model_driven_to_repeat_itself_ends(tiny_model: Path, tmp_path: Path) 
     assert player.reply(QUESTION) == "\n".join(["haha yeah"] * 3)
     assert [reply.text for reply in player.candidates(QUESTION, 2)] == ["\n".join(["haha yeah"] * 3)] * 2
     assert list(bubbles(player.stream(QUESTION))) == ["haha yeah"] * 3
+
+
+def test_a_loop_makes_a_reply_no_likelier(tiny_model: Path) -> None:
+    player = Player(tiny_model, GenerationParameters(model=str(tiny_model)), CPU)
+    words = player.chat_format.turn("haha yeah see you")[:-1]
+
+    class Looping:
+        window = 512
+
+        def generate(self, prompt: list[int], sampling: Sampling, count: int = 1) -> Generator[Token, None, None]:
+            for number in range(len(words) * 10):
+                yield Token(0, words[number % len(words)], -3.0 if number < len(words) else -0.01)
+
+    player._engine = Looping()
+    (reply,) = player.candidates(QUESTION, 1)
+    assert reply.text == "haha yeah see you"
+    assert reply.mean_log_probability == pytest.approx(-3)
 
 
 def test_a_model_that_never_ends_is_cut(tiny_model: Path) -> None:

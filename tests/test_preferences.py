@@ -91,6 +91,41 @@ def test_bad_and_then_edit_or_undo(dialogue: Dialogue, dataset: Dataset) -> None
     assert len(pairs(dataset)) == 2
 
 
+def test_a_bad_reply_to_one_is_not_compared_with_what_another_gets(dialogue: Dialogue, dataset: Dataset) -> None:
+    dialogue.say("hey 😀")
+    answered(dialogue)
+    list(dialogue.bad())
+    dialogue.speak_as("with Ben")
+    dialogue.say("hi")
+    assert pairs(dataset) == []
+
+
+def test_a_message_is_there_when_the_rating_can_not_be_kept(dialogue: Dialogue) -> None:
+    def full(*_: object) -> None:
+        raise OSError
+
+    dialogue.say("hey 😀")
+    answered(dialogue)
+    list(dialogue.bad())
+    dialogue._rated = full
+    with pytest.raises(OSError):
+        dialogue.say("still there?")
+    assert dialogue.messages[-1] == {"role": "user", "content": "still there?"}
+
+
+def test_any_conversation_can_be_loaded(dialogue: Dialogue) -> None:
+    opening = [{"role": "assistant", "content": "hi"}]
+    dialogue.load(opening)
+    with pytest.raises(SelfChatBotError, match="nothing to reply to"):
+        dialogue.take_back_reply()
+    assert dialogue.messages == opening
+    dialogue.load([*PROMPT, *opening, {"role": "assistant", "content": "there"}])
+    dialogue.take_back_reply()
+    assert answered(dialogue)
+    dialogue.say("caf\udce9")
+    assert answered(dialogue)
+
+
 def test_nothing_to_rate_is_said(dialogue: Dialogue) -> None:
     for rate in (dialogue.good, dialogue.bad, dialogue.more, lambda: dialogue.edit("x"), lambda: dialogue.choose(1)):
         with pytest.raises(SelfChatBotError, match="no reply yet"):

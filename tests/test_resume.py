@@ -5,6 +5,7 @@ import multiprocessing
 import os
 import random
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -308,7 +309,7 @@ def test_what_a_run_knows_when_it_goes_on(tiny_model: Path, tmp_path: Path, monk
     output = tmp_path / "stopped"
     with pytest.raises(Stopped):
         train(data, output, 9)
-    leftover = output / "checkpoints" / ".step-8.partial-1"
+    leftover = output / "checkpoints" / f".step-8.partial-{2**30}"
     leftover.mkdir()
     state = output / "checkpoints" / "step-9" / "state.json"
     state.write_text(re.sub(r'"micro_tokens": \d+', '"micro_tokens": 1000000', state.read_text("utf-8")), "utf-8")
@@ -365,3 +366,19 @@ def test_signals_save_and_end_the_script_in_one_line(
     assert "best/ is the model after step" in stderr
     assert "The same command goes on from there" in stderr
     assert _newest(environment / "results" / name)
+
+
+def test_an_earlier_best_is_played_with_its_own_parameters(tiny_model: Path, tmp_path: Path) -> None:
+    data = write_training_data(tmp_path / "data", tiny_model, epochs=1, samples=0)
+    train(data, tmp_path / "out")
+    other = tmp_path / "other"
+    shutil.copytree(tiny_model, other)
+
+    def played() -> object:
+        return json.loads((tmp_path / "out" / "parameters.json").read_text(encoding="utf-8"))["model"]
+
+    with pytest.raises(Stopped, match="best/ is still that of an earlier run"):
+        train(data, tmp_path / "out", 2, model=str(other))
+    assert played() == str(tiny_model)
+    train(data, tmp_path / "out", model=str(other))
+    assert played() == str(other)

@@ -180,6 +180,12 @@ def test_as_a_contact(talk: Talk, dataset: Dataset) -> None:
     assert "who? there are: kai, Moss" in shown and "nobody is called jade?" in shown
     assert kept(dataset)[-1] == [{"role": "system", "content": "with Moss"}, user("hey"), ANSWER]
     assert re.search(r"you are +Moss", shown)
+    transcripts = {name: path.parent / f"{name}.jsonl" for name in ("kai", "nobody")}
+    for name, file in transcripts.items():
+        system = [{"role": "system", "content": "with kai"}] if name == "kai" else []
+        file.write_text(json.dumps({"messages": [*system, user("hey"), ANSWER]}) + "\n", encoding="utf-8")
+    assert re.search(r"(?m)^you are +kai", talk("/as moss", f"/load {transcripts['kai']}", "/show"))
+    assert not re.search(r"(?m)^you are ", talk("/as moss", f"/load {transcripts['nobody']}", "/show"))
 
 
 def test_odd_input(talk: Talk, dataset: Dataset) -> None:

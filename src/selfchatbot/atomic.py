@@ -77,12 +77,27 @@ def restore_directory(path: Path) -> None:
 
 
 def remove_leftovers(directory: Path) -> None:
-    """Remove what a killed run left half written in ``directory``."""
+    """Remove what a killed run left half written in ``directory``; what another process writes now stays."""
     for leftover in directory.glob(".*.partial-*"):
+        if _being_written(leftover):
+            continue
         if leftover.is_dir():
             shutil.rmtree(leftover, ignore_errors=True)
         else:
             leftover.unlink(missing_ok=True)
+
+
+def _being_written(partial: Path) -> bool:
+    """Whether the process whose number a half-written file or folder bears is there, and not a later one."""
+    import psutil
+
+    number = partial.name.rpartition("-")[2]
+    if not number.isdigit() or int(number) == os.getpid():
+        return False
+    try:
+        return bool(psutil.Process(int(number)).create_time() <= partial.stat().st_mtime)
+    except (psutil.NoSuchProcess, OSError):
+        return False
 
 
 def write_text(path: Path, text: str) -> None:

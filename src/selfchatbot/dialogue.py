@@ -4,7 +4,7 @@ from collections.abc import Callable, Generator
 from contextlib import closing
 
 from selfchatbot.errors import SelfChatBotError
-from selfchatbot.messages import ChatMessages
+from selfchatbot.messages import ChatMessages, merged
 from selfchatbot.player import Player, Reply
 from selfchatbot.player.bubbles import bubbles
 
@@ -45,12 +45,13 @@ class Dialogue:
 
     def say(self, text: str) -> None:
         """Another message to the model; several without a reply between them are one turn, a burst."""
-        self._accept()
-        if self.messages and self.messages[-1]["role"] == "user":
-            self.messages[-1] = {"role": "user", "content": f"{self.messages[-1]['content']}\n{text}"}
-        else:
-            self.messages.append({"role": "user", "content": text})
+        text = text.encode("utf-8", "replace").decode()  # half a surrogate, as of a broken terminal, has no UTF-8
+        before, reply = self.messages[:-1], self.last_reply
+        worse, self._worse = self._worse, []
+        self.messages = merged([*self.messages, {"role": "user", "content": text}])
         self.others = []
+        if worse and reply is not None and reply not in worse:
+            self._rated(before, reply, worse)
 
     def answer(self) -> Generator[str, None, None]:
         """The messages of the reply, each when it is finished.
@@ -103,11 +104,11 @@ class Dialogue:
 
     def take_back_reply(self) -> None:
         """Forget the last reply, for another one."""
-        if self.last_reply is not None:
-            self.messages.pop()
-        self.others = []
-        if not self.messages or self.messages[-1]["role"] == "system":
+        before = self.messages if self.last_reply is None else self.messages[:-1]
+        if not before or before[-1]["role"] == "system":
             raise SelfChatBotError("there is nothing to reply to yet")
+        self.messages = before
+        self.others = []
 
     def undo(self) -> None:
         """Forget the last message and its reply."""
@@ -124,14 +125,14 @@ class Dialogue:
 
     def load(self, messages: ChatMessages) -> None:
         """Go on with another conversation."""
-        self.messages = list(messages)
+        self.messages = merged(messages)
         self.others, self._worse = [], []
 
     def speak_as(self, system: str) -> None:
         """Be the contact to whom this system message belongs."""
         rest = [message for message in self.messages if message["role"] != "system"]
         self.messages = [{"role": "system", "content": system}, *rest]
-        self.others = []
+        self.others, self._worse = [], []
 
     def choose(self, number: int) -> str:
         """Say one of ``others``, counted from 1, instead of the last reply, which takes its place there."""
@@ -173,12 +174,6 @@ class Dialogue:
     def _say_again(self, text: str) -> Generator[str, None, None]:
         self.messages.append({"role": "assistant", "content": text})
         yield from bubbles([text])
-
-    def _accept(self) -> None:
-        reply = self.last_reply
-        worse, self._worse = self._worse, []
-        if worse and reply is not None and reply not in worse:
-            self._rate(reply, worse)
 
     def _rate(self, better: str, worse: list[str]) -> None:
         self._rated(self.messages[:-1], better, worse)

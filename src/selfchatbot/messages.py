@@ -93,6 +93,19 @@ def answered(conversation: ChatMessages) -> list[int]:
     ]
 
 
+def merged(messages: ChatMessages) -> ChatMessages:
+    """Two turns of one side in a row, as hand-made data may have them, are one; empty ones say nothing."""
+    turns: ChatMessages = []
+    for message in messages:
+        if not message["content"]:
+            continue
+        if turns and turns[-1]["role"] == message["role"]:
+            turns[-1] = {**message, "content": f"{turns[-1]['content']}\n{message['content']}"}
+        else:
+            turns.append(message)
+    return turns
+
+
 def introduction(conversation: ChatMessages) -> ChatMessages:
     """The system message that a conversation begins with, or nothing."""
     return conversation[:1] if conversation and conversation[0]["role"] == "system" else []
@@ -138,4 +151,8 @@ def _messages_of(line: str, place: str) -> ChatMessages:
         well_formed = False
     if not well_formed:
         raise SelfChatBotError(f'{place}: expected {{"messages": [{{"role": ..., "content": ...}}, ...]}}')
-    return [{"role": message["role"], "content": message["content"]} for message in messages]
+    # Half a surrogate, as JSON may have it, has no UTF-8.
+    return [
+        {"role": message["role"], "content": message["content"].encode("utf-8", "replace").decode()}
+        for message in messages
+    ]

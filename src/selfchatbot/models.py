@@ -225,20 +225,26 @@ def _fingerprint(file: Path) -> str:
 
 
 def _load(name: str, from_pretrained: Callable[..., Any], **options: Any) -> Any:
-    """Load from where ``name`` leads; a hub model from the cache if it is there, so that the network rests."""
+    """Load from where ``name`` leads; a hub model from the cache if it is there, so that the network rests.
+
+    Code that comes with a model is never run, nor is anybody asked whether it may be.
+    """
     location = resolve(name)
-    if not Path(location).is_dir():
-        with suppress(OSError, ValueError):
-            return from_pretrained(location, local_files_only=True, **options)
-        _ask_hub(location)
+    options["trust_remote_code"] = False
     try:
+        if not Path(location).is_dir():
+            with suppress(OSError, ValueError):
+                return from_pretrained(location, local_files_only=True, **options)
+            _ask_hub(location)
         return from_pretrained(location, **options)
-    except MemoryError:
+    except (MemoryError, SelfChatBotError):
         raise
     except Exception as error:  # safetensors, json and transformers have their own exceptions each
         reason = str(error).strip().split("\n")[0]
         if "allocate memory" in reason.lower():
             raise MemoryError(reason) from error
+        if "trust_remote_code" in str(error):
+            reason = "it wants to run code of its own, which is not done here: choose another model"
         raise SelfChatBotError(f'model "{name}" can\'t be loaded from {location}: {reason}') from error
 
 

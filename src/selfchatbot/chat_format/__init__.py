@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from selfchatbot.chat_format.template import ensure_template, take_apart
 from selfchatbot.errors import SelfChatBotError
-from selfchatbot.messages import ChatMessages
+from selfchatbot.messages import ChatMessages, merged
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -71,10 +71,12 @@ class ChatFormat:
     def prompt(self, messages: ChatMessages, max_length: int) -> list[int]:
         """Token ids after which my next turn begins, at most ``max_length`` of them: the oldest turns are left out.
 
+        A system message is cut at half of it.
+
         ``messages`` ends with a turn of the others, or is empty: then I open the conversation.
         """
         _, turns = next(self._tokenized([messages]))
-        head, opening = self._heads(messages)
+        head, opening = self._heads(messages, max_length // 2)
         if turns and turns[-1].mine:
             raise ValueError("the last turn is mine: there is nothing to reply to")
         if not turns:
@@ -153,7 +155,7 @@ class ChatFormat:
         """Tokenize the contents of many conversations at once, which is what fast tokenizers are fast at."""
         batch: list[ChatMessages] = []
         for conversation in conversations:
-            batch.append(_merged(conversation))
+            batch.append(merged(conversation))
             if len(batch) == CHUNK:
                 yield from self._tokenize(batch)
                 batch = []
@@ -187,12 +189,15 @@ class ChatFormat:
         )
         return [list(ids) for ids in encoded["input_ids"]]
 
-    def _heads(self, messages: ChatMessages) -> tuple[list[int], list[int] | None]:
-        """What stands before a first turn of the others, and before a first turn of mine."""
+    def _heads(self, messages: ChatMessages, most: int | None = None) -> tuple[list[int], list[int] | None]:
+        """What stands before a first turn of the others, and before a first turn of mine.
+
+        ``most``: tokens of a system message.
+        """
         pieces = self._pieces
         if not messages or messages[0]["role"] != "system" or pieces.system is None:
             return pieces.head, pieces.opening
-        system = pieces.system + self._ids([messages[0]["content"]])[0]
+        system = pieces.system + self._ids([messages[0]["content"]])[0][:most]
         return system + pieces.system_to_user, None if pieces.system_to_me is None else system + pieces.system_to_me
 
     def _first(self, mine: bool, head: list[int], opening: list[int] | None) -> list[int]:
@@ -267,16 +272,3 @@ class ChatFormat:
             ids += words + after
             labels += [IGNORED] * len(after)
         return Window(ids, labels)
-
-
-def _merged(messages: ChatMessages) -> ChatMessages:
-    """Two turns of one side in a row, as hand-made data may have them, are one; empty ones say nothing."""
-    merged: ChatMessages = []
-    for message in messages:
-        if not message["content"]:
-            continue
-        if merged and merged[-1]["role"] == message["role"]:
-            merged[-1] = {**message, "content": f"{merged[-1]['content']}\n{message['content']}"}
-        else:
-            merged.append(message)
-    return merged

@@ -18,6 +18,10 @@ PLAIN_TEMPLATE = (
 )
 """The layout of base models, which have no chat template: plain text, my turns closed by the model's end token."""
 
+FIXED_DATE = "{%- macro strftime_now(format) %}26 Jul 2024{% endmacro %}"
+"""In place of today's date, which would make every day's prompts other ones than those that were trained. The date is
+the one that Llama 3.2's template has where there is none."""
+
 _PROBE = {"s": "xqSYSTEMqx", "u": "xqUSERqx", "a": "xqASSISTANTqx", "v": "xqOTHERqx", "b": "xqSECONDqx"}
 _ROLES = {"s": "system", "u": "user", "v": "user", "a": "assistant", "b": "assistant"}
 
@@ -42,10 +46,12 @@ class Pieces:
 
 
 def ensure_template(tokenizer: "PreTrainedTokenizerBase") -> None:
-    """Give a tokenizer without chat template the plain one."""
+    """Give a tokenizer without chat template the plain one, and to one that tells the date the same date every day."""
     if not tokenizer.chat_template:
         begins = bool(tokenizer("x")["input_ids"][:1] == [tokenizer.bos_token_id] != [None])
         tokenizer.chat_template = ("{{ bos_token }}" if begins else "") + PLAIN_TEMPLATE
+    elif "strftime_now" in tokenizer.chat_template and not tokenizer.chat_template.startswith(FIXED_DATE):
+        tokenizer.chat_template = FIXED_DATE + tokenizer.chat_template
 
 
 def take_apart(tokenizer: "PreTrainedTokenizerBase") -> Pieces:

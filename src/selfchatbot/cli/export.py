@@ -20,7 +20,7 @@ def export_dataset(
     """Write ``export/`` into the results of a dataset; its path."""
     folder = dataset.results / "export"
     losses = [record["validation_loss"] for record in validations(dataset.results / METRICS_NAME)]
-    measured = (losses[0], min(losses)) if losses else None
+    measured = (losses[0], min(losses) if checkpoint.name == "best" else losses[-1]) if losses else None
     likeness = _likeness(dataset.results / LIKENESS_NAME, checkpoint.name, losses)
     export(checkpoint, folder, parameters, dataset.name, quantization, measured, likeness)
     return folder

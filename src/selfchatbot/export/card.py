@@ -1,5 +1,6 @@
 """The model card: whose words it is made of, from what, how alike it is, and that they are to be asked."""
 
+import re
 from contextlib import suppress
 from pathlib import Path
 
@@ -16,6 +17,7 @@ def model_card(
 ) -> str:
     """README.md of an exported folder, with the front matter that model hubs read."""
     where, licence = origin(base)
+    folder_name = re.split(r"[/\\]", base)[-1]  # of whichever system it was trained on
     front = ["---", f"base_model: {where}"] if where else ["---"]
     front += [f"license: {licence}"] if licence else []
     front += ["pipeline_tag: text-generation", "library_name: transformers", "tags: [selfchatbot]", "---"]
@@ -37,7 +39,7 @@ Made with selfchatbot of chat messages that **{name}** wrote. It is an imitation
 was trained with, names, places and secrets included. Tell everybody who talks to it that it is a machine. Without that
 consent, keep this folder to yourself.
 
-- Base model: {where or base.rpartition("/")[2]}
+- Base model: {where or folder_name}
 - Licence of the base model: {licence or "see there; its terms hold for this model too"}
 - How alike: {measured}
 

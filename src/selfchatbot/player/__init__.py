@@ -99,7 +99,10 @@ class Player:
                 if len(stopped) == missing:
                     break
             for tokens, own in zip(ids, log_probabilities, strict=True):
-                if text := own_words(self.chat_format.reply(without_loop(tokens)))[0]:
+                once = without_loop(tokens)
+                if len(once) < len(tokens):  # what is said over and over is ever likelier
+                    own = own[: len(once)]  # noqa: PLW2901
+                if text := own_words(self.chat_format.reply(once))[0]:
                     found.append(Reply(text, sum(own) / len(own)))
             if len(found) == count:
                 break

@@ -24,7 +24,7 @@ from selfchatbot import ranks
 from selfchatbot.atomic import remove_leftovers, restore_directory
 from selfchatbot.errors import SelfChatBotError
 from selfchatbot.models import Machine, fast_machine, quiet
-from selfchatbot.parameters import GenerationParameters, TrainingParameters, hand_over
+from selfchatbot.parameters import GenerationParameters, TrainingParameters, hand_over, handed_over
 from selfchatbot.trainer.arguments import training_arguments
 from selfchatbot.trainer.checkpoints import save_checkpoint
 from selfchatbot.trainer.loop import Loop, memory_said
@@ -148,7 +148,8 @@ class Trainer:
         tokenizer, max_length = prepared.chat_format.tokenizer, prepared.max_length
         model = trainable_model(prepared.parameters, machine)
         train = weighted(prepared.train, parameters, conversations_file(self.data, "train"))
-        hand_over(self.output, GenerationParameters.start_values(parameters.model, max_length))
+        self._to_play = GenerationParameters.start_values(parameters.model, max_length)
+        handed_over(self.output, self._to_play)  # a file that the user broke is said at once
         told = None
         if resumed is not None:
             own = read_state(resumed)["own"]
@@ -292,6 +293,7 @@ class Trainer:
         started = time.perf_counter()
         weights = loop.accelerator.get_state_dict(loop.model_wrapped) if ranks.sharded() else None
         save_checkpoint(self.output / name, loop.accelerator.unwrap_model(loop.model), tokenizer, weights)
+        hand_over(self.output, self._to_play)  # not before: an earlier run's best/ is played with its own
         self._seconds_saving = time.perf_counter() - started
 
     def _plan(self, loop: Loop, prepared: Preparation) -> None:

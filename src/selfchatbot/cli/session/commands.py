@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from selfchatbot.acquaintances import contact_messages
 from selfchatbot.dialogue import Dialogue
 from selfchatbot.errors import SelfChatBotError
-from selfchatbot.messages import ChatMessages
+from selfchatbot.messages import ChatMessages, introduction
 from selfchatbot.parameters import GenerationParameters, validate
 from selfchatbot.transcripts import FOLDER_NAME, Keeper, read_transcript, write_transcript
 
@@ -215,6 +215,9 @@ class Commands:
         messages, count = read_transcript(path)
         self._begin()
         self._dialogue.load(messages)
+        # That of the conversation before is gone with it.
+        system = [message["content"] for message in introduction(messages)]
+        self._contact = next((name for name, text in self._known().items() if [text] == system), "")
         self._screen.note(f"{path}" + (f", the last of {count} conversations" if count > 1 else ""))
         self._show_end(SHOWN_TURNS)
 
