@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from selfchatbot.errors import ExportError, SelfChatBotError
 from selfchatbot.preprocessors import Preprocessors
-from selfchatbot.preprocessors.archives import ZipMember, members, walk
+from selfchatbot.preprocessors.archives import ZipMember, files_below, members, walk
 from selfchatbot.preprocessors.base import LONGEST_LINE, decoded_lines
 
 EXPORTS = SAMPLE / "DiscordChatExporter"
@@ -89,6 +89,23 @@ def test_a_member_is_read_like_a_file(tmp_path: Path) -> None:
         assert file.readline() == "line 0 äöü\r\n".encode()
         file.seek(-2, io.SEEK_END)
         assert file.read() == b"\r\n"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such limit")
+def test_more_archives_than_files_may_be_open(tmp_path: Path) -> None:
+    import resource
+
+    for number in range(40):
+        write_zip(tmp_path / f"{number:02}.zip", {"a.txt": b"one", "b.txt": b"two"})
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (len([*Path("/dev/fd").iterdir()]) + 20, limits[1]))
+    try:
+        found = files_below(tmp_path, is_text)
+        with found[0].open("rb") as first:
+            assert [path.read_bytes() for path in found] == [b"one", b"two"] * 40
+            assert first.read() == b"one"
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
 
 
 def test_bomb_by_ratio(tmp_path: Path) -> None:

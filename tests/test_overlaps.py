@@ -48,6 +48,11 @@ def test_an_edited_message_is_the_same(tmp_path: Path) -> None:
     )
 
 
+def test_a_name_that_lost_its_number_is_the_same(tmp_path: Path) -> None:
+    old = [message(0, author="bob#1111"), message(1, author="bob#1111")]
+    assert kept(tmp_path, old, [message(1, author="bob"), message(2, author="bob")]) == [*old, message(2, author="bob")]
+
+
 @settings(max_examples=80, deadline=None)
 @given(
     texts=st.lists(st.tuples(st.integers(0, 900), st.sampled_from("xyz")), max_size=40),

@@ -39,6 +39,17 @@ def test_people_by_any_name() -> None:
     assert not found.chat("Ana María's")
 
 
+def test_people_by_a_name_that_got_an_id() -> None:
+    found = exclusion(contacts=["Alex"])
+    assert all(
+        found.person(name) for name in ("Alex", "alex (user12)", "Alex (U3CCCCCCC)", "Alex (123456789012345678)")
+    )
+    assert not any(found.person(name) for name in ("Alex (work)", "Alex (2)"))
+    found = exclusion(contacts=["Alex (user12)"])
+    assert found.person("Alex (user12)")
+    assert not found.person("Alex")
+
+
 def test_chats_by_name_and_stars() -> None:
     found = exclusion(chats=["Family", "work*[1]"])
     assert [found.chat(name) for name in ("family", "Work - x [1]", "work [12]", "my family")] == [
@@ -71,3 +82,16 @@ def test_names_are_hidden_wherever_they_stand() -> None:
     assert found.hide("x/Direct Messages - gale.816 [1].txt") == "x/Direct Messages - [excluded] [1].txt"
     assert found.hide("Old friends.txt: AL and Alfred, al_1") == "[excluded].txt: [excluded] and Alfred, [excluded]_1"
     assert exclusion().hide("gale") == "gale"
+
+
+def test_names_are_hidden_however_they_are_spelled() -> None:
+    found = exclusion(contacts=["Großmann", "Γιώργος", "İbrahim", "O'Brien"])
+    for name in ("Großmann", "GROSSMANN", "Γιώργος", "ΓΙΏΡΓΟΣ", "İbrahim", "ibrahim", "O’Brien", "O'BRIEN"):
+        assert found.hide(f"with {name}.txt") == "with [excluded].txt", name
+
+
+def test_chats_that_are_left_out_later_are_hidden_too() -> None:
+    found = exclusion(contacts=["Al"])
+    assert found.hide("Al, Old friends") == "[excluded], Old friends"
+    found.leave_out("Old friends")
+    assert found.hide("Al, Old friends") == "[excluded], [excluded]"

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from conftest import Run, one_line_error
 
+from selfchatbot.acquaintances import speakers
 from selfchatbot.environment import Dataset, Environment
 from selfchatbot.errors import SelfChatBotError
 from selfchatbot.preprocessing import preprocess
@@ -402,6 +403,51 @@ def test_excluded_people_are_in_no_output(dataset: Dataset, run: Run) -> None:
     assert "gale" not in shown
     assert "storm" not in shown
     assert word not in shown
+
+
+def test_what_i_answer_to_excluded_people_later_is_left_out(dataset: Dataset) -> None:
+    lines: list[tuple[Any, ...]] = [*chat("Moss", "Rowan", exchanges=25)]
+    lines += [
+        (60, "Gale", "to all", 7000),
+        (61, "Moss", "between", 7001),
+        (62, "Rowan", "answerword", 7002, 7000),
+        (63, "Rowan", "moreword", 7003),
+        (64, "Moss", "next", 7004),
+        (65, "Rowan", "keptword", 7005, 7001),
+    ]
+    telegram(dataset.raw, {"Group": lines})
+    summary = run_with(dataset, exclude={"contacts": ["Gale"]})
+    written = outputs(dataset)
+    assert summary.formats[0].left_out == 3
+    assert b"keptword" in written
+    assert b"answerword" not in written
+    assert b"moreword" not in written
+
+
+def test_i_am_not_excluded_with_my_namesake(dataset: Dataset) -> None:
+    path = telegram(
+        dataset.raw, {"Moss": chat("Moss", "Rowan", exchanges=25), "Ivy": chat("Ivy", "Rowan", word="ivyword")}
+    )
+    path.write_text(path.read_text(encoding="utf-8").replace('"Ivy"', '"Rowan"'), encoding="utf-8")
+    summary = run_with(dataset, {"Telegram": {"username": "Rowan"}}, exclude={"contacts": ["Rowan"]})
+    assert (summary.formats[0].me, dict(summary.formats[0].contacts)) == (["Rowan"], {"Moss": 25})
+    assert b"ivyword" not in outputs(dataset)
+
+
+def test_names_in_the_summary_are_redacted_as_in_the_conversations(dataset: Dataset) -> None:
+    group = [(minutes, author.replace("moss", "+49 30 901820"), text) for minutes, author, text in group_of_three()]
+    discord(dataset.raw, "Ivy Storm", chat("Ivy Storm", exchanges=25))
+    whatsapp(dataset.raw, "WhatsApp Chat with +49 30 901820.txt", [*chat("Ivy Storm", day=1), *group])
+    run_with(
+        dataset,
+        {"DiscordChatExporter": {"username": "rowan"}, "WhatsApp": {"username": "rowan"}},
+        redact={"phone_numbers": True, "words": ["Storm"]},
+    )
+    written = outputs(dataset)
+    assert b"901820" not in written
+    assert b"Storm" not in written
+    assert b"[phone]: " in (dataset.preprocessed / "train.jsonl").read_bytes()
+    assert {"[phone]", "Ivy [private]"} <= speakers(dataset.preprocessed)
 
 
 def test_excluded_chats_and_days(dataset: Dataset) -> None:

@@ -202,6 +202,12 @@ def test_excluded_names() -> None:
     assert redactor.counts == {"excluded_names": 4}
 
 
+def test_words_however_they_are_spelled() -> None:
+    redactor = Redactor(RedactOptions(words=("İbrahim", "O’Brien", "Γιώργος")), ["Großmann"])
+    text = redactor.text("İbrahim, O'Brien, O’Brien's, Γιώργος, ΓΙΏΡΓΟΣ, O’Brienne, Großmann")
+    assert text == "[private], [private], [private]'s, [private], [private], O’Brienne, [name]"
+
+
 def test_same_text_gives_the_same_placeholder_and_placeholders_stay() -> None:
     redactor = Redactor(ALL)
     for text, _ in BY_DEFAULT:

@@ -94,6 +94,17 @@ def test_a_table_is_preferred_to_text_and_other_spans_stay(tmp_path: Path) -> No
     assert [(message[0], message[3]) for message in messages] == [(name, "as text"), (name, "as a table")]
 
 
+def test_the_kind_with_more_messages_is_read(tmp_path: Path) -> None:
+    name = "Camp - general [900000000000000009]"
+    row = f'{COLUMNS}\n"1","rowan","2024-01-15T23:59:58+01:00","old","",""\n'
+    (tmp_path / f"{name}.csv").write_text(row, encoding="utf-8")
+    message = TEXT[TEXT.index("[") : TEXT.index("as text")] + "as text\n\n\n"
+    (tmp_path / f"{name}.txt").write_text(TEXT.replace(message, message * 3), encoding="utf-8")
+    messages, files = read(tmp_path)
+    assert [one[3] for one in messages] == ["as text"] * 3
+    assert f"{name}.csv is the same in another kind: left out" in files[0].notes
+
+
 @pytest.mark.parametrize("end", [0.3, 0.6, 0.9, 0.995])
 def test_a_killed_json_export_gives_what_is_there(tmp_path: Path, end: float) -> None:
     content = (EXPORTS / "dm" / f"{DM}.json").read_bytes()

@@ -57,6 +57,18 @@ def test_i_am_known_before_the_first_message_by_the_name_given_to_the_exporter()
         assert files[-1].me == me
 
 
+def test_my_name_in_a_chat_that_nobody_read(tmp_path: Path) -> None:
+    sent = "May 17, 2022  5:29:42 PM\n{}\nhello\n\n"
+    read_by_me = "May 17, 2022  5:29:42 PM (Read by Ren after 1 second)\nZoe\nhello\n\n"
+    for name, content in (
+        ("a", sent.format("Ann") + sent.format("Ren")),
+        ("b", sent.format("Bo") + sent.format("Me")),
+        ("z", read_by_me + sent.format("Ren")),
+    ):
+        (tmp_path / f"{name}.txt").write_text(content, encoding="utf-8")
+    assert [file.me for file in read(IMessage(), tmp_path)[1]] == ["Ren", "Me", "Ren"]
+
+
 class Sent(NamedTuple):
     """A message, and what hangs on it."""
 

@@ -60,6 +60,32 @@ def test_changes_of_my_nick_keep_me_one_author(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("username", "authors", "me"),
+    [("rowan", ["moss", "rowan", "rowan"], None), (None, ["moss", "rowan", "rowan_away"], None)],
+)
+def test_the_log_says_who_i_become_but_not_who_i_was(
+    tmp_path: Path, username: str | None, authors: list[str], me: str | None
+) -> None:
+    log = tmp_path / "#c.2024-01-02.log"
+    lines = ["10:00 <moss> a", "10:01 <rowan> b", "10:02 -!- You're now known as rowan_away", "10:03 <rowan_away> c"]
+    log.write_text("\n".join(lines) + "\n")
+    messages, files = read(tmp_path, username=username)
+    assert [author for *_, author, _ in messages] == authors
+    assert files[0].me == me
+    # Once I am back, it does.
+    log.write_text("\n".join([*lines, "10:04 -!- You're now known as rowan", "10:05 <rowan> d"]) + "\n")
+    messages, files = read(tmp_path)
+    assert [author for *_, author, _ in messages] == ["moss", "rowan", "rowan", "rowan"]
+    assert files[0].me == "rowan"
+
+
+def test_an_unknown_month_names_its_line(tmp_path: Path) -> None:
+    (tmp_path / "#c.log").write_text("--- Day changed Wed Jan 03 2024\n10:02 <ann> y\n--- Day changed H márc 04 2024\n")
+    with pytest.raises(ExportError, match=r'#c\.log, line 3: "márc" is no month'):
+        read(tmp_path)
+
+
+@pytest.mark.parametrize(
     ("name", "content", "reason"),
     [
         ("#c.log", b"dear diary\n", "no message of IRC"),

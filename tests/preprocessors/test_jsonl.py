@@ -77,6 +77,20 @@ def test_bad_input_is_one_line_with_the_place(tmp_path: Path, text: str, said: s
     assert "SECRET" not in message
 
 
+def test_prompt_and_completion_as_lists_of_messages(tmp_path: Path) -> None:
+    prompt = [{"role": "system", "content": "be me"}, {"role": "user", "content": "hi"}]
+    path = tmp_path / "trl.jsonl"
+    path.write_text(
+        json.dumps({"prompt": prompt, "completion": [{"role": "assistant", "content": "hey"}]})
+        + "\n"
+        + json.dumps({"prompt": [{"type": "text", "text": "parts"}], "completion": "plain"})
+        + "\n",
+        encoding="utf-8",
+    )
+    said = [(one.author, one.content) for one in read(path)]
+    assert said == [("user", "hi"), ("assistant", "hey"), ("user", "parts"), ("assistant", "plain")]
+
+
 def test_array_and_lines_are_the_same(tmp_path: Path) -> None:
     records = [json.loads(line) for line in (HERE / "exports" / "openai.jsonl").read_text("utf-8").split("\n") if line]
     array = tmp_path / "openai.json"

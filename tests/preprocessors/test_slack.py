@@ -53,6 +53,20 @@ def test_a_surer_kind_of_name_wins() -> None:
     assert not slack.is_me("Alex (U3CCCCCCC)")
 
 
+def test_a_display_name_like_my_user_name_is_somebody_else(tmp_path: Path) -> None:
+    users = [
+        {"id": "U1", "name": "rowan", "profile": {"display_name": "Ro"}},
+        {"id": "U2", "name": "hill", "profile": {"display_name": "Rowan"}},
+    ]
+    day = [{"type": "message", "ts": f"{n}.0", "user": f"U{n}", "text": "hi"} for n in (1, 2)]
+    (tmp_path / "general").mkdir()
+    (tmp_path / "users.json").write_text(json.dumps(users), encoding="utf-8")
+    (tmp_path / "general" / "2024-01-05.json").write_text(json.dumps(day), encoding="utf-8")
+    slack = Slack(username="rowan")
+    messages, _ = read(slack, tmp_path)
+    assert [(one.author, slack.is_me(one.author)) for one in messages] == [("Ro", True), ("Rowan", False)]
+
+
 def test_my_other_accounts_are_me(tmp_path: Path) -> None:
     messages, files = read(Slack(username="rowan", aliases=("alex2",)), EXPORTS / "english")
     assert {file.me for file in files} == {"rowan"}

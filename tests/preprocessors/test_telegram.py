@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from selfchatbot.errors import ExportError, SelfChatBotError
+from selfchatbot.errors import ExportError, ParametersError, SelfChatBotError
 from selfchatbot.preprocessors import Preprocessors
 from selfchatbot.preprocessors.base import ExportFile
 from selfchatbot.preprocessors.hints import hint_for_folder
@@ -78,6 +78,52 @@ def test_exports_of_one_chat_follow_one_another_in_time(tmp_path: Path) -> None:
     assert chats == ["Ann", *["Мария Иванова"] * 5]
     times = [message[1] or "" for message in read(tmp_path)[0]][1:]
     assert times == sorted(times)
+
+
+def namesakes(*senders: int, **more: object) -> str:
+    """A chat with several accounts called Alex."""
+    messages = [
+        {
+            "id": n,
+            "type": "message",
+            "date": f"2024-01-01T00:00:0{n}",
+            "from": "Alex",
+            "from_id": f"user{n}",
+            "text": "x",
+        }
+        for n in senders
+    ]
+    return json.dumps({"name": "Alex", "type": "private_group", "id": 1, "messages": messages, **more})
+
+
+@pytest.mark.parametrize(
+    ("username", "mine"),
+    [
+        ("Alex", ["Alex (user2)"]),
+        ("user1", ["Alex"]),
+        ("Alex (user1)", ["Alex"]),
+        ("Alex (user2)", ["Alex (user2)"]),
+        ("Alex (user3)", []),
+    ],
+)
+def test_of_namesakes_i_am_who_the_export_says_or_whose_id_i_give(
+    tmp_path: Path, username: str, mine: list[str]
+) -> None:
+    (tmp_path / "result.json").write_text(namesakes(1, 2, type="personal_chat"), encoding="utf-8")
+    telegram = Telegram(username=username)
+    authors = [one.author for one in telegram.read(tmp_path, [])]
+    assert authors == ["Alex", "Alex (user2)"]
+    assert [author for author in authors if telegram.is_me(author)] == mine
+
+
+def test_namesakes_of_whom_the_export_says_nothing_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "result.json").write_text(namesakes(1, 2), encoding="utf-8")
+    telegram = Telegram(username="Alex")
+    with pytest.raises(
+        ParametersError, match=r'called "Alex": write yours with its id: Alex \(user1\), Alex \(user2\)'
+    ):
+        for message in telegram.read(tmp_path):
+            telegram.is_me(message.author)
 
 
 def test_html_gets_a_hint(tmp_path: Path) -> None:

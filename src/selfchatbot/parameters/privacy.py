@@ -68,5 +68,8 @@ class ExcludeOptions(Parameters):
     )
     chats: tuple[str, ...] = Field((), strict=False, description="Chats, by name; `*` stands for anything.")
     dates: tuple[DateRange, ...] = Field(
-        (), strict=False, description='Days: `{"from": "2020-01-01", "to": "2020-06-30"}`; one end may be missing.'
+        (),
+        strict=False,
+        description='Days: `{"from": "2020-01-01", "to": "2020-06-30"}`; one end may be missing. They are those of '
+        "the export's times: in UTC for Discord's JSON, Slack, Messenger, Instagram and SMS.",
     )

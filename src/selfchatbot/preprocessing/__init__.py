@@ -69,6 +69,7 @@ def preprocess(dataset: Dataset, progress: Callable[[str], None] = lambda _: Non
             warnings=[exclusion.hide(warning) for warning in warnings],
             example=_example(spool, splits.train),
             hide=exclusion.hide,
+            redact=redactor.name,
         )
         progress("writing")
         _write(dataset.preprocessed, spool, splits, result.to_json(), TrainingParameters.start_values(raw))

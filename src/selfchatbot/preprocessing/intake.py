@@ -15,6 +15,10 @@ NextFile = Callable[[ExportFile | None], None]
 """Is told of each file before its first message is given; of None by a format that names no files."""
 
 
+REMEMBERED = 20_000
+"""Latest messages of a chat by people who are left out, to know the answers to them."""
+
+
 class OverlapError(Exception):
     """Two files hold the same time of one chat: read again, with ``compare``."""
 
@@ -99,6 +103,8 @@ class _Kept:
         self._chat: str | None = None
         self._chat_left_out = False
         self._last_left_out: datetime | None = None
+        self._ids: dict[str, None] = {}
+        """Of messages by people who are left out."""
 
     def takes(self, message: Message) -> bool:
         """Whether a message may enter. What I answer to somebody who is left out may not, either."""
@@ -106,13 +112,22 @@ class _Kept:
             self._chat = message.chat
             self._chat_left_out = self._exclusion.chat(message.chat)
             self._last_left_out = None
+            self._ids.clear()
         if self._chat_left_out or self._exclusion.time(message.timestamp):
             return False
-        if self._exclusion.person(message.author):
+        mine = self._speakers[message.author] is None
+        if not mine and self._exclusion.person(message.author):
             self._spoken.add(message.chat)
             self._last_left_out = message.timestamp
+            if message.id is not None:
+                self._ids[message.id] = None
+                if len(self._ids) > REMEMBERED:
+                    del self._ids[next(iter(self._ids))]
             return False
-        if self._last_left_out is not None and self._speakers[message.author] is None:
+        if mine and message.reply_to in self._ids:
+            self._last_left_out = message.timestamp
+            return False
+        if mine and self._last_left_out is not None:
             return message.timestamp - self._last_left_out > self._gap
         self._last_left_out = None
         return True

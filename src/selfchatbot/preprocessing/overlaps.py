@@ -9,6 +9,7 @@ from tempfile import SpooledTemporaryFile
 from types import TracebackType
 
 from selfchatbot.messages import Message
+from selfchatbot.preprocessors.base import DISCRIMINATOR
 
 IN_MEMORY = 8 * 2**20
 DAYS_REMEMBERED = 8
@@ -50,7 +51,9 @@ class Overlaps:
             self._remaining.clear()
         day = message.timestamp.toordinal()
         # With an id, it is the same message also when it was edited in the meantime.
-        key = hash((message.timestamp, message.author, message.id or message.content))
+        # Discord took the numbers from the names in 2023.
+        author = DISCRIMINATOR.sub("", message.author)
+        key = hash((message.timestamp, author, message.id or message.content))
         keys = self._days.get(day)
         if not self._is_first:
             remaining = self._remaining.get(day)

@@ -7,8 +7,9 @@ from datetime import datetime
 from selfchatbot.errors import ParametersError
 from selfchatbot.parameters import ExcludeOptions
 from selfchatbot.preprocessors.base import DISCRIMINATOR
+from selfchatbot.preprocessors.names import NAMESAKE
 from selfchatbot.redaction.contacts import words
-from selfchatbot.redaction.rule import lower, replaced
+from selfchatbot.redaction.rule import Rule, lower, replaced
 
 HIDDEN = "[excluded]"
 
@@ -55,21 +56,26 @@ class Exclusion:
 
     def __init__(self, options: ExcludeOptions, contacts: Contacts) -> None:
         people: dict[frozenset[str], list[int]] = {}
+        spelled: set[str] = set()
         for number, name in enumerate(options.contacts, 1):
-            people.setdefault(frozenset(map(plain, contacts.names(name))), []).append(number)
+            names = contacts.names(name)
+            people.setdefault(frozenset(map(plain, names)), []).append(number)
+            spelled.update(form for one in names for form in _forms(lower(one.strip().removeprefix("@"))))
         # No author is called like these numbers of entries.
         self._people = Contacts({"\0" + " ".join(map(str, numbers)): names for names, numbers in people.items()})
         self._chats = [_wildcards(pattern) for pattern in options.chats]
         self._dates = options.dates
         self._used: set[str] = set()
         self._hidden_chats: set[str] = set()
-        self.names = tuple({form for names in people for name in names for form in _forms(name)})
+        self._hidden: tuple[int, Rule] | None = None
+        """What `hide` looks for, and how many chats are in it: a pattern of thousands takes its time."""
+        self.names = tuple(spelled)
         """The names of excluded people in lower case, with and without the ``#1234`` behind them."""
         self.active = bool(options.contacts or options.chats or options.dates)
 
     def person(self, author: str) -> bool:
         """Whether an author is to be left out."""
-        numbers = self._people.find(author)
+        numbers = self._people.find(author) or self._people.find(NAMESAKE.sub("", author))
         if numbers is None:
             return False
         self._used.update(f"contacts {number}" for number in numbers[1:].split())
@@ -103,8 +109,9 @@ class Exclusion:
 
     def hide(self, text: str) -> str:
         """A name, path or warning without the names of people and chats that are left out."""
-        pattern = words("hidden", {*self.names, *self._hidden_chats})
-        return replaced(text, pattern.find(text, lower(text)), HIDDEN)
+        if self._hidden is None or self._hidden[0] != len(self._hidden_chats):
+            self._hidden = len(self._hidden_chats), words("hidden", {*self.names, *self._hidden_chats})
+        return replaced(text, self._hidden[1].find(text, lower(text)), HIDDEN)
 
     def unused(self, options: ExcludeOptions) -> list[str]:
         """Entries that nothing matched, without their names."""

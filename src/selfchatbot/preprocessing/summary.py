@@ -47,17 +47,20 @@ class FormatSummary:
     without_me: list[str] = field(default_factory=list)
     """Names of files in which I didn't write."""
 
-    def to_dict(self, hide: Callable[[str], str]) -> dict[str, Any]:
-        """The figures; ``hide`` takes the names of excluded people and chats out of a text."""
+    def to_dict(self, hide: Callable[[str], str], redact: Callable[[str], str]) -> dict[str, Any]:
+        """The figures, with names as `Summary` describes it."""
+        senders: Counter[str] = Counter()
+        for author, count in self.senders.items():
+            senders[redact(author)] += count
         return {
             "name": self.name,
-            "me": self.me,
+            "me": list(dict.fromkeys(map(redact, self.me))),
             "me_found": HOW.get(self.how, ""),
             "chats": self.chats,
             "repeated_messages": self.repeated,
             "excluded_messages": self.left_out,
             "excluded_groups": self.groups_left_out,
-            "senders": dict(self.senders.most_common()),
+            "senders": dict(senders.most_common()),
             "files": [
                 {
                     "path": hide(str(file.path)),
@@ -105,6 +108,8 @@ class Summary:
     """One conversation of the training split, cut to a few turns; the assistant's turns are what is trained."""
     hide: Callable[[str], str]
     """Takes the names of people and chats that are left out from a text."""
+    redact: Callable[[str], str]
+    """Gives the name of somebody or something as it stands in the written conversations."""
 
     def contacts(self) -> dict[str, dict[str, int]]:
         """My replies by contact and format, the contact with most of them first."""
@@ -116,13 +121,17 @@ class Summary:
 
     def to_json(self) -> str:
         """Every figure of the summary, documented by its keys; ``expected_gain`` is in nats per trained token."""
+
+        def hide(text: str) -> str:
+            return self.redact(self.hide(text))
+
         values = {
-            "formats": [summary.to_dict(self.hide) for summary in self.formats],
+            "formats": [summary.to_dict(hide, self.redact) for summary in self.formats],
             "contacts": self.contacts(),
             "splits": {name: asdict(part) for name, part in self.splits.items()},
             "expected_gain": round(gain(self.splits["train"].replies), 2),
             "redacted": self.redacted,
-            "warnings": self.warnings,
+            "warnings": list(map(self.redact, self.warnings)),
             "example": self.example,
         }
         return json.dumps(values, indent=2, ensure_ascii=False, default=_plain) + "\n"

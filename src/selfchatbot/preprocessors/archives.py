@@ -12,6 +12,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path, PurePath
 from typing import IO, Any
+from weakref import WeakKeyDictionary
 
 from selfchatbot.errors import ExportError
 
@@ -28,8 +29,14 @@ UNSAFE_NAME = re.compile(r"[/\\]|[A-Za-z]:|.*//|(?:.*[/\\])?\.\.(?:[/\\]|$)", re
 CONTROL = re.compile(r"[\0-\x1f\x7f]")
 """In the name of a file, these would break a message into lines or colour it."""
 ENCRYPTED = 1
+MOST_OPEN = 8
+"""Archives that stay open: each is an open file, of which systems allow 256 and more."""
 COMPRESSIONS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 """What phones and their apps write. zipfile unpacks a block of the others at once, however large it becomes."""
+
+
+_opened: WeakKeyDictionary[zipfile.ZipFile, zipfile.ZipFile] = WeakKeyDictionary()
+"""The open archives by the closed ones that their members know."""
 
 
 class ZipMember(zipfile.Path):
@@ -49,7 +56,7 @@ class _Member(io.RawIOBase):
         super().__init__()
         self._path = path
         self._file: IO[bytes] = io.BytesIO()  # something to close when the next line fails
-        self._file = self._guarded(lambda: path.root.open(path.at))
+        self._file = self._guarded(lambda: _reopened(path.root).open(path.at))
 
     def _guarded(self, action: Callable[[], Any]) -> Any:
         try:
@@ -81,6 +88,15 @@ class _Member(io.RawIOBase):
         if not self.closed:
             self._file.close()
         super().close()
+
+
+def _reopened(listed: zipfile.ZipFile) -> zipfile.ZipFile:
+    if (archive := _opened.get(listed)) is None:
+        if len(_opened) >= MOST_OPEN:
+            # Members of it that are still read stay open.
+            _opened.pop(next(iter(_opened))).close()
+        archive = _opened[listed] = zipfile.ZipFile(str(listed.filename))
+    return archive
 
 
 def files_below(folder: Path, wanted: Callable[[PurePath], bool]) -> list[ExportPath]:
@@ -123,10 +139,10 @@ def members(archive: Path, wanted: Callable[[PurePath], bool]) -> list[ZipMember
     Raises ExportError for what is no zip, encrypted, compressed in an unknown way, or made to do harm.
     """
     try:
-        file = zipfile.ZipFile(archive)
+        with zipfile.ZipFile(archive) as file:
+            entries = {info.filename: info for info in file.infolist()}
     except (zipfile.BadZipFile, ValueError, NotImplementedError) as error:
         raise ExportError(f"{archive} is no zip, or a damaged one ({shown(str(error))}): export it again") from error
-    entries = {info.filename: info for info in file.infolist()}
     for name in entries:
         if UNSAFE_NAME.match(name):
             raise ExportError(f'{archive} holds the path "{shown(name)}", which leads out of it: remove the file')

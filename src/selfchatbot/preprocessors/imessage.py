@@ -19,10 +19,10 @@ first reply to a message is left out, since it may be the reply's.
 
 import hashlib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from itertools import chain, islice, takewhile
+from itertools import chain, islice, pairwise, takewhile
 from pathlib import Path, PurePath
 from typing import ClassVar
 
@@ -97,10 +97,14 @@ class IMessage(Preprocessor):
     def read(self, path: Path, files: list[ExportFile] | None = None) -> Iterator[Message]:
         seen: list[ExportFile] = [] if files is None else files
         # Exports of one chat, made at different times, come one after the other.
-        for file in sorted(self.export_files(path), key=lambda file: file.stem):
+        exports = sorted(self.export_files(path), key=lambda file: file.stem)
+        # A chat in which nobody's words were marked as read doesn't tell the name that others do.
+        heads = (islice(decoded_lines(file), HEAD) for file in exports)
+        names = list(dict.fromkeys(name for head in heads if (name := _custom_name(head))))
+        for file in exports:
             export = ExportFile(path=file, chat=file.stem)
             seen.append(export)
-            yield from _read_file(export)
+            yield from _read_file(export, names)
 
     @classmethod
     def recognises(cls, path: ExportPath, head: bytes) -> bool:
@@ -121,7 +125,8 @@ class _Raw:
     body: list[str] = field(default_factory=list)
 
 
-def _read_file(export: ExportFile) -> Iterator[Message]:
+def _read_file(export: ExportFile, names: list[str]) -> Iterator[Message]:
+    """The messages of a file; ``names`` are those that any of the files has instead of ``Me``."""
     lines = decoded_lines(export.path)
     head = list(islice(lines, HEAD))
     if export.chat == ORPHANED:
@@ -129,7 +134,7 @@ def _read_file(export: ExportFile) -> Iterator[Message]:
         if head:
             export.notes.append("messages that belong to no chat are left out")
         return
-    export.me = _custom_name(head) or ME
+    export.me = _custom_name(head) or _sender(head, names)
     replies: dict[tuple[datetime, str], str] = {}
     for raw in _raw_messages(chain(head, lines)):
         export.messages += 1
@@ -148,12 +153,18 @@ def _read_file(export: ExportFile) -> Iterator[Message]:
         _refuse(export.path, head)
 
 
-def _custom_name(head: list[str]) -> str | None:
+def _custom_name(head: Iterable[str]) -> str | None:
     """The name given with ``--custom-name``: it is the one who read what others wrote."""
     for line in head:
         if line.endswith(")") and (match := START.fullmatch(line)) and match[2] not in (None, "you", "them"):
             return match[2]
     return None
+
+
+def _sender(head: list[str], names: list[str]) -> str:
+    """``Me`` or the one of ``names`` that sends messages here."""
+    senders = {line for start, line in pairwise(head) if start[:1].isupper() and _time(start)}
+    return next((name for name in (ME, *names) if name in senders), names[0] if names else ME)
 
 
 def _refuse(path: ExportPath, head: list[str]) -> None:

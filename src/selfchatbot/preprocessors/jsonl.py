@@ -6,7 +6,7 @@ One JSON object a line (.jsonl, .ndjson), or a JSON array of such objects (.json
   "name"?, "weight"?}]}``; of the parts, the texts; a reply with ``weight`` 0 is not to be learned and left out;
 - ShareGPT: ``{"conversations": [{"from": "human" | "gpt" | "system" | a name, "value": str}]}``;
 - Alpaca: ``{"instruction", "input"?, "output", "history"?: [[question, answer], ...]}``;
-- ``{"prompt": str, "completion": str}``.
+- ``{"prompt": str, "completion": str}``, or both as lists like that of ``messages`` (TRL).
 
 What a system or a tool says was typed by nobody and is left out. Such conversations have no times, so each is a chat of
 its own, in the order of the files and a minute apart in 1970: next to real chats they are all trained on. Only lines
@@ -117,8 +117,12 @@ def _said(record: Any, place: str) -> Iterator[Said]:
     elif "instruction" in record and "output" in record:
         yield from _alpaca(record, place)
     elif "prompt" in record and "completion" in record:
-        yield OTHER, _text(record["prompt"], f'{place}: "prompt"')
-        yield ME, _text(record["completion"], f'{place}: "completion"')
+        for author, key in ((OTHER, "prompt"), (ME, "completion")):
+            value = record[key]
+            if isinstance(value, list) and any(isinstance(turn, dict) and "role" in turn for turn in value):
+                yield from _turns(value, OPENAI_ROLES, f'{place}: "{key}"')
+            else:
+                yield author, _text(value, f'{place}: "{key}"')
     else:
         raise ExportError(f"{place}: an object without {EXPECTED}")
 

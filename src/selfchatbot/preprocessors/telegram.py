@@ -14,7 +14,9 @@ from itertools import islice
 from pathlib import Path, PurePath
 from typing import Any, ClassVar
 
-from selfchatbot.errors import ExportError
+from pydantic import PrivateAttr
+
+from selfchatbot.errors import ExportError, ParametersError
 from selfchatbot.messages import Message
 from selfchatbot.preprocessors.base import ExportFile, ExportPath, Preprocessor
 from selfchatbot.preprocessors.jsonstream import CutShortError, NoObjectError, json_values
@@ -38,18 +40,28 @@ AHEAD = 5_000
 
 
 class Telegram(Preprocessor):
-    """Telegram Desktop's result.json; other files of an export (media, contacts, documents) are passed over."""
+    """Telegram Desktop's result.json; other files of an export (media, contacts, documents) are passed over.
+
+    ``username`` is a name, an id as ``user123``, or both: ``Alex (user123)``.
+    """
 
     name: ClassVar[str] = "Telegram"
     suffixes: ClassVar[tuple[str, ...]] = (".json",)
 
+    _path: Path = PrivateAttr(default_factory=Path)
+    _accounts: Names = PrivateAttr(default_factory=Names)
+    _files: list[ExportFile] = PrivateAttr(default_factory=list)
+    _mine: set[str] = PrivateAttr(default_factory=set)
+    """Authors who were taken for me because of their names alone."""
+
     def read(self, path: Path, files: list[ExportFile] | None = None) -> Iterator[Message]:
         seen: list[ExportFile] = [] if files is None else files
-        accounts, chats = Names(), Names()
+        self._path, self._accounts, self._files, self._mine = path, Names(), seen, set()
+        chats = Names()
         exports = self.export_files(path)
         # Exports of one chat, made at different times, come one after the other.
         for file in sorted(exports, key=_first_chat) if len(exports) > 1 else exports:
-            yield from _read_file(file, accounts, chats, seen)
+            yield from _read_file(file, self._accounts, chats, seen)
 
     @classmethod
     def recognises(cls, path: ExportPath, head: bytes) -> bool:
@@ -62,6 +74,28 @@ class Telegram(Preprocessor):
         found = super().export_files(path)
         exported = {_folders(file)[0] for file in found if RESULT.fullmatch(file.name)}
         return [file for file in found if RESULT.fullmatch(file.name) or exported.isdisjoint(_folders(file)[1:])]
+
+    def is_me(self, author: str) -> bool:
+        """As for every format, also by id. Of several who have my name, it is the one whom the export calls me.
+
+        Raises ParametersError where it calls none of them so.
+        """
+        name, *with_id = self._accounts.forms(author)
+        if any(map(super().is_me, with_id)):
+            return True
+        if not super().is_me(name):
+            return False
+        namesakes = self._accounts.namesakes(author)
+        said = namesakes & {file.me for file in self._files if file.me is not None}
+        if said and author not in said:
+            return False
+        self._mine.add(author)
+        if len(namesakes & self._mine) > 1 and not namesakes & self._mine <= said:
+            raise ParametersError(
+                f'{self._path}: key "preprocessor_data.{self.name}.username": several accounts are called "{name}": '
+                f"write yours with its id: {', '.join(sorted(map(self._accounts.full, namesakes)))}"
+            )
+        return True
 
 
 def _folders(file: ExportPath) -> Sequence[PurePath]:

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable, Iterator
 
-from selfchatbot.redaction.rule import LETTER_AFTER, LETTER_BEFORE, Rule, Span, every, holds, windows
+from selfchatbot.redaction.rule import LETTER_AFTER, LETTER_BEFORE, Rule, Span, every, holds, lower, windows
 
 LINK = (
     r"(?:https?://|(?<![\w.@-])www\.|(?<![\w.@-])(?:discord\.gg|t\.me|youtu\.be|bit\.ly|wa\.me)/)"
@@ -66,13 +66,32 @@ def phone_numbers(region: str | None) -> Rule:
     return Rule("phone_numbers", re.compile(r"\d[\d ()./\u00a0-]{5}").search, find)
 
 
+APOSTROPHE = re.compile("['’‘ʼ]")
+SPELLINGS = {
+    r"\ ": r"[ \t\u00a0]+",
+    "'": APOSTROPHE.pattern,
+    **dict.fromkeys("σς", "[σς]"),
+    **dict.fromkeys(("ß", "ss"), "(?:ß|ss)"),
+}
+"""Patterns for what is written in several ways."""
+ALIKE = re.compile("|".join(map(re.escape, SPELLINGS)))
+
+
+def _alike(match: re.Match[str]) -> str:
+    return SPELLINGS[match[0]]
+
+
 def words(kind: str, given: Iterable[str]) -> Rule:
-    """Whole words without regard to case, also with an ``s`` behind; scripts without spaces know no whole words."""
+    """Whole words without regard to case, also with an ``s`` behind; scripts without spaces know no whole words.
+
+    Apostrophes are alike, and so are ``ß`` and ``ss``.
+    """
     alternatives = []
-    for word in sorted({" ".join(word.lower().split()) for word in given} - {""}, key=len, reverse=True):
+    plain = {" ".join(APOSTROPHE.sub("'", lower(word)).split()) for word in given} - {""}
+    for word in sorted(plain, key=len, reverse=True):
         spaced = all(character < "\u2000" for character in word)
         before = LETTER_BEFORE if spaced and word[0].isalnum() else ""
         after = rf"(?:s{LETTER_AFTER}|{LETTER_AFTER})" if spaced and word[-1].isalnum() else ""
-        alternatives.append(before + re.escape(word).replace(r"\ ", r"[ \t\u00a0]+") + after)
+        alternatives.append(before + ALIKE.sub(_alike, re.escape(word)) + after)
     pattern = "|".join(alternatives) or "(?!)"
     return Rule(kind, re.compile(pattern).search, every(pattern))

@@ -66,9 +66,9 @@ def every(pattern: str) -> Find:
 
 
 def lower(text: str) -> str:
-    """``text`` in lower case with every character at its place: a few would become two."""
+    """``text`` in lower case with every character at its place: of ``İ``, which would become two, the first."""
     low = text.lower()
-    return low if len(low) == len(text) else "".join(c.lower() if len(c.lower()) == 1 else c for c in text)
+    return low if len(low) == len(text) else "".join(c.lower()[0] for c in text)
 
 
 def replaced(text: str, spans: Iterable[Span], placeholder: str) -> str:

@@ -50,15 +50,10 @@ class DiscordChatExporter(Preprocessor):
             dated, self.date_order, lambda: self._neighbours(path), f"preprocessor_data.{self.name}.date_order"
         )
         names = Names()
-        for channel in channels(exports):
+        for channel in channels(exports, _size):
             start = len(seen)
             for export in channel.exports:
-                if isinstance(export, JsonExport):
-                    yield from read_json(export, channel.name, names, seen)
-                elif isinstance(export, Table):
-                    yield from read_table(export, channel.name, names, seen)
-                else:
-                    yield from read_text(export, channel.name, seen)
+                yield from _messages(export, channel.name, names, seen)
             seen[start].notes.extend(
                 f"{double.name} is the same in another kind: left out" for double in channel.doubles
             )
@@ -85,6 +80,23 @@ def _seen(path: ExportPath) -> Export:
     """What a first look at a file shows. Raises ExportError for what is no such export."""
     kind = path.suffix.lower()
     return look(path) if kind == ".json" else scan_table(path) if kind == ".csv" else scan(path)
+
+
+def _messages(export: Export, chat: str, names: Names, files: list[ExportFile]) -> Iterator[Message]:
+    if isinstance(export, JsonExport):
+        return read_json(export, chat, names, files)
+    if isinstance(export, Table):
+        return read_table(export, chat, names, files)
+    return read_text(export, chat, files)
+
+
+def _size(export: Export) -> int:
+    """How many messages of any kind an export holds, as far as it can be read."""
+    files: list[ExportFile] = []
+    with suppress(ExportError):
+        for _ in _messages(export, "", Names(), files):
+            pass
+    return sum(file.messages for file in files)
 
 
 __all__ = ["DiscordChatExporter"]

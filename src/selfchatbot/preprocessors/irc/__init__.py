@@ -2,7 +2,8 @@
 
 A log is one file for each channel or person, or one for each of its days; names of files and folders say which. `lines`
 knows how the clients write; this module puts the files of a channel together and yields the messages. An action is
-yielded as it is typed, ``/me waves``. When I change my nick, I stay one author.
+yielded as it is typed, ``/me waves``. When I change my nick, I stay one author: the one that ``username`` names, since
+"You're now known as" doesn't say who I was.
 """
 
 import re
@@ -41,6 +42,8 @@ class Log:
     nicks: Counter[str] = field(default_factory=Counter)
     mine: set[str] = field(default_factory=set)
     """Nicks that the log calls mine."""
+    before: set[str] = field(default_factory=set)
+    """Nicks that spoke before the log first calls one mine."""
 
 
 class IRC(Preprocessor):
@@ -54,13 +57,14 @@ class IRC(Preprocessor):
         logs = [_scan(file) for file in self.export_files(path)]
         if not any(log.nicks for log in logs):
             raise _no_log(logs[0].path if logs else path)
+        named = next((nick for log in logs for nick in log.nicks if self.is_me(nick)), None)
         networks: dict[str, set[str]] = {}
         for log in logs:
             networks.setdefault(log.channel, set()).add(log.network)
         for log in sorted(logs, key=lambda log: (log.channel, log.network, log.first, str(log.path))):
             # A channel of the same name on another network is another one.
             chat = f"{log.channel} ({log.network})" if len(networks[log.channel]) > 1 else log.channel
-            yield from self._read_file(log, chat, seen)
+            yield from self._read_file(log, chat, named, seen)
 
     @classmethod
     def recognises(cls, path: ExportPath, head: bytes) -> bool:
@@ -76,15 +80,15 @@ class IRC(Preprocessor):
                 return True
         return False
 
-    def _read_file(self, log: Log, chat: str, files: list[ExportFile]) -> Iterator[Message]:
-        """The messages of one file in its order."""
+    def _read_file(self, log: Log, chat: str, named: str | None, files: list[ExportFile]) -> Iterator[Message]:
+        """The messages of one file in its order; ``named`` is the nick that the parameters call mine."""
         file = ExportFile(path=log.path, chat=chat, me=_me(log))
         if log.channel.startswith(CHANNEL):
             file.group = True
         elif len(log.nicks) <= 2:
             file.group = False
         files.append(file)
-        own = file.me
+        own = named or file.me
         changed: set[str] = set()
         spoken = 0
         for event in events(log.path, log.day):
@@ -123,6 +127,8 @@ def _scan(path: ExportPath) -> Log:
     for found in people(path):
         lines += 1
         if isinstance(found, Became):
+            if not log.mine:
+                log.before.update(log.nicks)
             log.mine.add(found.new)
         elif found is not None and (found in log.nicks or len(log.nicks) < MOST_NAMES):
             log.nicks[found] += 1
@@ -149,8 +155,13 @@ def _no_log(path: ExportPath) -> ExportError:
 
 
 def _me(log: Log) -> str | None:
-    """My nick: the one that speaks most of those that the log calls mine, or the one beside the person I talk to."""
-    own = [nick for nick, _ in log.nicks.most_common() if nick in log.mine]
+    """My nick: the one that speaks most of those that the log calls mine, or the one beside the person I talk to.
+
+    What was said under a nick that I changed before the log calls any mine can't be told from the others' words: one of
+    mine has to have spoken before that.
+    """
+    known = log.mine & log.before
+    own = [nick for nick, _ in log.nicks.most_common() if nick in known]
     if own:
         return own[0]
     others = [nick for nick in log.nicks if same_name(nick, log.channel)]

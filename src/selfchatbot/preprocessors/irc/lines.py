@@ -18,7 +18,8 @@ from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import NamedTuple
 
-from selfchatbot.preprocessors.archives import ExportPath
+from selfchatbot.errors import ExportError
+from selfchatbot.preprocessors.archives import ExportPath, shown
 from selfchatbot.preprocessors.base import decoded_lines
 
 TAB = re.compile(r"(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d)\t([^\t]*)\t(.*)")
@@ -126,10 +127,10 @@ def events(path: ExportPath, day: datetime | None) -> Iterator[Said | Became | G
 
     ``day`` is the midnight before the first lines, None where the log has to tell it: what comes before is left out.
 
-    Raises ExportError for what can't be read.
+    Raises ExportError for what can't be read and for a day whose month is unknown.
     """
     last: datetime | None = None
-    for line in decoded_lines(path, errors="selfchatbot.windows1252"):
+    for number, line in enumerate(decoded_lines(path, errors="selfchatbot.windows1252"), 1):
         if match := TAB.fullmatch(line):
             stamp, prefix, text = match.groups()
             if (moment := _moment(stamp)) is not None:
@@ -148,7 +149,12 @@ def events(path: ExportPath, day: datetime | None) -> Iterator[Said | Became | G
             last = moment
             yield _of_clock(moment, rest if rest.isprintable() else FORMATTING.sub("", rest))
         elif match := DAY.fullmatch(line):
-            month = MONTHS.get(match["month"].casefold().rstrip("."), 0)
+            month = MONTHS.get(match["month"].casefold().rstrip("."))
+            if month is None:
+                raise ExportError(
+                    f'{path}, line {number:,}: "{shown(match["month"])}" is no month that is known here: write it in '
+                    "English, as in Mar"
+                )
             # The next lines have times of this day, whatever came before.
             day, last = _moment(f"{match['year']}-{month:02}-{int(match['day']):02}") or day, None
             yield Gone("") if match["what"] in ("Log opened", "Start:") else None

@@ -85,7 +85,7 @@ class Slack(Preprocessor):
         return found if found == [path] else [file for file in found if DAY.fullmatch(file.stem)]
 
     def is_me(self, author: str) -> bool:
-        return author in self._mine or super().is_me(author)
+        return author in self._mine if self._mine else super().is_me(author)
 
     def _workspaces(self, path: Path, roots: list[str]) -> dict[str, "_Workspace"]:
         """The workspace whose export is in each of the folders ``roots``, by what describes it there."""
