@@ -361,6 +361,13 @@ def written(dialect: Dialect, messages: list[tuple[datetime, str, str, str]]) ->
     return dialect.newline.join(lines) + dialect.newline
 
 
+def test_a_mark_in_another_line_than_the_first(tmp_path: Path) -> None:
+    path = tmp_path / "WhatsApp Chat with Somebody.txt"
+    path.write_bytes(f"[12/25/21, 10:00:00 AM] ana: one\r\ntwo {LRM}<other words>\r\n".encode())
+    found, _ = read(path)
+    assert [text for *_, text in found] == ["one\ntwo"]
+
+
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
 @given(chat=chats())
 def test_any_chat_comes_back_message_for_message(

@@ -15,6 +15,8 @@ from selfchatbot.preprocessors.dates import Order
 from selfchatbot.preprocessors.whatsapp.locales import LONGEST_MINE, MINE, NOTICES, OMITTED, is_edited, plain, titled
 from selfchatbot.preprocessors.whatsapp.stamps import BRACKETS, Evidence, Stamp, StampReader, Style
 
+MARKED_TAG = re.compile("[\u200e\u200f]<")
+"""What an iPhone's app adds to a message."""
 _TAG = re.compile(r"<([^<>\n]{6,60})>$")
 _QUOTES = '"“”„«»「」『』'
 _TILDE = re.compile(r"\A~[\u202f\u00a0 ]?(?=.)")
@@ -120,10 +122,15 @@ class _Seen:
             if ": " not in text:
                 self.plain_names.add(name)
 
+    def go_on(self, line: str) -> None:
+        """Another line of the last message."""
+        if self.layout.style.line == BRACKETS and MARKED_TAG.search(line):
+            self.layout.marked = True
+
     def _app(self, stamp: Stamp, marked: bool) -> None:
         """Words that the app wrote, or that it could have written."""
         name, _, text = stamp.rest.partition(": ")
-        if stamp.style.line == BRACKETS and (marked or "\u200e<" in text or "\u200f<" in text):
+        if stamp.style.line == BRACKETS and (marked or MARKED_TAG.search(text)):
             self.layout.marked = True
             if self.notice is None and self.messages < 10 and plain(text).startswith(NOTICES):
                 self.notice = name
@@ -148,10 +155,13 @@ def scan(path: ExportPath, known: Iterable[str] = ()) -> Layout:
     seen: dict[tuple[int, str], _Seen] = {}
     read = StampReader()
     empty = True
+    one: _Seen | None = None
     for line in decoded_lines(path):
         empty = empty and not line
         stamp = read(line)
         if stamp is None:
+            if one is not None:
+                one.go_on(line)
             continue
         style = (stamp.style.line, stamp.style.shape)
         one = seen.get(style)
