@@ -83,6 +83,17 @@ def bubbles(text: str) -> str:
     return "\n".join(line.strip() for line in text.split("\n") if line.strip())
 
 
+def test_what_was_said_to_another_model_waits_for_it(page: Page) -> None:
+    say(page, "hey")
+    answered(page)
+    page.evaluate("localStorage.setItem('selfchatbot.model', '\"Ana\"')")  # as if that one had been here before
+    page.reload()
+    expect(page.get_by_role("heading", name="Zoë").first).to_be_visible()
+    expect(page.locator(".turn")).to_have_count(0)
+    waiting = page.evaluate("JSON.parse(localStorage.getItem('selfchatbot.waiting'))")
+    assert waiting["Ana"]["turns"][0]["content"] == "hey"
+
+
 def test_send_and_the_reply_in_bubbles(page: Page, player: PagePlayer) -> None:
     say(page, "hey\nhow are you?")
     expect(page.locator(".turn.user .bubble")).to_have_text("hey\nhow are you?")

@@ -2,7 +2,7 @@
 
 import { ServerError, about, reply, useToken } from "./api.js";
 import { parameters, setUp } from "./settings.js";
-import { load, save } from "./store.js";
+import { changeModel, load, save } from "./store.js";
 import { growing, markEdited, note, show } from "./view.js";
 
 /** So many of the newest are sent; a model's window holds fewer. */
@@ -24,6 +24,7 @@ async function begin() {
   try {
     const model = await about();
     ({ name } = model);
+    if (changeModel(name)) return location.reload();
     document.title = name;
     part("name").textContent = part("welcome-name").textContent = name;
     part("avatar").textContent = part("welcome-avatar").textContent = [...name][0].toUpperCase();

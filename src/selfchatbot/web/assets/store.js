@@ -19,3 +19,21 @@ export function save(key, value, where = "localStorage") {
     // Then it lasts until the page is closed.
   }
 }
+
+const OF_A_MODEL = ["turns", "former", "draft", "parameters", "contact"];
+
+/**
+ * Whether what was kept is another model's: it waits for that model now, and what waited for this one is back.
+ * @param {string} name this model's
+ */
+export function changeModel(name) {
+  const before = load("model", name);
+  save("model", name);
+  if (before === name || load("model", before) !== name) return false;
+  const waiting = load("waiting", {});
+  waiting[before] = Object.fromEntries(OF_A_MODEL.map((key) => [key, load(key, null)]));
+  for (const key of OF_A_MODEL) save(key, waiting[name]?.[key] ?? null);
+  delete waiting[name];
+  save("waiting", waiting);
+  return true;
+}
