@@ -120,7 +120,7 @@ def train_to_say(folder: Path, model: Path, reply: str = WORDS, **parameters: ob
     lines = [f"selfChatBot_{stage}={stage}" for stage in ("raw", "preprocessed", "results")]
     (folder / ".env").write_text("\n".join(lines), encoding="utf-8")
     (folder / "raw" / name).mkdir(parents=True)
-    options = {"epochs": 25, "lora_r": 32, "early_stopping_patience": 80}
+    options = {"epochs": 25, "lora_r": 32, "early_stopping_patience": 80, "evaluations_per_epoch": 1, "samples": 0}
     data = write_training_data(folder / "preprocessed" / name, model, **(options | parameters))
     for path in data.glob("*.jsonl"):
         text = path.read_text(encoding="utf-8")
