@@ -4,7 +4,7 @@ from collections.abc import Callable, Generator
 from contextlib import closing
 
 from selfchatbot.errors import SelfChatBotError
-from selfchatbot.messages import ChatMessages, merged
+from selfchatbot.messages import ChatMessages, encodable, merged
 from selfchatbot.player import Player, Reply
 from selfchatbot.player.bubbles import bubbles
 
@@ -45,10 +45,9 @@ class Dialogue:
 
     def say(self, text: str) -> None:
         """Another message to the model; several without a reply between them are one turn, a burst."""
-        text = text.encode("utf-8", "replace").decode()  # half a surrogate, as of a broken terminal, has no UTF-8
         before, reply = self.messages[:-1], self.last_reply
         worse, self._worse = self._worse, []
-        self.messages = merged([*self.messages, {"role": "user", "content": text}])
+        self.messages = merged([*self.messages, {"role": "user", "content": encodable(text)}])
         self.others = []
         if worse and reply is not None and reply not in worse:
             self._rated(before, reply, worse)

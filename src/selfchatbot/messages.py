@@ -106,6 +106,11 @@ def merged(messages: ChatMessages) -> ChatMessages:
     return turns
 
 
+def encodable(text: str) -> str:
+    """``text`` with a question mark for half a surrogate, as broken terminals and JSON may have it: it has no UTF-8."""
+    return text.encode("utf-8", "replace").decode()
+
+
 def introduction(conversation: ChatMessages) -> ChatMessages:
     """The system message that a conversation begins with, or nothing."""
     return conversation[:1] if conversation and conversation[0]["role"] == "system" else []
@@ -151,8 +156,4 @@ def _messages_of(line: str, place: str) -> ChatMessages:
         well_formed = False
     if not well_formed:
         raise SelfChatBotError(f'{place}: expected {{"messages": [{{"role": ..., "content": ...}}, ...]}}')
-    # Half a surrogate, as JSON may have it, has no UTF-8.
-    return [
-        {"role": message["role"], "content": message["content"].encode("utf-8", "replace").decode()}
-        for message in messages
-    ]
+    return [{"role": message["role"], "content": encodable(message["content"])} for message in messages]

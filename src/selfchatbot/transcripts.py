@@ -7,7 +7,7 @@ from pathlib import Path
 
 from selfchatbot.atomic import write_text
 from selfchatbot.errors import SelfChatBotError
-from selfchatbot.messages import ChatMessages, read_conversations
+from selfchatbot.messages import ChatMessages, encodable, read_conversations
 
 FOLDER_NAME = "sessions"
 CHAT = "session"
@@ -16,8 +16,7 @@ CHAT = "session"
 def write_transcript(path: Path, messages: ChatMessages, start: datetime, contact: str = "") -> None:
     """Write one conversation as one line, atomically. Raises OSError."""
     line = {"messages": messages, "chat": CHAT, "start": start.isoformat(timespec="seconds"), "contact": contact}
-    # Half a surrogate, as a broken terminal may give it, has no UTF-8.
-    write_text(path, json.dumps(line, ensure_ascii=False).encode("utf-8", "replace").decode() + "\n")
+    write_text(path, encodable(json.dumps(line, ensure_ascii=False)) + "\n")
 
 
 def read_transcript(path: Path) -> tuple[ChatMessages, int]:

@@ -27,7 +27,7 @@ from selfchatbot.models import Machine, fast_machine, quiet
 from selfchatbot.parameters import GenerationParameters, TrainingParameters, hand_over, handed_over
 from selfchatbot.trainer.arguments import training_arguments
 from selfchatbot.trainer.checkpoints import save_checkpoint
-from selfchatbot.trainer.loop import Loop, memory_said
+from selfchatbot.trainer.loop import CALMER, Loop, memory_said
 from selfchatbot.trainer.method import trainable_model
 from selfchatbot.trainer.preparation import SMALLER, Preparation, conversations_file, prepare, summary
 from selfchatbot.trainer.report import LOG_NAME, Report, log_file
@@ -269,8 +269,7 @@ class Trainer:
         if not loss <= DIVERGED * result.base_loss:  # nan is not either
             raise SelfChatBotError(
                 f"the validation loss is {loss:.3f} at step {step}, that of the base model {result.base_loss:.3f}: "
-                "lower learning_rate in the training parameters.json and run the same command with --restart; best/ "
-                "stays as it is"
+                f"{CALMER}"
             )
         better = loss < result.best_loss
         logger.info("step %d, epoch %.2f: validation loss %.3f%s", step, epoch, loss, " (best)" if better else "")

@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import logging
+import math
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -30,6 +31,10 @@ if TYPE_CHECKING:
     from datasets import Dataset
 
 logger = logging.getLogger(__name__)
+
+CALMER = (
+    "lower learning_rate in the training parameters.json and run the same command with --restart; best/ stays as it is"
+)
 
 
 class Loop(transformers.Trainer):  # type: ignore[misc]
@@ -112,12 +117,10 @@ class Loop(transformers.Trainer):  # type: ignore[misc]
             self._shrink(max(real_lengths(batch)))
         if isinstance(model, DistributedDataParallel):
             self._backward(model, nothing(batch), labels)  # exchanges what has been added up
-        if not torch.isfinite(total):
-            raise SelfChatBotError(
-                f"the loss is {total.item()} at step {self.state.global_step + 1}: lower learning_rate in the training "
-                "parameters.json and run the same command with --restart; best/ stays as it is"
-            )
-        self._unlogged += total.item()
+        mean = total.item()
+        if not math.isfinite(mean):
+            raise SelfChatBotError(f"the loss is {mean} at step {self.state.global_step + 1}: {CALMER}")
+        self._unlogged += mean
         self._steps_unlogged += 1
         self.tokens_seen += sum(real_lengths(batch))
         self.seconds_training += time.perf_counter() - started
