@@ -152,9 +152,11 @@ def test_a_full_disk_keeps_the_former_checkpoint(run: Run, data: Path, results: 
 
 
 def test_a_session_in_a_pipe(run: Run, results: Path) -> None:
-    done = run("play", "-d", "1", input="hey\n\nhow are you doing today?\nexit\nnever read\n")
+    """What an untrained model says may hold the prompt's own characters: at least four prompts."""
+    done = run("play", "-d", "1", input="hey\n\nhow are you doing today?\nexit\n/help\n")
     assert done.returncode == 0, done.stderr
-    assert done.stdout.count("> ") == 4
+    assert done.stdout.count("> ") >= 4
+    assert "/retry" not in done.stdout
     assert "<|" not in done.stdout
     done = run("play", "-d", "1", "-t", "session", input="hey\n")  # the end of the pipe is Ctrl-D
     assert done.returncode == 0, done.stderr

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 BATCH_TOKENS = 512
 """Padded tokens in one forward pass: on a CPU more gain nothing, and their logits would need much memory."""
+PASS_TOKENS = 32
+"""A forward pass more takes about as long as so many tokens more in one."""
 
 
 @torch.inference_mode()
@@ -30,11 +32,11 @@ def of_continuations(
     model: "PreTrainedModel", prompt: Sequence[int], continuations: Sequence[Sequence[int]]
 ) -> list[float]:
     """Of each of ``continuations`` after ``prompt``, which is read once; none of them may be empty."""
-    from transformers import DynamicCache
+    from selfchatbot.player.key_value_cache import argument, new_cache
 
-    read = DynamicCache(config=model.config)
+    read, name = new_cache(model.config), argument(model)
     if len(prompt) > 1:
-        model(input_ids=torch.tensor([prompt[:-1]], device=model.device), past_key_values=read, logits_to_keep=1)
+        model(input_ids=torch.tensor([prompt[:-1]], device=model.device), logits_to_keep=1, **{name: read})
     found = [0.0] * len(continuations)
     for rows in _batches([len(continuation) for continuation in continuations]):
         width = len(continuations[rows[0]])
@@ -47,18 +49,35 @@ def of_continuations(
         if len(prompt) > 1:
             cache.batch_repeat_interleave(len(rows))
         # Padded at the right, where causal attention never looks: no mask is needed.
-        logits = model(input_ids=torch.cat([first, labels[:, :-1].clamp(min=0)], dim=1), past_key_values=cache).logits
-        losses = torch.nn.functional.cross_entropy(logits.float().transpose(1, 2), labels, reduction="none")
+        logits = model(input_ids=torch.cat([first, labels[:, :-1].clamp(min=0)], dim=1), **{name: cache}).logits
+        there = labels.ne(IGNORED)
+        losses = torch.zeros(labels.shape, device=model.device)
+        losses[there] = torch.nn.functional.cross_entropy(logits[there].float(), labels[there], reduction="none")
         for row, loss in zip(rows, losses.sum(1).tolist(), strict=True):
             found[row] = -loss
     return found
 
 
 def _batches(lengths: Sequence[int]) -> list[list[int]]:
-    """Numbers of rows of similar length, the longest of each batch first, ``BATCH_TOKENS`` together with padding."""
+    """Numbers of rows, the longest of each batch first: the cheapest way to divide them, sorted by length.
+
+    A batch costs its tokens, padded, and ``PASS_TOKENS``; more than ``BATCH_TOKENS`` only where one row alone has them.
+    """
+    order = sorted(range(len(lengths)), key=lambda row: -lengths[row])
+    costs, starts = [0], [0]  # of the first rows, divided in the cheapest way; where their last batch begins
+    for end in range(1, len(order) + 1):
+        ways: list[tuple[int, int]] = []
+        for start in range(end - 1, -1, -1):
+            tokens = lengths[order[start]] * (end - start)
+            if ways and tokens > BATCH_TOKENS:
+                break
+            ways.append((costs[start] + tokens + PASS_TOKENS, start))
+        cost, start = min(ways)
+        costs.append(cost)
+        starts.append(start)
     batches: list[list[int]] = []
-    for row in sorted(range(len(lengths)), key=lambda row: -lengths[row]):
-        if not batches or lengths[batches[-1][0]] * (len(batches[-1]) + 1) > BATCH_TOKENS:
-            batches.append([])
-        batches[-1].append(row)
+    end = len(order)
+    while end:
+        batches.append(order[starts[end] : end])
+        end = starts[end]
     return batches

@@ -63,11 +63,16 @@ class Models:
         return ChatFormat(load_checkpoint_tokenizer(self._checkpoint))
 
     @cached_property
-    def max_length(self) -> int:
-        """Of a window of a conversation, cut to what the model can take."""
+    def window(self) -> int:
+        """Tokens that the model can take."""
         from selfchatbot.models import load_config, window
 
-        return window(load_config(self.parameters.model), self.parameters.max_length)
+        return window(load_config(self.parameters.model), UNLIMITED)
+
+    @property
+    def max_length(self) -> int:
+        """Of a window of a conversation, cut to what the model can take."""
+        return min(self.window, self.parameters.max_length)
 
     def loaded(self, speaker: Modelled) -> "Checkpoint":
         """Raises SelfChatBotError when it can't be loaded."""
@@ -103,22 +108,26 @@ def replies(
     ``few_shot`` are the messages of mine that the base model is shown, ``names`` those whose words are not mine. Both
     are sampled as parameters.json says, and cut where a player would cut them; num_return_sequences is 1.
     """
-    order = sorted(range(len(contexts)), key=lambda number: -sum(len(one["content"]) for one in contexts[number]))
+    parameters, chat_format = models.parameters, models.chat_format
+    room = max(models.window - parameters.max_new_tokens, models.window // 2)
+    prompt = partial(few_shot_prompt, few_shot=few_shot) if speaker == "base" else context_prompt
+    prompts = [prompt(chat_format, context, room) for context in contexts]
+    order = sorted(range(len(contexts)), key=lambda number: -len(prompts[number]))  # little padding
     batches = [order[start : start + BATCH] for start in range(0, len(order), BATCH)]
     depends_on = {
         "speaker": models.identity(speaker),
-        "sampling": models.parameters.model_dump(exclude={"model", "seed", "num_return_sequences"}),
+        "sampling": parameters.model_dump(exclude={"model", "seed", "num_return_sequences"}),
         "seed": models.seed,
         "contexts": contexts,
-        "shown": [INSTRUCTION, BASE_TOKENS, *few_shot] if speaker == "base" else [],
+        "prompts": prompts,
         "names": sorted(names),
-        "sizes": [BATCH, CONTEXT_TOKENS, FEW_SHOT_TOKENS],
+        "sizes": [BATCH, BASE_TOKENS],
     }
 
     def answer(batch: list[int]) -> list[dict[str, Any]]:
-        prompts = partial(few_shot_prompt, few_shot=few_shot) if speaker == "base" else context_prompt
+        asked = [(contexts[number], prompts[number]) for number in batch]
         seed = (models.seed + 1_000_003 * batches.index(batch)) % 2**32
-        return [asdict(said) for said in _answers(models, speaker, [contexts[i] for i in batch], prompts, names, seed)]
+        return [asdict(said) for said in _answers(models, speaker, asked, names, seed)]
 
     found = models.cache.computed(
         f"replies-{speaker}",
@@ -164,8 +173,7 @@ def few_shot_prompt(chat_format: ChatFormat, messages: ChatMessages, window: int
 def _answers(
     models: Models,
     speaker: Modelled,
-    contexts: Sequence[ChatMessages],
-    prompt: Callable[[ChatFormat, ChatMessages, int], list[int]],
+    asked: Sequence[tuple[ChatMessages, list[int]]],
     names: Collection[str],
     seed: int,
 ) -> list[Said]:
@@ -174,15 +182,14 @@ def _answers(
     from selfchatbot.player.engine import Sampling
     from selfchatbot.player.own_words import OwnWords
 
-    loaded, chat_format, parameters = models.loaded(speaker), models.chat_format, models.parameters
-    room = max(loaded.window - parameters.max_new_tokens, loaded.window // 2)
-    prompts = [prompt(chat_format, context, room) for context in contexts]
-    left = loaded.window - max(map(len, prompts))
+    chat_format, prompts = models.chat_format, [prompt for _, prompt in asked]
+    left = models.window - max(map(len, prompts))
     if speaker == "base":
         left = min(left, BASE_TOKENS)
-    sampling = Sampling.of(parameters, chat_format.end, chat_format.special, left, seed, may_be_empty=False)
+    sampling = Sampling.of(models.parameters, chat_format.end, chat_format.special, left, seed, may_be_empty=False)
     said = []
-    for context, ids in zip(contexts, Batch(loaded.model, prompts).replies(sampling), strict=True):
+    made = Batch(models.loaded(speaker).model, prompts).replies(sampling)
+    for (context, _), ids in zip(asked, made, strict=True):
         own_words = OwnWords(chat_format.marks, context, names)
         text, _ = own_words(chat_format.reply(without_loop(ids)))
         said.append(Said(text, chat_format.reply(ids), len(ids) < sampling.max_new_tokens))

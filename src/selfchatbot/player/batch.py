@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from selfchatbot.player.engine import Sampling
+from selfchatbot.player.key_value_cache import argument, new_cache
 from selfchatbot.player.transformers_engine import choose
 
 if TYPE_CHECKING:
@@ -24,11 +25,9 @@ class Batch:
 
     @torch.inference_mode()
     def __init__(self, model: "PreTrainedModel", prompts: list[list[int]]) -> None:
-        from transformers import DynamicCache
-
         self._model = model
         self._has_positions = "position_ids" in inspect.signature(model.forward).parameters
-        self._cache = DynamicCache(config=model.config)
+        self._cache = new_cache(model.config)
         # What all of them begin with, a system message for one, is read once; a last token is always each one's own.
         columns = zip(*(prompt[:-1] for prompt in prompts), strict=False)
         shared = sum(1 for _ in takewhile(lambda column: len(set(column)) == 1, columns))
@@ -78,12 +77,10 @@ class Batch:
         return replies
 
     def _forward(self, tokens: torch.Tensor, mask: torch.Tensor, cache: Any) -> torch.Tensor:
-        options: dict[str, Any] = {}
+        options: dict[str, Any] = {argument(self._model): cache}
         if self._has_positions:
             positions = (mask.cumsum(1) - 1).clamp(min=0)
             options["position_ids"] = positions[:, -tokens.shape[1] :]
-        output = self._model(
-            input_ids=tokens, attention_mask=mask, past_key_values=cache, use_cache=True, logits_to_keep=1, **options
-        )
+        output = self._model(input_ids=tokens, attention_mask=mask, use_cache=True, logits_to_keep=1, **options)
         logits: torch.Tensor = output.logits[:, -1].float()
         return logits

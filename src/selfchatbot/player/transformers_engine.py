@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from selfchatbot.player.engine import Sampling, Token
+from selfchatbot.player.key_value_cache import argument, new_cache
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -42,14 +43,12 @@ class TransformersEngine:
 
     def _prefill(self, prompt: list[int]) -> torch.Tensor:
         """Read what is new in ``prompt``; logits of the next token, shape (1, vocabulary)."""
-        from transformers import DynamicCache
-
         same = 0
         # The last token is always read anew: its logits are what is wanted.
         while same < min(len(self._read), len(prompt) - 1) and self._read[same] == prompt[same]:
             same += 1
         if self._cache is None or not _cropped(self._cache, same, len(self._read)):
-            self._cache, same = DynamicCache(config=self._model.config), 0
+            self._cache, same = new_cache(self._model.config), 0
         # Ctrl-C in the middle of a forward pass leaves layers of different length: what is read counts when it is done.
         self._read = []
         tokens = torch.tensor([prompt[same:]], device=self._model.device)
@@ -58,7 +57,8 @@ class TransformersEngine:
         return logits
 
     def _forward(self, tokens: torch.Tensor, cache: Any) -> torch.Tensor:
-        output = self._model(input_ids=tokens, past_key_values=cache, use_cache=True, logits_to_keep=1)
+        options = {argument(self._model): cache}
+        output = self._model(input_ids=tokens, use_cache=True, logits_to_keep=1, **options)
         logits: torch.Tensor = output.logits[:, -1].float()
         return logits
 
@@ -118,7 +118,11 @@ def choose(logits: torch.Tensor, said: torch.Tensor, sampling: Sampling, generat
             beyond = probabilities.cumsum(-1) - probabilities >= sampling.top_p
             ordered = ordered.masked_fill(beyond, -torch.inf)
         logits = ordered
-    drawn = torch.multinomial(logits.softmax(-1), 1, generator=generator)
+    # One random number a row: torch.multinomial draws one for every token, which took a tenth of the time.
+    cumulative = logits.softmax(-1).cumsum(-1)
+    total = cumulative[:, -1:]
+    point = torch.rand(total.shape, generator=generator, device=total.device) * total
+    drawn = torch.searchsorted(cumulative, torch.minimum(point, total.nextafter(total.new_zeros(()))), right=True)
     return (drawn if tokens is None else tokens.gather(-1, drawn))[:, 0]
 
 
@@ -128,7 +132,7 @@ def _cropped(cache: Any, length: int, full: int) -> bool:
         return False
     if length < full or cache.get_seq_length() != length:
         try:
-            cache.crop(length)
+            cache.crop(length - cache.get_seq_length())
         except (AttributeError, NotImplementedError, RuntimeError, ValueError):
             return False
     return bool(cache.get_seq_length() == length)

@@ -14,7 +14,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack, suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,10 +27,11 @@ from selfchatbot.models import Machine, fast_machine, quiet
 from selfchatbot.parameters import GenerationParameters, TrainingParameters, hand_over, handed_over
 from selfchatbot.trainer.arguments import training_arguments
 from selfchatbot.trainer.checkpoints import save_checkpoint
-from selfchatbot.trainer.loop import CALMER, Loop, memory_said
+from selfchatbot.trainer.loop import Loop, memory_said
 from selfchatbot.trainer.method import trainable_model
 from selfchatbot.trainer.preparation import SMALLER, Preparation, conversations_file, prepare, summary
 from selfchatbot.trainer.report import LOG_NAME, Report, log_file
+from selfchatbot.trainer.result import Result
 from selfchatbot.trainer.resume import FOLDER_NAME, Checkpoints, read_state
 from selfchatbot.trainer.samples import Sample, Samples
 from selfchatbot.trainer.stopping import Stopped, on_signals
@@ -44,23 +45,6 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 BEST, FINAL = "best", "final"
-DIVERGED = 2.0
-"""A validation loss of so many times the base model's is no learning any more."""
-
-
-@dataclass(slots=True)
-class Result:
-    """How a run ended, or where it is."""
-
-    base_loss: float = math.nan
-    """Validation loss of the base model, in nats per trained token."""
-    best_loss: float = math.inf
-    best_step: int = 0
-    steps: int = 0
-    """The step of the last validation."""
-    stopped_early: bool = False
-    without_better: int = 0
-    """Validations since the best one."""
 
 
 class Trainer:
@@ -255,7 +239,6 @@ class Trainer:
         """
         self._report.metrics.add(step=step, epoch=round(epoch, 3), validation_loss=loss)
         result = self.result
-        result.steps = step
         if step == 0:
             result.base_loss = loss
             logger.info("validation loss of the base model: %.3f nats per trained token", loss)
@@ -264,23 +247,12 @@ class Trainer:
                     f'model "{self.parameters.model}" gives no numbers: its validation loss is {loss} before any '
                     "training; use another model"
                 )
-            self._show_samples(step, loop)
-            return True
-        if not loss <= DIVERGED * result.base_loss:  # nan is not either
-            raise SelfChatBotError(
-                f"the validation loss is {loss:.3f} at step {step}, that of the base model {result.base_loss:.3f}: "
-                f"{CALMER}"
-            )
-        better = loss < result.best_loss
-        logger.info("step %d, epoch %.2f: validation loss %.3f%s", step, epoch, loss, " (best)" if better else "")
-        if better:
-            result.without_better = 0
-            result.best_loss, result.best_step = loss, step
-            self._save(BEST, loop, tokenizer)
         else:
-            result.without_better += 1
+            better = result.validated(step, loss, self.parameters.early_stopping_patience)
+            logger.info("step %d, epoch %.2f: validation loss %.3f%s", step, epoch, loss, " (best)" if better else "")
+            if better:
+                self._save(BEST, loop, tokenizer)
         self._show_samples(step, loop)
-        result.stopped_early = result.without_better >= self.parameters.early_stopping_patience
         return not result.stopped_early
 
     def _show_samples(self, step: int, loop: Loop) -> None:
