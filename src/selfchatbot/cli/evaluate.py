@@ -8,10 +8,10 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-from selfchatbot.cli.canaries import train_with_canaries
 from selfchatbot.cli.signals import ended_by_signals
 from selfchatbot.environment import Dataset
 from selfchatbot.likeness.advice import advice
+from selfchatbot.likeness.canary_training import train_with_canaries
 from selfchatbot.likeness.evaluation import OnProgress, evaluate
 from selfchatbot.likeness.page import FILE_NAME
 from selfchatbot.likeness.probing import Line, read_probes

@@ -29,7 +29,8 @@ from selfchatbot.likeness.contexts import (
     read_contexts,
     read_training,
 )
-from selfchatbot.likeness.discriminator import own_halves, separability, worst
+from selfchatbot.likeness.discriminator import own_halves, separability
+from selfchatbot.likeness.examples import misses, spread
 from selfchatbot.likeness.features import Reference, style_features
 from selfchatbot.likeness.fitting import fit
 from selfchatbot.likeness.health import health
@@ -37,7 +38,7 @@ from selfchatbot.likeness.intervals import groups_of
 from selfchatbot.likeness.leaks import PROBING, Private
 from selfchatbot.likeness.measuring import measure_style
 from selfchatbot.likeness.page import FILE_NAME as PAGE_NAME
-from selfchatbot.likeness.page import Example, write_page
+from selfchatbot.likeness.page import write_page
 from selfchatbot.likeness.prediction import Predicted, own_gain, predict, prediction
 from selfchatbot.likeness.probing import Line, Scores, probe, probe_results
 from selfchatbot.likeness.result import (
@@ -62,8 +63,6 @@ from selfchatbot.redaction import SEPARATOR
 CONTEXTS = 200
 FEWEST = 20
 """Replies of mine to something: with fewer, every interval would reach from one end to the other."""
-EXAMPLES = 12
-MISSES = 5
 MODELLED: tuple[Modelled, ...] = ("model", "base")
 NOT_COMPARED = {
     *("model", "checkpoint_minutes", "gradient_checkpointing", "evaluations_per_epoch", "choose_sampling", "seed"),
@@ -141,7 +140,7 @@ def evaluate(
     )
     history.keep(result, dataset.results)
     page = dataset.results / PAGE_NAME
-    pairs = (_examples(answers, places), _misses(answers, places, training, seed)) if examples else ()
+    pairs = (spread(answers, places), misses(answers, places, training, seed)) if examples else ()
     write_page(page, result, history.runs(dataset.results), *pairs)
     page.chmod(0o600)
     return result
@@ -275,25 +274,6 @@ def _phone_region(dataset: Dataset) -> str | None:
     with suppress(SelfChatBotError):
         return read_parameters(dataset.raw / FILE_NAME, RawParameters).redact.phone_region
     return None
-
-
-def _examples(answers: Answers, places: Sequence[Context]) -> list[Example]:
-    """Some places all over the test conversations."""
-    step = max(1, len(places) // EXAMPLES)
-    return [_example(answers, places, number) for number in range(0, len(places), step)][:EXAMPLES]
-
-
-def _misses(answers: Answers, places: Sequence[Context], training: Training, seed: int) -> list[Example]:
-    """Where the model's reply is least like mine."""
-    features = style_features(Reference.of(training.mine, training.contacts))
-    groups = groups_of([place.conversation for place in places])
-    numbers = worst(answers["me"], answers["model"], groups, features, seed)[:MISSES]
-    return [_example(answers, places, number) for number in numbers]
-
-
-def _example(answers: Answers, places: Sequence[Context], number: int) -> Example:
-    replies = {speaker: answers[speaker][number] for speaker in answers}
-    return Example(places[number].messages[-1]["content"], replies)
 
 
 @contextmanager

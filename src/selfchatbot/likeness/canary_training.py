@@ -1,4 +1,4 @@
-"""``selfChatBot_play -t evaluate --canaries``: a training of its own, with made-up secrets among the words."""
+"""A training of its own, with made-up secrets among the words: `selfChatBot_play -t evaluate --canaries`."""
 
 import hashlib
 import json
