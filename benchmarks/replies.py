@@ -123,13 +123,15 @@ class Tried:
             batch.choose = choose  # type: ignore[attr-defined]
 
     def _prompt(self, messages: Any, retrieval: bool) -> list[int]:
-        from selfchatbot.likeness.speakers import CONTEXT_TOKENS, context_prompt
+        from selfchatbot.likeness.speakers import CONTEXT_TOKENS, UNLIMITED, context_prompt
 
         prompt = context_prompt(self.format, messages, self.models.window)
         if not retrieval:
             return prompt
         exchange = self._similar()(messages[-1]["content"])
-        return self.format.prompt([*exchange, *messages], CONTEXT_TOKENS + len(self.format.prompt(exchange, 10**6)))
+        question, answer = exchange
+        more = len(self.format.prompt([question], UNLIMITED)) + len(self.format.turn(answer["content"]))
+        return self.format.prompt([question, answer, *messages], CONTEXT_TOKENS + more)
 
     def _similar(self) -> Callable[[str], list[dict[str, str]]]:
         """The training exchange whose turn of the others is most like a given one."""
