@@ -35,8 +35,6 @@ class GrowingLayer(DynamicLayer):  # type: ignore[misc]  # transformers has no t
         self, key_states: torch.Tensor, value_states: torch.Tensor, *_args: Any, **_options: Any
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Append; returns all keys and values."""
-        if not self.is_initialized:
-            self.lazy_initialization(key_states, value_states)
         old = self.get_seq_length()
         length = old + key_states.shape[-2]
         if not self._has_room(length):
@@ -50,6 +48,7 @@ class GrowingLayer(DynamicLayer):  # type: ignore[misc]  # transformers has no t
         for larger, one in zip(self._larger, (key_states, value_states), strict=True):
             larger[..., old:length, :] = one
         self._show(length)
+        self.is_initialized, self.dtype, self.device = True, key_states.dtype, key_states.device
         return self.keys, self.values
 
     def batch_select_indices(self, indices: torch.Tensor) -> None:
