@@ -19,6 +19,7 @@ import argparse
 import random
 import shutil
 from collections.abc import Callable, Sequence
+from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -114,9 +115,8 @@ class Tried:
         top_p = value if kind == "top_p" else 1.0
         sampling = Sampling(1.0, top_p, 0, 1.0, LONGEST, self.format.end, never, seed, may_be_empty=False)
         kept = {"min_p": min_p, "typical": typical}.get(kind)
-        if kept is None:
-            return batch.Batch(self.models.loaded("model").model, prompts).replies(sampling)
-        batch.choose = lambda logits, *rest: choose(kept(logits, value), *rest)  # type: ignore[attr-defined]
+        if kept is not None:
+            batch.choose = lambda logits, *rest: choose(kept(logits, value), *rest)  # type: ignore[attr-defined]
         try:
             return batch.Batch(self.models.loaded("model").model, prompts).replies(sampling)
         finally:
@@ -128,28 +128,26 @@ class Tried:
         prompt = context_prompt(self.format, messages, self.models.window)
         if not retrieval:
             return prompt
-        exchange = self._similar()(messages[-1]["content"])
-        question, answer = exchange
+        question, answer = self._similar(messages[-1]["content"])
         more = len(self.format.prompt([question], UNLIMITED)) + len(self.format.turn(answer["content"]))
         return self.format.prompt([question, answer, *messages], CONTEXT_TOKENS + more)
 
+    @cached_property
     def _similar(self) -> Callable[[str], list[dict[str, str]]]:
-        """The training exchange whose turn of the others is most like a given one."""
+        """Gives the training exchange whose turn of the others is most like a given one."""
         from sklearn.feature_extraction.text import TfidfVectorizer
 
-        if not hasattr(self, "_found"):
-            from selfchatbot.messages import read_conversations
+        from selfchatbot.messages import read_conversations
 
-            pairs = [
-                [one, other]
-                for conversation in read_conversations(self.data / "train.jsonl")
-                for one, other in pairwise(conversation)
-                if (one["role"], other["role"]) == ("user", "assistant") and len(other["content"]) <= 200
-            ]
-            vectorizer = TfidfVectorizer(sublinear_tf=True)
-            known = vectorizer.fit_transform(pair[0]["content"][-400:] for pair in pairs)
-            self._found = lambda text: pairs[int((known @ vectorizer.transform([text[-400:]]).T).toarray().argmax())]
-        return self._found
+        pairs = [
+            [one, other]
+            for conversation in read_conversations(self.data / "train.jsonl")
+            for one, other in pairwise(conversation)
+            if (one["role"], other["role"]) == ("user", "assistant") and len(other["content"]) <= 200
+        ]
+        vectorizer = TfidfVectorizer(sublinear_tf=True)
+        known = vectorizer.fit_transform(pair[0]["content"][-400:] for pair in pairs)
+        return lambda text: pairs[int((known @ vectorizer.transform([text[-400:]]).T).toarray().argmax())]
 
     def best(self, candidates: Sequence[list[str]], power: float) -> list[str]:
         """At each place, the candidate to which its context adds most nats per token**power."""
@@ -157,7 +155,7 @@ class Tried:
         chosen = []
         for number, row in enumerate(gains):
             sizes = [len(self._ids(texts[number])) ** power for texts in candidates]
-            scores = [gain / size for gain, size in zip(row, sizes, strict=False)]
+            scores = [gain / size for gain, size in zip(row, sizes, strict=True)]
             chosen.append(candidates[max(range(len(candidates)), key=scores.__getitem__)][number])
         return chosen
 

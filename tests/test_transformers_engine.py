@@ -53,7 +53,7 @@ def fresh(model: PreTrainedModel, prompt: list[int]) -> list[int]:
 
 @torch.inference_mode()
 def test_the_growing_cache_is_the_one_of_transformers(model: PreTrainedModel) -> None:
-    """Whatever is done to it: logits are the same to the last bit."""
+    """Whatever is done to it: logits are the same."""
     rng = random.Random(0)
     ours, theirs = new_cache(model.config), DynamicCache(config=model.config)
     assert all(type(layer) is GrowingLayer for layer in ours.layers)

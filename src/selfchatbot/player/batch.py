@@ -26,6 +26,7 @@ class Batch:
     @torch.inference_mode()
     def __init__(self, model: "PreTrainedModel", prompts: list[list[int]]) -> None:
         self._model = model
+        self._argument = argument(model)
         self._has_positions = "position_ids" in inspect.signature(model.forward).parameters
         self._cache = new_cache(model.config)
         # What all of them begin with, a system message for one, is read once; a last token is always each one's own.
@@ -77,7 +78,7 @@ class Batch:
         return replies
 
     def _forward(self, tokens: torch.Tensor, mask: torch.Tensor, cache: Any) -> torch.Tensor:
-        options: dict[str, Any] = {argument(self._model): cache}
+        options: dict[str, Any] = {self._argument: cache}
         if self._has_positions:
             positions = (mask.cumsum(1) - 1).clamp(min=0)
             options["position_ids"] = positions[:, -tokens.shape[1] :]

@@ -22,6 +22,7 @@ class TransformersEngine:
     def __init__(self, model: "PreTrainedModel", window: int) -> None:
         self.window = window
         self._model = model
+        self._argument = argument(model)
         self._read: list[int] = []
         """The tokens whose keys and values are in the cache."""
         self._cache: Any = None
@@ -57,8 +58,7 @@ class TransformersEngine:
         return logits
 
     def _forward(self, tokens: torch.Tensor, cache: Any) -> torch.Tensor:
-        options = {argument(self._model): cache}
-        output = self._model(input_ids=tokens, use_cache=True, logits_to_keep=1, **options)
+        output = self._model(input_ids=tokens, use_cache=True, logits_to_keep=1, **{self._argument: cache})
         logits: torch.Tensor = output.logits[:, -1].float()
         return logits
 
