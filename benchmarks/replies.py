@@ -177,8 +177,8 @@ class Tried:
 
     def _added(self, pieces: list[tuple[Any, list[str]]]) -> list[list[float]]:
         """Nats that each context adds to each of its texts."""
-        from selfchatbot.likeness.likelihood import of_continuations
         from selfchatbot.likeness.speakers import context_prompt
+        from selfchatbot.player.likelihood import of_continuations
 
         texts = sorted({text for _, row in pieces for text in row})
         alone = [([], texts[start : start + 64]) for start in range(0, len(texts), 64)]

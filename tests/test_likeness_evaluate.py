@@ -20,7 +20,7 @@ from selfchatbot.errors import SelfChatBotError, UsageError
 from selfchatbot.likeness.cache import Cache
 from selfchatbot.likeness.contexts import read_contexts
 from selfchatbot.likeness.evaluation import evaluate
-from selfchatbot.likeness.likelihood import of_continuations, of_window
+from selfchatbot.likeness.fitting import fit
 from selfchatbot.likeness.prediction import predict
 from selfchatbot.likeness.probing import Controls, Line, read_probes
 from selfchatbot.likeness.result import Likeness, load
@@ -29,6 +29,7 @@ from selfchatbot.messages import read_conversations
 from selfchatbot.models import Machine
 from selfchatbot.parameters import GenerationParameters, TrainingParameters, read_parameters
 from selfchatbot.player.checkpoint import load_checkpoint
+from selfchatbot.player.likelihood import of_continuations, of_window
 from selfchatbot.preprocessing import preprocess
 from selfchatbot.sampling_choice import choose_sampling
 from selfchatbot.trainer import Trainer
@@ -157,6 +158,38 @@ def test_a_model_that_knows_the_answers_is_found_to(finished: tuple[Path, Likene
     (known,) = result.probes
     assert known.line == 3 and known.base_z is not None
     assert known.z > 3 and known.z > known.base_z + 2
+
+
+def test_exchanged_replies_lose_their_fit(finished: tuple[Path, Likeness], tmp_path: Path) -> None:
+    dataset = dataset_in(finished[0])
+    parameters = read_parameters(dataset.results / "parameters.json", GenerationParameters)
+    places = read_contexts(dataset.preprocessed, 200, 0)
+    models = Models(dataset.results / "best", parameters, 0, Cache(tmp_path / "cache"), CPU)
+    mine = [place.reply for place in places]
+    own, exchanged = (fit(models, "model", places, said) for said in (mine, [*mine[1:], mine[0]]))
+    assert own is not None and own.generated is not None
+    assert own.generated.value == pytest.approx(own.mean_reciprocal_rank.value)
+    assert exchanged is not None and exchanged.generated is not None
+    assert exchanged.mean_reciprocal_rank == own.mean_reciprocal_rank
+    assert exchanged.generated.value < own.generated.low and exchanged.generated.value < 0.35
+
+
+def test_of_several_candidates_the_one_that_fits_best_is_measured(
+    finished: tuple[Path, Likeness], tmp_path: Path
+) -> None:
+    dataset = dataset_in(finished[0])
+    parameters = read_parameters(dataset.results / "parameters.json", GenerationParameters)
+    places = read_contexts(dataset.preprocessed, 200, 0)
+    contexts = [place.messages for place in places]
+    fits = []
+    for count in (1, 8):
+        now = parameters.model_copy(update={"temperature": 1.5, "best_of": count})
+        models = Models(dataset.results / "best", now, 0, Cache(tmp_path / "cache"), CPU)
+        said = [one.text for one in replies(models, "model", contexts, [], [])]
+        found = fit(models, "model", places, said)
+        assert found is not None and found.generated is not None
+        fits.append(found.generated.value)
+    assert fits[1] > fits[0] + 0.1
 
 
 def test_what_is_written(finished: tuple[Path, Likeness]) -> None:

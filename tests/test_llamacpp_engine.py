@@ -109,6 +109,16 @@ def test_greedy_tokens_and_probabilities_are_equal(
     assert equal >= 9
 
 
+def test_probabilities_of_given_replies_are_equal(
+    results: Path, engines: tuple[TransformersEngine, LlamaCppEngine]
+) -> None:
+    chat_format = player(results, "transformers").chat_format
+    replies = [chat_format.turn(text) for text in (WORDS, "😀🎉 7", "a\nb")] + [chat_format.turn("no end")[:-1]]
+    for prompt in [chat_format.prompt([], 64), *prompts(results)[:2]]:
+        one, other = (engine.log_probabilities(prompt, replies) for engine in engines)
+        assert other == pytest.approx(one, abs=2e-2)
+
+
 def test_samples_are_distributed_alike(results: Path, engines: tuple[TransformersEngine, LlamaCppEngine]) -> None:
     prompt = prompts(results)[0]
     for changes in ({"temperature": 1.5}, {"temperature": 2.0, "top_p": 0.7}, {"temperature": 3.0, "top_k": 5}):

@@ -36,7 +36,7 @@ def test_a_model_driven_to_repeat_itself_ends(tiny_model: Path, tmp_path: Path) 
     assert list(bubbles(player.stream(QUESTION))) == ["haha yeah"] * 3
 
 
-def test_a_loop_makes_a_reply_no_likelier(tiny_model: Path) -> None:
+def test_a_loop_makes_a_reply_fit_no_better(tiny_model: Path) -> None:
     player = Player(tiny_model, GenerationParameters(model=str(tiny_model)), CPU)
     words = player.chat_format.turn("haha yeah see you")[:-1]
 
@@ -45,12 +45,18 @@ def test_a_loop_makes_a_reply_no_likelier(tiny_model: Path) -> None:
 
         def generate(self, prompt: list[int], sampling: Sampling, count: int = 1) -> Generator[Token, None, None]:
             for number in range(len(words) * 10):
-                yield Token(0, words[number % len(words)], -3.0 if number < len(words) else -0.01)
+                for candidate in range(count):
+                    yield Token(candidate, words[number % len(words)], -3.0 if number < len(words) else -0.01)
+
+        def log_probabilities(self, prompt: list[int], continuations: list[list[int]]) -> list[float]:
+            assert continuations == [words, words]
+            return [-4.0 * len(words), -5.0 * len(words)]
 
     player._engine = Looping()
-    (reply,) = player.candidates(QUESTION, 1)
-    assert reply.text == "haha yeah see you"
-    assert reply.mean_log_probability == pytest.approx(-3)
+    best, other = player.candidates(QUESTION, 2)
+    assert best.text == other.text == "haha yeah see you"
+    assert best.gain == pytest.approx(2 * len(words) ** 0.5)
+    assert other.gain == pytest.approx(1 * len(words) ** 0.5)
 
 
 def test_a_model_that_never_ends_is_cut(tiny_model: Path) -> None:

@@ -1,5 +1,6 @@
 """Replies: clean text, repeatable with a seed, within the window."""
 
+from collections.abc import Generator
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,8 @@ from selfchatbot.errors import SelfChatBotError
 from selfchatbot.models import Machine
 from selfchatbot.parameters import GenerationParameters, TrainingParameters, read_parameters
 from selfchatbot.player import Player, _Draft
+from selfchatbot.player.checkpoint import load_checkpoint
+from selfchatbot.player.engine import Sampling, Token
 from selfchatbot.trainer import Trainer
 
 CPU = Machine("cpu", torch.float32)
@@ -60,6 +63,62 @@ def test_several_answers(results: Path) -> None:
         assert "<|" not in answer
         assert answer == answer.strip()
         assert answer
+
+
+@pytest.mark.parametrize("system", [[], [{"role": "system", "content": "You are Zoë."}]])
+def test_what_fits_best_comes_first(
+    results: Path, system: list[dict[str, str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By what one sequence after the other says: with the conversation, and without all but its system message."""
+    speaker = player(results, temperature=1.5, seed=1)
+    model = load_checkpoint(results / "best", speaker.parameters, CPU).model
+    chat_format, chat = speaker.chat_format, system + QUESTION
+    made: dict[int, list[int]] = {}
+    generate = speaker._engine.generate
+
+    def recorded(prompt: list[int], sampling: Sampling, count: int = 1) -> Generator[Token, None, None]:
+        for token in generate(prompt, sampling, count):
+            made.setdefault(token.candidate, []).append(token.id)
+            yield token
+
+    monkeypatch.setattr(speaker._engine, "generate", recorded)
+    drawn = speaker.candidates(chat, 6)
+
+    def log_probability(prompt: list[int], reply: list[int]) -> float:
+        logits = model(torch.tensor([prompt + reply])).logits[0].log_softmax(-1)
+        return sum(logits[len(prompt) + place - 1, token].item() for place, token in enumerate(reply))
+
+    gains = {
+        number: (log_probability(speaker.prompt(chat), ids) - log_probability(speaker.prompt(system), ids))
+        / len(ids) ** 0.5
+        for number, ids in made.items()
+    }
+    assert [one.gain for one in drawn] == pytest.approx(sorted(gains.values(), reverse=True), abs=1e-3)
+    assert len(set(gains.values())) > 2
+    best = made[max(gains, key=gains.__getitem__)]
+    assert chat_format.reply([token for token in best if token != chat_format.end]).startswith(drawn[0].text)
+    assert player(results, temperature=1.5, seed=1, best_of=6).reply(chat) == drawn[0].text
+    assert player(results, temperature=1.5, seed=1, best_of=6).replies(chat, 2) == [one.text for one in drawn[:2]]
+    assert player(results, temperature=1.5, seed=1, best_of=1).replies(chat, 6) == [one.text for one in drawn]
+
+
+def test_the_best_is_said_as_a_whole_and_can_be_stopped(results: Path) -> None:
+    speaker = player(results, temperature=1.5, seed=1, best_of=3)
+    pieces = list(speaker.pieces(QUESTION, 2))
+    said = [piece for piece in pieces if piece.text]
+    assert [piece.candidate for piece in said] == [0, 1] and all(piece.finish for piece in said)
+    assert [piece for piece in pieces if piece.finish] == said
+    speaker = player(results, temperature=1.5, seed=1, best_of=3)
+    stopped = speaker.pieces(QUESTION, 2)
+    assert next(stopped).tokens == 1  # of the first token, long before all are done
+    stopped.close()
+    assert speaker.reply(QUESTION)
+
+
+def test_where_nothing_was_said_the_first_candidate_is_as_good(results: Path) -> None:
+    speaker = player(results, temperature=1.5, seed=1)
+    drawn = speaker.candidates([], 3)
+    assert [one.gain for one in drawn] == [0, 0, 0]
 
 
 def test_a_seed_makes_replies_repeatable(results: Path) -> None:

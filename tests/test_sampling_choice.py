@@ -69,13 +69,19 @@ def test_a_batch_says_what_each_prompt_alone_would(
     prompts = [beginning + prompt for prompt in ([5, 9, 30], [7] * 11, list(range(40, 60)), [8])]
     sampling = Sampling(0, 1, 0, 1.3, 20, 0, frozenset({1}), 3, may_be_empty=False)
     # The token that the second one says fifth ends a turn: rows end at different times.
-    end = Batch(model, prompts).replies(sampling)[1][4]
+    end = Batch(model, prompts).replies(sampling)[1].ids[4]
     sampling = Sampling(0, 1, 0, 1.3, 20, end, frozenset({1}), 3, may_be_empty=False)
     batch = Batch(model, prompts)
     together = batch.replies(sampling)
-    assert together == [Batch(model, [prompt]).replies(sampling)[0] for prompt in prompts]
+    alone = [Batch(model, [prompt]).replies(sampling)[0] for prompt in prompts]
+    assert [reply.ids for reply in together] == [reply.ids for reply in alone]
     assert together == batch.replies(sampling)
-    assert len({len(reply) for reply in together}) > 1
+    assert len({len(reply.ids) for reply in together}) > 1
+    for prompt, reply in zip(prompts, together, strict=True):
+        whole = [*prompt, *reply.ids, *([end] if reply.ended else [])]
+        logs = model(torch.tensor([whole])).logits[0].log_softmax(-1)
+        expected = [logs[place - 1, whole[place]].item() for place in range(len(prompt), len(whole))]
+        assert reply.log_probabilities == pytest.approx(expected, abs=1e-4)
 
 
 @pytest.fixture

@@ -105,13 +105,15 @@ def test_others_are_shown_and_picked(talk: Talk, dataset: Dataset) -> None:
     assert listed[4][1] not in {text for _, text in listed[:3]}
 
 
-def test_the_likeliest_of_several_is_said(talk: Talk, dataset: Dataset) -> None:
-    lively = {"temperature": 1.2, "seed": 4, "num_return_sequences": 5, "max_new_tokens": 30}
+@pytest.mark.parametrize("field", ["best_of", "num_return_sequences"])
+def test_the_one_of_several_that_fits_best_is_said(talk: Talk, dataset: Dataset, field: str) -> None:
+    lively = {"temperature": 1.2, "seed": 4, field: 5, "max_new_tokens": 30}
     talk("hey", **lively)
     parameters = read_parameters(dataset.results / "parameters.json", GenerationParameters)
     player = Player(dataset.results / "best", parameters.model_copy(update=lively), Machine("cpu", torch.float32))
     replies = player.candidates([user("hey")], 5)
-    assert kept(dataset)[-1][-1]["content"] == max(replies, key=lambda reply: reply.mean_log_probability).text
+    assert kept(dataset)[-1][-1]["content"] == max(replies, key=lambda reply: reply.gain).text
+    assert len({reply.text for reply in replies}) == 5
 
 
 def test_set_and_show(talk: Talk, dataset: Dataset) -> None:

@@ -128,6 +128,19 @@ def test_several_choices(client: openai.OpenAI) -> None:
     assert streamed == texts
 
 
+def test_a_reply_is_the_best_of_some(client: openai.OpenAI, player: SlowPlayer) -> None:
+    parameters = player.parameters.model_copy(update={"temperature": 1.5})
+    assert parameters.best_of == 2
+    best, other = [piece for piece in player.pieces(HEY, 2, parameters, 3) if piece.text]
+    asked = {**GREEDY, "temperature": 1.5, "seed": 3}
+    completion = client.chat.completions.create(**asked)
+    assert completion.choices[0].message.content == best.text != other.text
+    assert completion.usage.completion_tokens == best.tokens
+    chunks = list(client.chat.completions.create(**asked, stream=True))
+    assert [chunk.choices[0].delta.content for chunk in chunks if chunk.choices[0].delta.content] == [best.text]
+    assert chunks[-1].choices[0].finish_reason == best.finish
+
+
 def test_stop_sequences_end_the_reply_before_them(client: openai.OpenAI) -> None:
     text = client.chat.completions.create(**GREEDY).choices[0].message.content
     middle = len(text) // 2
@@ -330,9 +343,9 @@ def slow(tiny_model: Path) -> Iterator[SlowPlayer]:
 
 def test_a_client_that_leaves_stops_its_reply(slow: SlowPlayer) -> None:
     with serving(slow) as address:
-        for stream in (True, False):
+        for stream, temperature in ((True, 0), (False, 0), (True, 1), (False, 1)):
             before = slow.made
-            connection = begin(address, stream=stream, max_tokens=300)
+            connection = begin(address, stream=stream, max_tokens=300, temperature=temperature)
             wait_until(lambda before=before: slow.made > before + 2)
             connection.close()
             time.sleep(0.5)

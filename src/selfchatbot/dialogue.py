@@ -5,7 +5,7 @@ from contextlib import closing
 
 from selfchatbot.errors import SelfChatBotError
 from selfchatbot.messages import ChatMessages, encodable, merged
-from selfchatbot.player import Player, Reply
+from selfchatbot.player import Player
 from selfchatbot.player.bubbles import bubbles
 
 Rated = Callable[[ChatMessages, str, list[str]], None]
@@ -16,17 +16,17 @@ FEWEST_OTHERS = 3
 class Dialogue:
     """Turns of the person at the keyboard (``user``) and of the model (``assistant``), perhaps after a system message.
 
-    With ``num_return_sequences`` above 1, a reply is the likeliest of so many, by the mean log-probability of its own
-    tokens; that is known when all are done, so it comes as a whole. With 1 (or temperature 0, at which all are the
-    same), it comes while it is made. ``rated`` receives what was found better than what.
+    A reply is the one of `best_of` (or of `num_return_sequences`, if those are more) that fits the conversation best;
+    that is known when all are done, so it comes as a whole. If both are 1 (or the temperature is 0, at which all are
+    the same), it comes while it is made. ``rated`` receives what was found better than what.
     """
 
     def __init__(self, player: Callable[[], Player], rated: Rated) -> None:
         """``player`` gives the model, and waits for it where it isn't loaded yet."""
         self._player = player
         self.messages: ChatMessages = []
-        self.others: list[Reply] = []
-        """What else could have been said instead of the last reply, the likeliest first."""
+        self.others: list[str] = []
+        """What else could have been said instead of the last reply, what fits best first."""
         self._rated = rated
         self._showing = ""
         self._worse: list[str] = []
@@ -78,28 +78,29 @@ class Dialogue:
 
     def _answer(self) -> Generator[str, None, None]:
         parameters = self.player.parameters
-        if parameters.num_return_sequences == 1 or parameters.temperature == 0:
+        count = max(parameters.num_return_sequences, parameters.best_of)
+        if count == 1 or parameters.temperature == 0:
             with closing(self.player.stream(self.messages)) as pieces:
                 yield from bubbles(pieces)
-        elif found := self._candidates(parameters.num_return_sequences):
+        elif found := self._candidates(count):
             self.others = found[1:]
-            yield from bubbles([found[0].text])
+            yield from bubbles(found[:1])
 
-    def more(self) -> list[Reply]:
-        """``others``, made now if there are none."""
+    def more(self) -> list[str]:
+        """``others``, and if those are few, some that are made now."""
         reply = self._reply()
-        if not self.others:
+        if len(self.others) < FEWEST_OTHERS:
             before = self.messages.pop()
             try:
-                found = self._candidates(max(self.player.parameters.num_return_sequences, FEWEST_OTHERS))
+                found = self._candidates(FEWEST_OTHERS)
             finally:
                 self.messages.append(before)
-            self.others = [one for one in found if one.text != reply]
+            self.others += [one for one in found if one != reply and one not in self.others]
         return self.others
 
-    def _candidates(self, count: int) -> list[Reply]:
-        found = {reply.text: reply for reply in self.player.candidates(self.messages, count)}
-        return sorted(found.values(), key=lambda reply: -reply.mean_log_probability)
+    def _candidates(self, count: int) -> list[str]:
+        """Different ones, what fits best first."""
+        return list(dict.fromkeys(reply.text for reply in self.player.candidates(self.messages, count)))
 
     def take_back_reply(self) -> None:
         """Forget the last reply, for another one."""
@@ -139,9 +140,9 @@ class Dialogue:
         if not 1 <= number <= len(self.others):
             raise SelfChatBotError(f"there are {len(self.others)} others: choose one from 1 to {len(self.others)}")
         chosen = self.others[number - 1]
-        self.others[number - 1] = Reply(reply, float("nan"))
-        self._replace(chosen.text)
-        return chosen.text
+        self.others[number - 1] = reply
+        self._replace(chosen)
+        return chosen
 
     def edit(self, text: str) -> None:
         """Put right what was said last; the better reply is kept as a preference."""
@@ -155,20 +156,20 @@ class Dialogue:
         reply = self._reply()
         if not self._worse:
             self.more()
-        self._rate(reply, [*self._worse, *(other.text for other in self.others)])
+        self._rate(reply, [*self._worse, *self.others])
         self._worse = []
 
     def bad(self) -> Generator[str, None, None]:
         """The last reply is bad: say something else. The pair is kept once that is accepted: by going on, or `good`."""
         reply = self._reply()
-        others = [other for other in self.others if other.text not in self._worse]
+        others = [other for other in self.others if other not in self._worse]
         self._worse.append(reply)
         self.messages.pop()
         if not others:
             self.others = []
             return self.answer()
         self.others = others[1:]
-        return self._say_again(others[0].text)
+        return self._say_again(others[0])
 
     def _say_again(self, text: str) -> Generator[str, None, None]:
         self.messages.append({"role": "assistant", "content": text})

@@ -181,7 +181,7 @@ def _replies(batch: "Batch", chat_format: ChatFormat, point: Point, longest: int
         seed=seed,
         may_be_empty=False,
     )
-    return [chat_format.reply(ids) for ids in batch.replies(sampling, until)]
+    return [chat_format.reply(drawn.ids) for drawn in batch.replies(sampling, until)]
 
 
 def _contexts(path: Path, seed: int) -> tuple[list[ChatMessages], list[str]]:

@@ -32,7 +32,7 @@ def extract(
 
 def _log_probabilities(models: Models, messages: ChatMessages, texts: Sequence[str]) -> list[float]:
     """Of ``texts``, but for what all of them begin with: that is read once, and the same for all."""
-    from selfchatbot.likeness.likelihood import of_continuations
+    from selfchatbot.player.likelihood import of_continuations
 
     loaded, chat_format = models.loaded("model"), models.chat_format
     prompt = context_prompt(chat_format, messages, loaded.window // 2)

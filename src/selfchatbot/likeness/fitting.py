@@ -114,7 +114,7 @@ def _gains(
     pieces += [(context.messages, row) for context, row in zip(contexts, rows, strict=True)]
 
     def score(piece: tuple[ChatMessages, list[str]]) -> list[float]:
-        from selfchatbot.likeness.likelihood import of_continuations
+        from selfchatbot.player.likelihood import of_continuations
 
         messages, texts = piece
         loaded, chat_format = models.loaded(speaker), models.chat_format

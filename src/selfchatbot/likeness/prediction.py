@@ -65,7 +65,7 @@ def predict(
     windows = [window for side in sides for window in side]
 
     def score(window: Window) -> Scored:
-        from selfchatbot.likeness.likelihood import of_window
+        from selfchatbot.player.likelihood import of_window
 
         labels = [label for label in window.labels if label != IGNORED]
         nats = -of_window(models.loaded(speaker).model, window)

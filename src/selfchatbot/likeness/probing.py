@@ -70,7 +70,7 @@ def probe(
     made: list[Controls] = []
 
     def score(line: Line) -> Scores:
-        from selfchatbot.likeness.likelihood import of_continuations
+        from selfchatbot.player.likelihood import of_continuations
 
         loaded, chat_format = models.loaded(speaker), models.chat_format
         if not made:

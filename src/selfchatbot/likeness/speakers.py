@@ -2,7 +2,7 @@
 
 import gc
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -14,6 +14,7 @@ from selfchatbot.models import Machine
 from selfchatbot.parameters import GenerationParameters
 
 if TYPE_CHECKING:
+    from selfchatbot.player.candidates import Drawn
     from selfchatbot.player.checkpoint import Checkpoint
 
 Modelled = Literal["model", "base"]
@@ -106,9 +107,11 @@ def replies(
     """What a speaker answers to each of ``contexts``, which end with a turn of the others or hold none.
 
     ``few_shot`` are the messages of mine that the base model is shown, ``names`` those whose words are not mine. Both
-    are sampled as parameters.json says, and cut where a player would cut them; num_return_sequences is 1.
+    are sampled as parameters.json says, and cut where a player would cut them; of the base model, which would take
+    longest, the first candidate is taken.
     """
     parameters, chat_format = models.parameters, models.chat_format
+    unused = {"num_return_sequences"} | ({"best_of"} if speaker == "base" else set())
     room = max(models.window - parameters.max_new_tokens, models.window // 2)
     prompt = partial(few_shot_prompt, few_shot=few_shot) if speaker == "base" else context_prompt
     prompts = [prompt(chat_format, context, room) for context in contexts]
@@ -116,7 +119,7 @@ def replies(
     batches = [order[start : start + BATCH] for start in range(0, len(order), BATCH)]
     depends_on = {
         "speaker": models.identity(speaker),
-        "sampling": parameters.model_dump(exclude={"model", "seed", "num_return_sequences"}),
+        "sampling": parameters.model_dump(exclude={"model", "seed", *unused}),
         "seed": models.seed,
         "contexts": contexts,
         "prompts": prompts,
@@ -177,20 +180,43 @@ def _answers(
     names: Collection[str],
     seed: int,
 ) -> list[Said]:
-    from selfchatbot.player import without_loop
     from selfchatbot.player.batch import Batch
     from selfchatbot.player.engine import Sampling
     from selfchatbot.player.own_words import OwnWords
 
-    chat_format, prompts = models.chat_format, [prompt for _, prompt in asked]
+    parameters, chat_format, prompts = models.parameters, models.chat_format, [prompt for _, prompt in asked]
     left = models.window - max(map(len, prompts))
     if speaker == "base":
         left = min(left, BASE_TOKENS)
-    sampling = Sampling.of(models.parameters, chat_format.end, chat_format.special, left, seed, may_be_empty=False)
+    sampling = Sampling.of(parameters, chat_format.end, chat_format.special, left, seed, may_be_empty=False)
+    count = parameters.best_of if speaker == "model" and parameters.temperature else 1
+    batch = Batch(models.loaded(speaker).model, prompts)
+    drawn = [batch.replies(replace(sampling, seed=(seed + number) % 2**32)) for number in range(count)]
+    best = [0] * len(asked) if count == 1 else _best(models, [context for context, _ in asked], drawn)
     said = []
-    made = Batch(models.loaded(speaker).model, prompts).replies(sampling)
-    for (context, _), ids in zip(asked, made, strict=True):
+    for number, (context, _) in enumerate(asked):
         own_words = OwnWords(chat_format.marks, context, names)
-        text, _ = own_words(chat_format.reply(without_loop(ids)))
-        said.append(Said(text, chat_format.reply(ids), len(ids) < sampling.max_new_tokens))
+        one = drawn[best[number]][number]
+        text, _ = own_words(chat_format.reply(one.once().ids))
+        said.append(Said(text, chat_format.reply(one.ids), one.ended))
     return said
+
+
+def _best(models: Models, contexts: Sequence[ChatMessages], drawn: "Sequence[Sequence[Drawn]]") -> list[int]:
+    """Which of the candidates that were ``drawn`` for each context fits it best, as `Player` chooses."""
+    from selfchatbot.player.candidates import gains
+    from selfchatbot.player.likelihood import of_continuations
+
+    model, chat_format = models.loaded("model").model, models.chat_format
+    best = [0] * len(contexts)
+    by_beginning: dict[tuple[int, ...], list[int]] = {}
+    for number, context in enumerate(contexts):
+        alone = chat_format.prompt(introduction(context), models.window)
+        by_beginning.setdefault(tuple(alone), []).append(number)
+    for beginning, numbers in by_beginning.items():
+        candidates = [one[number].once() for number in numbers for one in drawn]
+        found = gains(candidates, chat_format.end, list(beginning), partial(of_continuations, model))
+        for place, number in enumerate(numbers):
+            own = found[place * len(drawn) : (place + 1) * len(drawn)]
+            best[number] = own.index(max(own))
+    return best

@@ -9,16 +9,18 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
-from selfchatbot.messages import ChatMessages
+from selfchatbot.messages import ChatMessages, introduction
 from selfchatbot.models import Machine, quiet
 from selfchatbot.parameters import GenerationParameters
+from selfchatbot.player.candidates import Drawn, gains
 from selfchatbot.player.engine import Sampling
 from selfchatbot.player.loading import EngineName, load_engine
+from selfchatbot.player.loops import looping
 from selfchatbot.player.own_words import OwnWords
 
 RETRIES = 3
-LOOP_REPEATS = 5
-"""A piece of a reply that comes so often in a row is a loop."""
+Finish = Literal["stop", "length"]
+"""The turn was ended, or it was cut at the longest length."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,8 +28,10 @@ class Reply:
     """One possible next turn."""
 
     text: str
-    mean_log_probability: float
-    """Of its own tokens, its end included; natural logarithm."""
+    gain: float
+    """Nats by the root of its tokens that the conversation adds to it, see `candidates`; 0 for the only candidate."""
+    tokens: int
+    finish: Finish
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +43,8 @@ class Piece:
     """Continues the candidate's former pieces; the last one may be empty."""
     tokens: int
     """Of the candidate up to here."""
-    finish: Literal["stop", "length"] | None = None
-    """Said with the last piece: the turn was ended, or it was cut at the longest length."""
+    finish: Finish | None = None
+    """Said with the last piece."""
 
 
 class Player:
@@ -71,42 +75,57 @@ class Player:
         return "".join(self.stream(messages))
 
     def replies(self, messages: ChatMessages, count: int) -> list[str]:
-        """``count`` answers, in no order."""
-        return [reply.text for reply in self.candidates(messages, count)]
+        """``count`` answers, the one that fits best first: the best of more, if `best_of` says more."""
+        drawn = max(count, self._drawn(self.parameters))
+        return [reply.text for reply in self.candidates(messages, drawn)[:count]]
 
     def candidates(self, messages: ChatMessages, count: int) -> list[Reply]:
-        """``count`` possible next turns; they share the reading of the prompt. Empty ones are tried again."""
-        prompt = self.prompt(messages)
+        """``count`` possible next turns, the one that fits best first; they share the reading of the prompt.
+
+        Empty ones are tried again: fewer are returned when nothing else comes.
+        """
+        drawing = self._draw(messages, count, self.parameters, None)
+        while True:
+            try:
+                next(drawing)
+            except StopIteration as done:
+                return done.value  # type: ignore[no-any-return]
+
+    def _draw(
+        self, messages: ChatMessages, count: int, parameters: GenerationParameters, seed: int | None
+    ) -> Generator[Piece, None, list[Reply]]:
+        """The same, with a piece that says nothing after each token: a chance to stop."""
+        prompt = self.prompt(messages, parameters)
         own_words = OwnWords(self.chat_format.marks, messages, self.speakers)
-        found: list[Reply] = []
+        found: list[tuple[str, Drawn, Finish]] = []
         for attempt in range(RETRIES):
-            missing = count - len(found)
-            ids: list[list[int]] = [[] for _ in range(missing)]
-            log_probabilities: list[list[float]] = [[] for _ in range(missing)]
-            sampling = self._sampling(self.parameters, len(prompt), attempt)
+            drawn = [Drawn([], []) for _ in range(count - len(found))]
+            sampling = self._sampling(parameters, len(prompt), attempt, seed)
             stopped: set[int] = set()
-            for token in self._engine.generate(prompt, sampling, missing):
+            for token in self._engine.generate(prompt, sampling, len(drawn)):
                 if token.candidate in stopped:
                     continue
-                log_probabilities[token.candidate].append(token.log_probability)
-                if token.id == sampling.end:
+                one = drawn[token.candidate]
+                one.log_probabilities.append(token.log_probability)
+                if token.id != sampling.end:
+                    one.ids.append(token.id)
+                if one.ended or looping(one.ids) or own_words(self.chat_format.reply(one.ids), finished=False)[1]:
                     stopped.add(token.candidate)
-                else:
-                    ids[token.candidate].append(token.id)
-                    so_far = ids[token.candidate]
-                    if looping(so_far) or own_words(self.chat_format.reply(so_far), finished=False)[1]:
-                        stopped.add(token.candidate)
-                if len(stopped) == missing:
+                yield Piece(0, "", len(one.ids))
+                if len(stopped) == len(drawn):
                     break
-            for tokens, own in zip(ids, log_probabilities, strict=True):
-                once = without_loop(tokens)
-                if len(once) < len(tokens):  # what is said over and over is ever likelier
-                    own = own[: len(once)]  # noqa: PLW2901
-                if text := own_words(self.chat_format.reply(once))[0]:
-                    found.append(Reply(text, sum(own) / len(own)))
+            for number, one in enumerate(drawn):
+                once = one.once()
+                if text := _whole(own_words(self.chat_format.reply(once.ids))[0]):
+                    found.append((text, once, "stop" if number in stopped else "length"))
             if len(found) == count:
                 break
-        return found
+        alone = self.prompt(introduction(messages), parameters)
+        ranks = [0.0] * len(found)
+        if len(found) > 1 and alone != prompt:
+            ranks = gains([one for _, one, _ in found], self.chat_format.end, alone, self._engine.log_probabilities)
+        replies = [Reply(text, gain, len(one.ids), how) for (text, one, how), gain in zip(found, ranks, strict=True)]
+        return sorted(replies, key=lambda reply: -reply.gain)
 
     def stream(self, messages: ChatMessages) -> Generator[str, None, None]:
         """The same as `reply`, piece by piece as it is made; closing the generator stops the model."""
@@ -123,10 +142,13 @@ class Player:
     ) -> Generator[Piece, None, None]:
         """``count`` possible next turns, piece by piece as they are made, as one batch; empty ones are tried again.
 
-        ``parameters`` and ``seed`` (below 2**32: same seed, same turns) are for this call only. Closing the generator
-        stops the model.
+        Of more candidates, if `best_of` says more, the best are said, each as a whole when all are done. ``parameters``
+        and ``seed`` (below 2**32: same seed, same turns) are for this call only. Closing the generator stops the model.
         """
         parameters = parameters or self.parameters
+        if (more := self._drawn(parameters)) > 1:
+            yield from self._best(messages, count, max(count, more), parameters, seed)
+            return
         prompt = self.prompt(messages, parameters)
         drafts = [_Draft(number) for number in range(count)]
         own_words = OwnWords(self.chat_format.marks, messages, self.speakers)
@@ -157,6 +179,18 @@ class Player:
         for draft in drafts:
             if not (draft.ended and draft.shown):
                 yield Piece(draft.number, "", len(draft.ids), "stop" if draft.ended else "length")
+
+    def _best(
+        self, messages: ChatMessages, count: int, drawn: int, parameters: GenerationParameters, seed: int | None
+    ) -> Generator[Piece, None, None]:
+        found = yield from self._draw(messages, drawn, parameters, seed)
+        for number in range(count):
+            reply = found[number] if number < len(found) else Reply("", 0.0, 0, "stop")
+            yield Piece(number, reply.text, reply.tokens, reply.finish)
+
+    def _drawn(self, parameters: GenerationParameters) -> int:
+        """How many candidates there are for one reply: without chance, all would be the same."""
+        return parameters.best_of if parameters.temperature else 1
 
     def prompt(self, messages: ChatMessages, parameters: GenerationParameters | None = None) -> list[int]:
         """The token ids that the model reads before it replies: the oldest turns are left out if they don't fit."""
@@ -191,8 +225,7 @@ class _Draft:
 
         A tokenizer with tokens for bytes takes whole emoji back when bytes follow that are none: what is shown stays.
         """
-        if text.endswith("\ufffd"):
-            text = text.rstrip("\ufffd").rstrip()
+        text = _whole(text)
         taken_back = 0 if text.startswith(self.shown) else text.rfind("\ufffd") + 1
         new = text[max(len(self.shown), taken_back) :]
         if new:
@@ -200,24 +233,9 @@ class _Draft:
         return new
 
 
-def looping(ids: list[int]) -> bool:
-    """Whether the reply repeats its last piece, of up to 32 tokens, over and over."""
-    return _loop(ids) is not None
-
-
-def without_loop(ids: list[int]) -> list[int]:
-    """The reply with its loop, if it ends in one, said once."""
-    size = _loop(ids)
-    return ids if size is None else ids[: len(ids) - size * (LOOP_REPEATS - 1)]
-
-
-def _loop(ids: list[int]) -> int | None:
-    for size in range(1, min(32, len(ids) // LOOP_REPEATS) + 1):
-        # A single token may well come often: "hahahaha", "!!!!!!".
-        repeats = LOOP_REPEATS if size > 2 else 4 * LOOP_REPEATS
-        if len(ids) >= size * repeats and ids[-size * repeats :] == ids[-size:] * repeats:
-            return size
-    return None
+def _whole(text: str) -> str:
+    """Without half an emoji at its end."""
+    return text.rstrip("\ufffd").rstrip() if text.endswith("\ufffd") else text
 
 
 __all__ = ["Piece", "Player", "Reply"]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from selfchatbot.player.candidates import Drawn
 from selfchatbot.player.engine import Sampling
 from selfchatbot.player.key_value_cache import argument, new_cache
 from selfchatbot.player.transformers_engine import choose
@@ -43,8 +44,8 @@ class Batch:
         self._logits = self._forward(torch.tensor(padded, device=model.device), self._mask, self._cache)
 
     @torch.inference_mode()
-    def replies(self, sampling: Sampling, until: float = math.inf) -> list[list[int]]:
-        """Token ids of one reply to each prompt, without the token that ends it.
+    def replies(self, sampling: Sampling, until: float = math.inf) -> list[Drawn]:
+        """One reply to each prompt.
 
         Raises TimeoutError when they are not done at ``until``, as `time.monotonic` counts.
         """
@@ -54,18 +55,21 @@ class Batch:
         generator.manual_seed(sampling.seed or 0)
         never = torch.tensor(sorted(sampling.never), dtype=torch.long, device=device)
         said = torch.zeros_like(logits, dtype=torch.bool)
-        replies: list[list[int]] = [[] for _ in range(logits.shape[0])]
+        replies = [Drawn([], []) for _ in range(logits.shape[0])]
         rows = list(range(logits.shape[0]))
         for number in range(sampling.max_new_tokens):
             if time.monotonic() > until:
                 raise TimeoutError
+            totals = logits.logsumexp(-1)
             logits[:, never] = -torch.inf
             if number == 0 and not sampling.may_be_empty:
                 logits[:, sampling.end] = -torch.inf
             chosen = choose(logits, said, sampling, generator)
-            for row, token in zip(rows, chosen.tolist(), strict=True):
+            told = logits.gather(-1, chosen[:, None])[:, 0] - totals
+            for row, token, log_probability in zip(rows, chosen.tolist(), told.tolist(), strict=True):
+                replies[row].log_probabilities.append(log_probability)
                 if token != sampling.end:
-                    replies[row].append(token)
+                    replies[row].ids.append(token)
             said.scatter_(1, chosen[:, None], True)
             if (left := (chosen != sampling.end).nonzero()[:, 0]).numel() == 0:
                 break

@@ -75,3 +75,7 @@ class Engine(Protocol):
         The end token is yielded too, as the last of its candidate. Closing the generator stops the model.
         """
         ...
+
+    def log_probabilities(self, prompt: list[int], continuations: list[list[int]]) -> list[float]:
+        """Natural logarithm of the probability of each of ``continuations``, none of them empty, after ``prompt``."""
+        ...

@@ -163,6 +163,17 @@ class LlamaCppEngine:
             found.append([(token, float(known))])
         return found
 
+    def log_probabilities(self, prompt: list[int], continuations: list[list[int]]) -> list[float]:
+        """Token by token, as llama.cpp tells nothing about what it only reads."""
+
+        def of(continuation: list[int]) -> float:
+            return sum(
+                self.log_probability(prompt + continuation[:place], token, prompt[-1])
+                for place, token in enumerate(continuation)
+            )
+
+        return list(self._workers.map(of, continuations))
+
     def log_probability(self, sequence: list[int], token: int, end: int) -> float:
         """Natural logarithm of what the model gives ``token`` after ``sequence``; ``end`` is any token that is text."""
         told = self._certain(sequence, token, 1)

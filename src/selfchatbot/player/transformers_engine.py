@@ -8,6 +8,7 @@ import torch
 
 from selfchatbot.player.engine import Sampling, Token
 from selfchatbot.player.key_value_cache import argument, new_cache
+from selfchatbot.player.likelihood import of_continuations
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -41,6 +42,9 @@ class TransformersEngine:
             cache = deepcopy(self._cache)
             cache.batch_repeat_interleave(count)
             yield from self._continue(logits.repeat(count, 1), cache, sampling, generator, None)
+
+    def log_probabilities(self, prompt: list[int], continuations: list[list[int]]) -> list[float]:
+        return of_continuations(self._model, prompt, continuations)
 
     def _prefill(self, prompt: list[int]) -> torch.Tensor:
         """Read what is new in ``prompt``; logits of the next token, shape (1, vocabulary)."""

@@ -126,7 +126,7 @@ class Commands:
             if not self._dialogue.others:
                 self._screen.note("it had nothing else to say")
             for number, other in enumerate(self._dialogue.others, 1):
-                self._screen.say(f"{number}: " + other.text.replace("\n", "\n   "))
+                self._screen.say(f"{number}: " + other.replace("\n", "\n   "))
             return
         if not rest.isdecimal():
             raise SelfChatBotError("which one? /others shows them, /others 1 takes the first")

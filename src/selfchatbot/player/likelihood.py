@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from selfchatbot.chat_format import IGNORED, Window
+from selfchatbot.player.key_value_cache import argument, new_cache
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -32,8 +33,6 @@ def of_continuations(
     model: "PreTrainedModel", prompt: Sequence[int], continuations: Sequence[Sequence[int]]
 ) -> list[float]:
     """Of each of ``continuations`` after ``prompt``, which is read once; none of them may be empty."""
-    from selfchatbot.player.key_value_cache import argument, new_cache
-
     read, name = new_cache(model.config), argument(model)
     if len(prompt) > 1:
         model(input_ids=torch.tensor([prompt[:-1]], device=model.device), logits_to_keep=1, **{name: read})
