@@ -25,6 +25,7 @@ SAMPLINGS: dict[str, dict[str, float]] = {
     "default": {},
     "chosen": {},
     "top_p 0.95": {"temperature": 1.0, "top_p": 0.95},
+    "best of two": {"best_of": 2},
     "sharper": {"temperature": 0.8, "top_p": 0.95, "repetition_penalty": 1.1},
 }
 NAMES = {"lora": "LoRA", "fine_tune": "full"}
@@ -133,6 +134,7 @@ def measured(dataset: Path, work: Path, model: Path, row: dict[str, Any]) -> dic
         "temperature": parameters.temperature,
         "top_p": parameters.top_p,
         "repetition_penalty": parameters.repetition_penalty,
+        "best_of": parameters.best_of,
         "speakers": {name: figures(found.speakers[name], found.speakers["me"]) for name in found.speakers},
     }
 
@@ -225,7 +227,8 @@ def sampling_of(row: dict[str, Any]) -> str:
     """What was sampled how."""
     penalty = "" if row["repetition_penalty"] == 1 else f", penalty {row['repetition_penalty']:g}"
     how = f" ({row['sampling']})" if row["sampling"] in ("default", "chosen") else ""
-    return f"temperature {row['temperature']:g}, top_p {row['top_p']:g}{penalty}{how}"
+    best = f", best_of {row['best_of']}" if row.get("best_of", 1) > 1 else ""  # older rows had no choice
+    return f"temperature {row['temperature']:g}, top_p {row['top_p']:g}{penalty}{best}{how}"
 
 
 def cells(figures: dict[str, Any]) -> Iterator[str]:

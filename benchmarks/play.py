@@ -3,12 +3,14 @@
     python benchmarks/play.py RESULTS [--tokens 60] [--rounds 2]       speed, side by side in one run
     python benchmarks/play.py RESULTS --quality VALIDATION.jsonl       nats per trained token, by number format
     python benchmarks/play.py RESULTS --ready ID                       seconds from the command to the first prompt
+    python benchmarks/play.py RESULTS --turns TEST.jsonl               seconds of a turn, by `best_of`
 
 RESULTS is a Dataset_<ID>_<Name> folder of the results (it gets the GGUF file). Every speaker runs in a process of its
 own, one after the other, `rounds` times; the best of each is shown. All sample alike (temperature 0.8, top_p 0.95, and
 both with a repetition_penalty and without) and are not allowed to end. Time to first token is that of a new message of
 20 tokens after so many tokens of a session that were read before; `transformers generate` reads everything again, as it
-does. `--ready` wants the folder of .env as working directory.
+does. `--ready` wants the folder of .env as working directory. `--turns` says what the others said in the longest
+conversation of TEST.jsonl, one after the other, to the model, and takes the median over the turns.
 """
 
 import argparse
@@ -17,6 +19,7 @@ import math
 import os
 import pty
 import resource
+import statistics
 import subprocess
 import sys
 import time
@@ -28,6 +31,8 @@ from selfchatbot.chat_format import IGNORED, ChatFormat
 from selfchatbot.messages import read_conversations
 from selfchatbot.models import Machine, fast_machine, quiet
 from selfchatbot.parameters import GenerationParameters, read_parameters
+from selfchatbot.player import Player
+from selfchatbot.player.bubbles import bubbles
 from selfchatbot.player.checkpoint import load_checkpoint, load_checkpoint_tokenizer
 from selfchatbot.player.engine import Engine, Sampling
 from selfchatbot.player.quantized import checkpoint_gguf
@@ -50,6 +55,7 @@ def main() -> None:
     arguments.add_argument("--rounds", type=int, default=2)
     arguments.add_argument("--quality", type=Path)
     arguments.add_argument("--ready")
+    arguments.add_argument("--turns", type=Path)
     arguments.add_argument("--speaker", choices=SPEAKERS, help=argparse.SUPPRESS)
     chosen = arguments.parse_args()
     if chosen.speaker:
@@ -58,6 +64,8 @@ def main() -> None:
         quality(chosen.results, chosen.quality)
     elif chosen.ready:
         ready(chosen.ready)
+    elif chosen.turns:
+        turns(chosen.results, chosen.turns)
     else:
         side_by_side(chosen.results, chosen.tokens, chosen.rounds)
 
@@ -283,6 +291,34 @@ def ready(dataset: str) -> None:
                 process.wait()
             os.close(master)
         print(f"{engine}: {prompt:.1f} s, first reply {reply:.1f} s")
+
+
+def turns(results: Path, test: Path, count: int = 20) -> None:
+    """Seconds from what is said to the first message of the reply and to its last, with either engine."""
+    quiet()
+    longest = max(read_conversations(test), key=len)
+    said = [message for message in longest if message["role"] == "user"][:count]
+    print("| engine | best_of | first message, s | all, s | tokens of a reply |")
+    print("| --- | ---: | ---: | ---: | ---: |")
+    for engine in ("transformers", "llama.cpp"):
+        for best_of in (1, 2, 4):
+            changes = {"best_of": best_of, "seed": 1}
+            player = Player(results / "best", parameters_of(results).model_copy(update=changes), engine=engine)
+            chat: list[dict[str, str]] = []
+            first, whole, tokens = [], [], []
+            for message in said:
+                chat.append(message)
+                start = time.perf_counter()
+                moments, reply = [], []
+                for bubble in bubbles(player.stream(chat)):
+                    moments.append(time.perf_counter() - start)
+                    reply.append(bubble)
+                first.append(moments[0])
+                whole.append(moments[-1])
+                chat.append({"role": "assistant", "content": "\n".join(reply)})
+                tokens.append(len(player.chat_format.turn(chat[-1]["content"])))
+            cells = f"{statistics.median(first):.2f} | {statistics.median(whole):.2f} | {statistics.mean(tokens):.0f}"
+            print(f"| {engine} | {best_of} | {cells} |", flush=True)
 
 
 def read_until(terminal: int, mark: bytes) -> None:

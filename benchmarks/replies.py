@@ -118,7 +118,8 @@ class Tried:
         if kept is not None:
             batch.choose = lambda logits, *rest: choose(kept(logits, value), *rest)  # type: ignore[attr-defined]
         try:
-            return batch.Batch(self.models.loaded("model").model, prompts).replies(sampling)
+            made = batch.Batch(self.models.loaded("model").model, prompts).replies(sampling)
+            return [one.ids for one in made]
         finally:
             batch.choose = choose  # type: ignore[attr-defined]
 

@@ -175,7 +175,9 @@ def test_its_replies_fit_less_than_mine() -> None:
     assert fitting is not None
     worse = fitting.model_copy(update={"generated": about(0.5)})
     (sentence,) = advice(result(model={"fitting": worse}))
-    assert "0.50, yours 0.70" in sentence
+    assert "0.50, yours 0.70" in sentence and "best_of" not in sentence
+    (sentence,) = advice(result(run={"parameters": {"best_of": 1}}, model={"fitting": worse}))
+    assert "`best_of` 2" in sentence and "temperature" not in sentence
 
 
 def test_what_can_do_harm_comes_first() -> None:

@@ -99,7 +99,7 @@ def test_what_fits_best_comes_first(
     assert chat_format.reply([token for token in best if token != chat_format.end]).startswith(drawn[0].text)
     assert player(results, temperature=1.5, seed=1, best_of=6).reply(chat) == drawn[0].text
     assert player(results, temperature=1.5, seed=1, best_of=6).replies(chat, 2) == [one.text for one in drawn[:2]]
-    assert player(results, temperature=1.5, seed=1, best_of=1).replies(chat, 6) == [one.text for one in drawn]
+    assert player(results, temperature=1.5, seed=1).replies(chat, 6) == [one.text for one in drawn]
 
 
 def test_the_best_is_said_as_a_whole_and_can_be_stopped(results: Path) -> None:

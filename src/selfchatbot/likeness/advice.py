@@ -195,10 +195,12 @@ def fitting(result: Likeness) -> str | None:
     fit = model.fitting if model else None
     if fit is None or fit.generated is None or fit.generated.high >= fit.mean_reciprocal_rank.low:
         return None
+    better = "a lower temperature strays less, at the price of variety"
+    if result.run.parameters.get("best_of") == 1:
+        better = "`best_of` 2 says the better one of two, at the price of time"
     return (
         f"Its replies fit what was said less than yours do (mean reciprocal rank {fit.generated.value:.2f}, yours "
-        f"{fit.mean_reciprocal_rank.value:.2f}): a larger base model understands more, and a lower temperature strays "
-        "less, at the price of variety."
+        f"{fit.mean_reciprocal_rank.value:.2f}): {better}, and a larger base model understands more."
     )
 
 

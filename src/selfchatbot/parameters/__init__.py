@@ -201,10 +201,11 @@ class GenerationParameters(Parameters):
         description="How many answers `-t prompt` prints; a session chooses among so many at least.",
     )
     best_of: int = Field(
-        2,
+        1,
         ge=1,
         le=64,
-        description="A reply is the one of so many that fits the conversation best; 1: the first, shown as it comes.",
+        description="A reply is the one of so many that fits the conversation best, as a whole: slower. 2 of them fit "
+        "about as well as yours do.",
     )
     max_new_tokens: int = Field(128, ge=1, le=100_000, description="Longest reply in tokens.")
     seed: int | None = Field(None, ge=0, lt=2**32, description="A number makes replies repeatable.")

@@ -27,6 +27,8 @@ from selfchatbot.player.engine import Sampling, Token
 
 SLOTS = 4
 """Sequences that are kept, and so candidates at once; more come in groups."""
+SCORING = 2
+"""The last so many of them are where given replies are read, so that those don't take the place of a conversation."""
 MOST_AT_ONCE = 16
 BYTES_AT_ONCE = 2**31
 """Of weights that are read for one request: as many tokens come at once, up to the most, as that lets read the model.
@@ -105,8 +107,8 @@ class LlamaCppEngine:
         """
         own = [random.Random(seeds.getrandbits(64)) for _ in group]
         replies: list[list[int]] = [[] for _ in group]
-        # With a penalty, what counts as said is told anew for each token; of several, some have no probability told.
-        at_once = self._at_once if sampling.repetition_penalty == 1 and not sampling.log_probabilities else 1
+        # With a penalty, what counts as said is told anew for each token.
+        at_once = self._at_once if sampling.repetition_penalty == 1 else 1
         answers = self._steps(prompt, [], sampling, seeds.getrandbits(31), count=len(group))
         running = list(range(len(group)))
         length = 1
@@ -157,38 +159,53 @@ class LlamaCppEngine:
             if not sampling.log_probabilities:
                 found.append([(token, math.nan) for token in answer["tokens"]])
                 continue
-            (token,) = answer["tokens"]
-            told = answer.get("completion_probabilities")
-            known = told[0]["logprob"] if told else self._part_of_character(prompt + reply, token, sampling.end)
-            found.append([(token, float(known))])
+            told = list(answer.get("completion_probabilities") or ())
+            steps: list[tuple[int, float]] = []
+            for token in answer["tokens"]:
+                if told and told[0]["id"] == token:
+                    steps.append((token, float(told.pop(0)["logprob"])))
+                else:
+                    before = [*prompt, *reply, *(one for one, _ in steps)]
+                    steps.append((token, self._part_of_character(before, token, sampling.end)))
+            found.append(steps)
         return found
 
     def log_probabilities(self, prompt: list[int], continuations: list[list[int]]) -> list[float]:
         """Token by token, as llama.cpp tells nothing about what it only reads."""
+        workers = SCORING if len(continuations) > 1 else 1
 
-        def of(continuation: list[int]) -> float:
-            return sum(
-                self.log_probability(prompt + continuation[:place], token, prompt[-1])
-                for place, token in enumerate(continuation)
-            )
+        def of(worker: int) -> list[float]:
+            return [
+                sum(
+                    self.log_probability(prompt + ids[:place], token, prompt[-1], SLOTS - 1 - worker)
+                    for place, token in enumerate(ids)
+                )
+                for ids in continuations[worker::workers]
+            ]
 
-        return list(self._workers.map(of, continuations))
+        found = [0.0] * len(continuations)
+        for worker, sums in enumerate(self._workers.map(of, range(workers))):
+            found[worker::workers] = sums
+        return found
 
-    def log_probability(self, sequence: list[int], token: int, end: int) -> float:
-        """Natural logarithm of what the model gives ``token`` after ``sequence``; ``end`` is any token that is text."""
-        told = self._certain(sequence, token, 1)
-        return float(told[0]["logprob"]) if told else self._part_of_character(sequence, token, end)
+    def log_probability(self, sequence: list[int], token: int, end: int, slot: int = -1) -> float:
+        """Natural logarithm of what the model gives ``token`` after ``sequence``; ``end`` is any token that is text.
 
-    def _part_of_character(self, sequence: list[int], token: int, end: int) -> float:
+        ``slot``: where it is read; -1 leaves the choice to llama.cpp.
+        """
+        told = self._certain(sequence, token, 1, slot)
+        return float(told[0]["logprob"]) if told else self._part_of_character(sequence, token, end, slot)
+
+    def _part_of_character(self, sequence: list[int], token: int, end: int, slot: int = -1) -> float:
         """The same of a token whose bytes are no whole character: llama.cpp tells it only beside one that is.
 
         For a token that isn't among the likeliest, that of the least likely of them.
         """
-        likeliest = self._certain(sequence, end, LIKELIEST)[0]["top_logprobs"]
+        likeliest = self._certain(sequence, end, LIKELIEST, slot)[0]["top_logprobs"]
         known = {one["id"]: float(one["logprob"]) for one in likeliest}
         return known.get(token, min(known.values()))
 
-    def _certain(self, sequence: list[int], token: int, likeliest: int) -> Any:
+    def _certain(self, sequence: list[int], token: int, likeliest: int, slot: int) -> Any:
         """What llama.cpp tells about a choice that it doesn't have."""
         request = {
             "prompt": sequence,
@@ -196,6 +213,7 @@ class LlamaCppEngine:
             "temperature": 0,
             "logit_bias": [[token, CERTAIN]],
             "n_probs": likeliest,
+            "id_slot": slot,
             "response_fields": ["completion_probabilities"],
         }
         return self._ask("/completion", request).get("completion_probabilities")

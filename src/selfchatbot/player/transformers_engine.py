@@ -75,10 +75,10 @@ class TransformersEngine:
         read: list[int] | None,
     ) -> Generator[Token, None, None]:
         """Choose and feed tokens until every candidate has ended; ``read`` keeps track of what is in the cache."""
-        count = logits.shape[0]
+        rows = list(range(logits.shape[0]))
+        """The candidate of each row: those that have ended cost no more."""
         never = torch.tensor(sorted(sampling.never), dtype=torch.long, device=logits.device)
         said = torch.zeros_like(logits, dtype=torch.bool)
-        running = [True] * count
         for number in range(sampling.max_new_tokens):
             log_probabilities = logits.log_softmax(-1)
             logits[:, never] = -torch.inf
@@ -86,17 +86,19 @@ class TransformersEngine:
                 logits[:, sampling.end] = -torch.inf
             chosen = choose(logits, said, sampling, generator)
             picked = log_probabilities.gather(-1, chosen[:, None])[:, 0].tolist()
-            ids = chosen.tolist()
-            for candidate in range(count):
-                if running[candidate]:
-                    yield Token(candidate, ids[candidate], picked[candidate])
-                    running[candidate] = ids[candidate] != sampling.end
-            if not any(running) or number == sampling.max_new_tokens - 1:
+            for candidate, token, log_probability in zip(rows, chosen.tolist(), picked, strict=True):
+                yield Token(candidate, token, log_probability)
+            left = (chosen != sampling.end).nonzero()[:, 0]
+            if left.numel() == 0 or number == sampling.max_new_tokens - 1:
                 return
             said.scatter_(1, chosen[:, None], True)
+            if left.numel() < len(rows):
+                cache.batch_select_indices(left)
+                chosen, said = chosen[left], said[left]
+                rows = [rows[index] for index in left.tolist()]
             logits = self._forward(chosen[:, None], cache)
             if read is not None:
-                read.append(ids[0])
+                read.append(int(chosen))
 
 
 def choose(logits: torch.Tensor, said: torch.Tensor, sampling: Sampling, generator: torch.Generator) -> torch.Tensor:
