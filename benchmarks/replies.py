@@ -12,12 +12,14 @@ Every way answers the same places of validation.jsonl:
 
 The table goes to stdout: told apart (AUC, 95 % interval), how well the replies fit their own context (mean reciprocal
 rank among 20 true ones), characters, messages and different words as shares of mine, style features near mine, verbatim
-copies, faults. WORK keeps what was generated: what is finished is not done again.
+copies, faults. A second table has the one of two candidates by its gain and several powers of its tokens, the means of
+four pairs of candidates. WORK keeps what was generated: what is finished is not done again.
 """
 
 import argparse
 import random
 import shutil
+import statistics
 from collections.abc import Callable, Sequence
 from functools import cached_property
 from itertools import pairwise
@@ -39,6 +41,8 @@ LONGEST = 64
 """Tokens of a reply."""
 CANDIDATE_TOKENS = 40
 GROUP, GROUPS = 21, 2
+PAIRS = ((0, 1), (2, 3), (0, 2), (1, 3))
+POWERS = (0.0, 0.25, 0.35, 0.5, 0.65)
 
 
 def main() -> None:
@@ -61,6 +65,7 @@ def main() -> None:
     ways["one of four by length"] = tried.by_length(candidates)
     ways["retrieval"] = tried.replies("retrieval", 0)
     tried.show(ways)
+    tried.show_powers(candidates)
 
 
 class Tried:
@@ -83,10 +88,12 @@ class Tried:
         self.cache = Cache(work / "cache")
         self.models = Models(checkpoint, parameters, 0, self.cache, None)
         self.format = self.models.chat_format
+        self.true: dict[int, list[float]] = {}
+        """What each place adds to 20 true replies to other places, by the number of the place."""
 
     def replies(self, way: str, seed: int) -> list[str]:
         """What the model answers at each place."""
-        from selfchatbot.player import without_loop
+        from selfchatbot.player.loops import without_loop
 
         prompts = [self._prompt(place.messages, way == "retrieval") for place in self.places]
         order = sorted(range(len(prompts)), key=lambda number: -len(prompts[number]))
@@ -220,33 +227,40 @@ class Tried:
         ranks: dict[str, list[float]] = {name: [] for name in ("me", *ways)}
         for number, row in zip(owners, self._added(pieces), strict=True):
             true, own = row[: GROUP - 1], row[GROUP - 1 :]
+            self.true[number] = true
             for name, gain in zip(("me", *ways), own, strict=True):
                 if name == "me" or long_enough(ways[name][number]):
                     ranks[name].append(1 / (1 + sum(other > gain for other in true)))
         return ranks
 
-    def show(self, ways: dict[str, list[str]]) -> None:
-        """The table."""
-        from selfchatbot.likeness import copying
+    def styles(self, texts: list[str]) -> tuple[Any, list[float], int]:
+        """AUC, the means of a text style as shares of mine, and how many style features are near mine."""
         from selfchatbot.likeness.discriminator import separability
         from selfchatbot.likeness.features import Reference, style_features
-        from selfchatbot.likeness.health import health
         from selfchatbot.likeness.intervals import groups_of
         from selfchatbot.likeness.measuring import measure_style
 
-        conversations = [place.conversation for place in self.places]
-        groups = groups_of(conversations)
+        groups = groups_of([place.conversation for place in self.places])
         features = style_features(Reference.of(self.training.mine, self.training.contacts))
+        mine = [place.reply for place in self.places]
+        styles = measure_style({"me": mine, "model": texts}, groups, features, 0)
+        shares = [styles["model"][mean].mean.value / styles["me"][mean].mean.value for mean in MEANS]
+        like = sum(near(key, one, styles["me"][key]) for key, one in styles["model"].items())
+        return separability(mine, texts, groups, features, 0) if texts != mine else None, shares, like
+
+    def show(self, ways: dict[str, list[str]]) -> None:
+        """The table."""
+        from selfchatbot.likeness import copying
+        from selfchatbot.likeness.health import health
+
+        conversations = [place.conversation for place in self.places]
         known = copying.Training(self.training.mine)
         mine = [place.reply for place in self.places]
         fits = self.fits(ways)
         print("| way | told apart (AUC) | fits | characters, messages, words | style | copied | faults |")
         print("|---|---|---:|---|---:|---:|---:|")
         for name, texts in {"me": mine, **ways}.items():
-            styles = measure_style({"me": mine, "model": texts}, groups, features, 0)
-            auc = separability(mine, texts, groups, features, 0) if name != "me" else None
-            shares = [styles["model"][mean].mean.value / styles["me"][mean].mean.value for mean in MEANS]
-            like = sum(near(key, one, styles["me"][key]) for key, one in styles["model"].items())
+            auc, shares, like = self.styles(texts)
             copied = copying.copying(texts, conversations, known, 0)
             faults = health(texts, [True] * len(texts), self.format.marks, self.names)
             bad = faults.empty + faults.looping + faults.other_speaker + faults.template
@@ -254,11 +268,39 @@ class Tried:
                 "-" if auc is None else f"{auc.value:.2f} ({auc.low:.2f}-{auc.high:.2f})",
                 f"{sum(fits[name]) / len(fits[name]):.2f} ({len(fits[name])})",
                 ", ".join(f"{share:.0%}" for share in shares),
-                f"{like} of {len(styles['model'])}",
+                f"{like} of 20",
                 "-" if copied is None else f"{copied.verbatim.value:.1%}",
                 str(bad),
             )
             print(f"| {name} | {' | '.join(cells)} |", flush=True)
+
+    def show_powers(self, candidates: Sequence[list[str]]) -> None:
+        """The second table; after the first one, which tells how well true replies to other places fit."""
+        from selfchatbot.likeness.fitting import long_enough
+
+        gains = self._gains(candidates)
+        print("| one of two by gain / tokens^power | told apart (AUC) | fits | characters, messages, words | style |")
+        print("|---|---:|---:|---|---:|")
+        for power in (None, *POWERS):
+            found: list[list[float]] = []
+            fits: list[float] = []
+            for pair in PAIRS if power is not None else [(number,) for number in range(len(candidates))]:
+                best = []
+                for place, row in enumerate(gains):
+                    scores = {one: row[one] / len(self._ids(candidates[one][place])) ** (power or 0) for one in pair}
+                    best.append(max(scores, key=scores.__getitem__))
+                texts = [candidates[one][place] for place, one in enumerate(best)]
+                for place, true in self.true.items():
+                    if long_enough(texts[place]):
+                        fits.append(1 / (1 + sum(other > gains[place][best[place]] for other in true)))
+                auc, shares, like = self.styles(texts)
+                found.append([auc.value, *shares, like])
+            auc, *shares, like = (statistics.fmean(column) for column in zip(*found, strict=True))
+            name = "the first" if power is None else f"{power:g}"
+            cells = f"{auc:.3f} | {statistics.fmean(fits):.2f} ({len(fits)})"
+            print(
+                f"| {name} | {cells} | {', '.join(f'{share:.0%}' for share in shares)} | {like:.1f} of 20 |", flush=True
+            )
 
 
 def min_p(logits: torch.Tensor, share: float) -> torch.Tensor:
