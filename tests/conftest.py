@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -24,6 +25,10 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 # Tiny models gain nothing from a second thread, and two that wait for each other are slow on a busy machine. This is
 # before torch is loaded, and goes to every script that a test starts.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+# No test fails because a machine is busy.
+settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any machine")
 
 ROOT = Path(__file__).resolve().parent.parent
 SAMPLE = ROOT / "SampleEnvironment" / "selfChatBot_raw" / "Dataset_1_Rowan"

@@ -59,7 +59,7 @@ def test_good_prefers_it_to_the_others(dialogue: Dialogue, dataset: Dataset) -> 
     found = pairs(dataset)
     assert found
     assert {pair["chosen"][0]["content"] for pair in found} == {said}
-    assert [pair["rejected"][0]["content"] for pair in found] == [other.text for other in dialogue.others]
+    assert [pair["rejected"][0]["content"] for pair in found] == dialogue.others
     assert all(pair["prompt"] == PROMPT for pair in found)
 
 

@@ -578,7 +578,7 @@ def sent(draw: st.DrawFn) -> list[Sent]:
     return messages
 
 
-@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(
     messages=sent(),
     version=st.sampled_from(["2.47", "2.40", "2.36"]),
@@ -599,7 +599,7 @@ def test_what_was_written_comes_back(
     assert len(files[0].notes) == (not end)
 
 
-@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(path=st.sampled_from(FILES), seed=st.integers(0, 2**32))
 def test_damage_is_read_or_said(tmp_path: Path, path: Path, seed: int) -> None:
     chance = random.Random(seed)
