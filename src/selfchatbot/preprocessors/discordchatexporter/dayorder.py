@@ -34,8 +34,9 @@ def decide_orders(
         asked.extend(near.evidence for near in neighbours() if near.evidence is not None)
     for (layout, _), order in zip(dated, dates.decide_orders(asked, date_order), strict=False):
         if order is None:
+            first = " ".join(layout.first_date.split())  # in a damaged table it may go over several lines
             raise ParametersError(
-                f"{layout.path}: its dates can be day/month as well as month/day (first: [{layout.first_date}]): "
+                f"{layout.path}: its dates can be day/month as well as month/day (first: [{first}]): "
                 f'set {key} to "dmy" or "mdy"'
             )
         layout.order = order
