@@ -159,13 +159,17 @@ class Tried:
 
     def best(self, candidates: Sequence[list[str]], power: float) -> list[str]:
         """At each place, the candidate to which its context adds most nats per token**power."""
-        gains = self._gains(candidates)
-        chosen = []
-        for number, row in enumerate(gains):
-            sizes = [len(self._ids(texts[number])) ** power for texts in candidates]
-            scores = [gain / size for gain, size in zip(row, sizes, strict=True)]
-            chosen.append(candidates[max(range(len(candidates)), key=scores.__getitem__)][number])
-        return chosen
+        picked = self._picked(candidates, self._gains(candidates), range(len(candidates)), power)
+        return [candidates[one][place] for place, one in enumerate(picked)]
+
+    def _picked(
+        self, candidates: Sequence[list[str]], gains: list[list[float]], among: Sequence[int], power: float
+    ) -> list[int]:
+        """At each place, which of the candidates ``among`` them has the largest gain per token**power."""
+        return [
+            max(among, key=lambda one: row[one] / len(self._ids(candidates[one][place])) ** power)
+            for place, row in enumerate(gains)
+        ]
 
     def by_length(self, candidates: Sequence[list[str]]) -> list[str]:
         """At each place, the candidate that is nearest in length to a reply of mine that is drawn by chance."""
@@ -233,20 +237,30 @@ class Tried:
                     ranks[name].append(1 / (1 + sum(other > gain for other in true)))
         return ranks
 
-    def styles(self, texts: list[str]) -> tuple[Any, list[float], int]:
-        """AUC, the means of a text style as shares of mine, and how many style features are near mine."""
-        from selfchatbot.likeness.discriminator import separability
+    @cached_property
+    def features(self) -> Any:
+        """The style features, by what is in the training text."""
         from selfchatbot.likeness.features import Reference, style_features
+
+        return style_features(Reference.of(self.training.mine, self.training.contacts))
+
+    def styles(self, texts: list[str]) -> tuple[Any, list[float], int, int]:
+        """AUC, the means of a text style as shares of mine, and how many style features are near mine, of how many."""
+        from selfchatbot.likeness.discriminator import separability
         from selfchatbot.likeness.intervals import groups_of
         from selfchatbot.likeness.measuring import measure_style
 
-        groups = groups_of([place.conversation for place in self.places])
-        features = style_features(Reference.of(self.training.mine, self.training.contacts))
+        groups, features = groups_of([place.conversation for place in self.places]), self.features
         mine = [place.reply for place in self.places]
         styles = measure_style({"me": mine, "model": texts}, groups, features, 0)
         shares = [styles["model"][mean].mean.value / styles["me"][mean].mean.value for mean in MEANS]
         like = sum(near(key, one, styles["me"][key]) for key, one in styles["model"].items())
-        return separability(mine, texts, groups, features, 0) if texts != mine else None, shares, like
+        return (
+            separability(mine, texts, groups, features, 0) if texts != mine else None,
+            shares,
+            like,
+            len(styles["model"]),
+        )
 
     def show(self, ways: dict[str, list[str]]) -> None:
         """The table."""
@@ -260,7 +274,7 @@ class Tried:
         print("| way | told apart (AUC) | fits | characters, messages, words | style | copied | faults |")
         print("|---|---|---:|---|---:|---:|---:|")
         for name, texts in {"me": mine, **ways}.items():
-            auc, shares, like = self.styles(texts)
+            auc, shares, like, of = self.styles(texts)
             copied = copying.copying(texts, conversations, known, 0)
             faults = health(texts, [True] * len(texts), self.format.marks, self.names)
             bad = faults.empty + faults.looping + faults.other_speaker + faults.template
@@ -268,7 +282,7 @@ class Tried:
                 "-" if auc is None else f"{auc.value:.2f} ({auc.low:.2f}-{auc.high:.2f})",
                 f"{sum(fits[name]) / len(fits[name]):.2f} ({len(fits[name])})",
                 ", ".join(f"{share:.0%}" for share in shares),
-                f"{like} of 20",
+                f"{like} of {of}",
                 "-" if copied is None else f"{copied.verbatim.value:.1%}",
                 str(bad),
             )
@@ -285,21 +299,19 @@ class Tried:
             found: list[list[float]] = []
             fits: list[float] = []
             for pair in PAIRS if power is not None else [(number,) for number in range(len(candidates))]:
-                best = []
-                for place, row in enumerate(gains):
-                    scores = {one: row[one] / len(self._ids(candidates[one][place])) ** (power or 0) for one in pair}
-                    best.append(max(scores, key=scores.__getitem__))
+                best = self._picked(candidates, gains, pair, power or 0)
                 texts = [candidates[one][place] for place, one in enumerate(best)]
                 for place, true in self.true.items():
                     if long_enough(texts[place]):
                         fits.append(1 / (1 + sum(other > gains[place][best[place]] for other in true)))
-                auc, shares, like = self.styles(texts)
+                auc, shares, like, of = self.styles(texts)
                 found.append([auc.value, *shares, like])
             auc, *shares, like = (statistics.fmean(column) for column in zip(*found, strict=True))
             name = "the first" if power is None else f"{power:g}"
             cells = f"{auc:.3f} | {statistics.fmean(fits):.2f} ({len(fits)})"
             print(
-                f"| {name} | {cells} | {', '.join(f'{share:.0%}' for share in shares)} | {like:.1f} of 20 |", flush=True
+                f"| {name} | {cells} | {', '.join(f'{share:.0%}' for share in shares)} | {like:.1f} of {of} |",
+                flush=True,
             )
 
 

@@ -80,13 +80,13 @@ class TransformersEngine:
         never = torch.tensor(sorted(sampling.never), dtype=torch.long, device=logits.device)
         said = torch.zeros_like(logits, dtype=torch.bool)
         for number in range(sampling.max_new_tokens):
-            log_probabilities = logits.log_softmax(-1)
+            totals = logits.logsumexp(-1)
             logits[:, never] = -torch.inf
             if number == 0 and not sampling.may_be_empty:
                 logits[:, sampling.end] = -torch.inf
             chosen = choose(logits, said, sampling, generator)
-            picked = log_probabilities.gather(-1, chosen[:, None])[:, 0].tolist()
-            for candidate, token, log_probability in zip(rows, chosen.tolist(), picked, strict=True):
+            told = logits.gather(-1, chosen[:, None])[:, 0] - totals
+            for candidate, token, log_probability in zip(rows, chosen.tolist(), told.tolist(), strict=True):
                 yield Token(candidate, token, log_probability)
             left = (chosen != sampling.end).nonzero()[:, 0]
             if left.numel() == 0 or number == sampling.max_new_tokens - 1:
