@@ -41,6 +41,7 @@ WAYS: dict[str, dict[str, Any]] = {
     "LoRA, `cooldown_ratio` 0.7": {"cooldown_ratio": 0.7},
     "LoRA, rank 4": {"lora_r": 4, "lora_alpha": 8},
     "LoRA, rank 64": {"lora_r": 64, "lora_alpha": 128},
+    "LoRA, rank 64, alpha 32": {"lora_r": 64},
     "LoRA, dropout 0.05": {"lora_dropout": 0.05},
     "LoRA, dropout 0.05, learning rate 1e-3": {"lora_dropout": 0.05, "learning_rate": 1e-3},
     "LoRA, dropout 0.05, learning rate 5e-4": {"lora_dropout": 0.05, "learning_rate": 5e-4},

@@ -78,8 +78,8 @@ class Dialogue:
 
     def _answer(self) -> Generator[str, None, None]:
         parameters = self.player.parameters
-        count = max(parameters.num_return_sequences, parameters.best_of)
-        if count == 1 or parameters.temperature == 0:
+        count = parameters.drawn(parameters.num_return_sequences)
+        if count == 1:
             with closing(self.player.stream(self.messages)) as pieces:
                 yield from bubbles(pieces)
         elif found := self._candidates(count):

@@ -117,9 +117,10 @@ def _gains(
         from selfchatbot.player.likelihood import of_continuations
 
         messages, texts = piece
-        loaded, chat_format = models.loaded(speaker), models.chat_format
-        prompt = context_prompt(chat_format, messages, max(loaded.window - MOST_TOKENS, loaded.window // 2))
-        return of_continuations(loaded.model, prompt, [chat_format.turn(text)[:MOST_TOKENS] for text in texts])
+        chat_format = models.chat_format
+        prompt = context_prompt(chat_format, messages, max(models.window - MOST_TOKENS, models.window // 2))
+        turns = [chat_format.turn(text)[:MOST_TOKENS] for text in texts]
+        return of_continuations(models.loaded(speaker).model, prompt, turns)
 
     found = models.cache.computed(
         f"fitting-{speaker}",

@@ -72,14 +72,14 @@ def probe(
     def score(line: Line) -> Scores:
         from selfchatbot.player.likelihood import of_continuations
 
-        loaded, chat_format = models.loaded(speaker), models.chat_format
+        model, chat_format = models.loaded(speaker).model, models.chat_format
         if not made:
             made.append(Controls(chat_format.tokenizer))
         rng = random.Random(f"{models.seed} {line.text}")
         texts = [line.text, *(made[0].like(line.text, rng) for _ in range(CONTROLS))]
-        room = loaded.window // 2
+        room = models.window // 2
         ids = [chat_format.turn(text)[:-1][:room] for text in texts]
-        found = of_continuations(loaded.model, context_prompt(chat_format, [], room), ids)
+        found = of_continuations(model, context_prompt(chat_format, [], room), ids)
         own, *others = (-nats / math.log(2) / len(text) for nats, text in zip(found, texts, strict=True))
         return Scores(own, others)
 

@@ -23,7 +23,7 @@ BATCH = 32
 CONTEXT_TOKENS = 160
 """What is read of a context, besides a system message: some seven turns, which is what the time allows on a CPU."""
 FEW_SHOT_TOKENS = 320
-BASE_TOKENS = 64
+BASE_TOKENS = 40
 """Longest reply of the base model, which hardly knows when to stop: to wait for it took longer than all the rest."""
 UNLIMITED = 10**6
 INSTRUCTION = (
@@ -189,7 +189,7 @@ def _answers(
     if speaker == "base":
         left = min(left, BASE_TOKENS)
     sampling = Sampling.of(parameters, chat_format.end, chat_format.special, left, seed, may_be_empty=False)
-    count = parameters.best_of if speaker == "model" and parameters.temperature else 1
+    count = parameters.drawn() if speaker == "model" else 1
     batch = Batch(models.loaded(speaker).model, prompts)
     drawn = [batch.replies(replace(sampling, seed=(seed + number) % 2**32)) for number in range(count)]
     best = [0] * len(asked) if count == 1 else _best(models, [context for context, _ in asked], drawn)

@@ -215,6 +215,10 @@ class GenerationParameters(Parameters):
         """What train writes for a model trained with windows of ``max_length`` tokens."""
         return cls(model=model, max_length=max_length).model_dump()
 
+    def drawn(self, at_least: int = 1) -> int:
+        """How many candidates there are for one reply: without chance, all would be the same."""
+        return max(at_least, self.best_of) if self.temperature else 1
+
 
 __all__ = [
     "FILE_NAME",

@@ -76,7 +76,7 @@ class Player:
 
     def replies(self, messages: ChatMessages, count: int) -> list[str]:
         """``count`` answers, the one that fits best first: the best of more, if `best_of` says more."""
-        drawn = max(count, self._drawn(self.parameters))
+        drawn = max(count, self.parameters.drawn())
         return [reply.text for reply in self.candidates(messages, drawn)[:count]]
 
     def candidates(self, messages: ChatMessages, count: int) -> list[Reply]:
@@ -146,8 +146,8 @@ class Player:
         and ``seed`` (below 2**32: same seed, same turns) are for this call only. Closing the generator stops the model.
         """
         parameters = parameters or self.parameters
-        if (more := self._drawn(parameters)) > 1:
-            yield from self._best(messages, count, max(count, more), parameters, seed)
+        if parameters.drawn() > 1:
+            yield from self._best(messages, count, parameters, seed)
             return
         prompt = self.prompt(messages, parameters)
         drafts = [_Draft(number) for number in range(count)]
@@ -181,16 +181,12 @@ class Player:
                 yield Piece(draft.number, "", len(draft.ids), "stop" if draft.ended else "length")
 
     def _best(
-        self, messages: ChatMessages, count: int, drawn: int, parameters: GenerationParameters, seed: int | None
+        self, messages: ChatMessages, count: int, parameters: GenerationParameters, seed: int | None
     ) -> Generator[Piece, None, None]:
-        found = yield from self._draw(messages, drawn, parameters, seed)
+        found = yield from self._draw(messages, parameters.drawn(count), parameters, seed)
         for number in range(count):
             reply = found[number] if number < len(found) else Reply("", 0.0, 0, "stop")
             yield Piece(number, reply.text, reply.tokens, reply.finish)
-
-    def _drawn(self, parameters: GenerationParameters) -> int:
-        """How many candidates there are for one reply: without chance, all would be the same."""
-        return parameters.best_of if parameters.temperature else 1
 
     def prompt(self, messages: ChatMessages, parameters: GenerationParameters | None = None) -> list[int]:
         """The token ids that the model reads before it replies: the oldest turns are left out if they don't fit."""

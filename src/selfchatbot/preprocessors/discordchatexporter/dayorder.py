@@ -5,6 +5,7 @@ from typing import Protocol
 
 from selfchatbot.errors import ParametersError
 from selfchatbot.preprocessors import dates
+from selfchatbot.preprocessors.archives import shown
 from selfchatbot.preprocessors.base import ExportPath
 from selfchatbot.preprocessors.dates import Order, OrderEvidence
 
@@ -34,7 +35,7 @@ def decide_orders(
         asked.extend(near.evidence for near in neighbours() if near.evidence is not None)
     for (layout, _), order in zip(dated, dates.decide_orders(asked, date_order), strict=False):
         if order is None:
-            first = " ".join(layout.first_date.split())  # in a damaged table it may go over several lines
+            first = shown(layout.first_date)
             raise ParametersError(
                 f"{layout.path}: its dates can be day/month as well as month/day (first: [{first}]): "
                 f'set {key} to "dmy" or "mdy"'

@@ -1,4 +1,4 @@
-r"""iMessage chats as ReagentX/imessage-exporter writes them with ``-f txt``, versions 1 to 4.
+"""iMessage chats as ReagentX/imessage-exporter writes them with ``-f txt``, versions 1 to 4.
 
 Grammar: ``exporters/txt.rs`` (later ``exporters/txt/``), ``app/runtime.rs`` and ``util/dates.rs`` of the exporter. One
 file per chat; a message is a line with its date, a line with its sender, and its parts up to an empty line::
@@ -12,9 +12,8 @@ file per chat; a message is a line with its date, a line with its sender, and it
     This message responded to an earlier message.
 
 The replies to a message follow it, indented by four blanks (up to version 3 only the first line of each part of them),
-and stand once more at their own time. Nothing marks where one part ends and the next begins: what has the exact form of
-an attachment, sticker, tapback, app bubble or link preview is taken for it, all else was typed. What stands below the
-first reply to a message is left out, since it may be the reply's.
+and stand once more at their own time. What stands below the first reply to a message is left out, since it may be the
+reply's.
 """
 
 import hashlib
@@ -22,21 +21,20 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from itertools import chain, islice, pairwise, takewhile
+from itertools import chain, islice, pairwise
 from pathlib import Path, PurePath
 from typing import ClassVar
 
 from selfchatbot.errors import ExportError
 from selfchatbot.messages import Message
 from selfchatbot.preprocessors.base import ExportFile, ExportPath, Preprocessor, decoded_lines
+from selfchatbot.preprocessors.imessage.parts import DATE, INDENT, strip_blank, typed
 
 ME = "Me"
-INDENT = "    "
 ORPHANED = "orphaned"
 HEAD = 2000
 """Lines in which the name is looked for that the exporter was told to write instead of ``Me``."""
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
-DATE = r"[A-Z][a-z]{2} \d\d, \d{4} (?: \d|1[0-2]):\d\d:\d\d[ \u202f\u00a0][AP]M"
 START = re.compile(rf"({DATE})(?: \(Read by (.+) after (\d+ \w+(?:, \d+ \w+)*)\))?")
 FIELDS = re.compile(r"(\w{3}) (\d+), (\d+) +(\d+):(\d+):(\d+).([AP])M")
 ANNOUNCEMENT = re.compile(
@@ -45,47 +43,7 @@ ANNOUNCEMENT = re.compile(
     r"|(?:changed|removed) the (?:group photo|chat background)\.|changed their phone number\.|kept an audio message\."
     r"|unsent a message!|performed unknown action \d+)"
 )
-DELETED = "This message was deleted from the conversation!"
 RESPONDED = "This message responded to an earlier message."
-TRANSLATED = "Translated from:"
-FIRST_VERSION = re.compile(rf"{DATE} (.*)")
-LATER_VERSION = re.compile(r"Edited (?:\d+ \w+(?:, \d+ \w+)*)? later: (.*)")
-TAPBACKS = ("Tapbacks:", "Reactions:")
-TAPBACK = re.compile(
-    rf"(?:{INDENT})?(?:(?:Loved|Liked|Disliked|Laughed|Emphasized|Questioned|[^\x00-\x7f]\S*|[\d*#]\ufe0f?\u20e3) by .+"
-    r"|(?:\w+ )?Sticker from .+)"
-)
-EFFECTS = frozenset(
-    f"Sent with {effect}"
-    for effect in (
-        *("Confetti", "Echo", "Fireworks", "Balloons", "Heart", "Lasers", "Shooting Star", "Shooting Start"),
-        *("Sparkles", "Spotlight", "Slam", "Loud", "Gentle", "Invisible Ink"),
-    )
-)
-# Copied attachments stand in "attachments/", others in the folders of Messages or in a backup; of one that is gone only
-# the name is left, which has to be one that a phone gives.
-ATTACHMENT = re.compile(
-    r"attachments[/\\][^/\\]+[/\\].+"
-    r"|(?:~|/|[A-Za-z]:\\).*[/\\](?:[Aa]ttachments[/\\].+|StickerCache[/\\].+|[0-9a-f]{2}[/\\][0-9a-f]{40})"
-    r"|(?:IMG_E?\d+|image\d+|FullSizeRender|RPReplay_\w+|[0-9A-F]{8}-[0-9A-F-]{27}|(?:Audio Message|Screen ?[Ss]hot).*)"
-    r"\.\w{2,4}|[^\s/\\]+\.pluginPayloadAttachment|Attachment missing!|Unable to format app message: .*"
-)
-TRANSCRIPTION = "Transcription: "
-STICKER = re.compile(r"(?:\w+ )?Sticker from .+: .+[/\\.].+")
-UNSENT = re.compile(r".+ unsent this message part(?: (?:\d+ \w+(?:, \d+ \w+)*)? after sending)?!")
-BUBBLE = re.compile(
-    # Generic apps and documents that are worked on together: the app's name or bundle, then what the app says.
-    r"(?:[A-Z][\w.&'+-]*(?: [\w.&'+-]+){0,3}|[a-z]+(?:\.[\w-]+){2,}) message:(?:\n.*)?"
-    r"|Apple (?:Cash|Pay) transaction: .*|.* transaction: unknown amount|(?:Fitness|Activity) message: .*"
-    rf"|Photo album: .*|Find My: .*|Check\sIn(?:: .*|.*\n(?:Expected|Was expected|Checked in) at {DATE})"
-    r"|Digital Touch (?:Message: .*|\w+ \(.*\))|Handwritten messages are not yet supported!"
-    r"|- [^\n]+ \(\d+\)(?:\n(?:- [^\n]+ \(\d+\)|  - [^\n]+))*"
-    r"|SharePlay Message\nEnded|(?:Started|Stopped) sharing location!|Shared location!"
-    r"|(?:You|They) deleted a message\.",
-    re.DOTALL,
-)
-URL = re.compile(r"https?://\S+")
-APPLE_URL = re.compile(r"https://(?:music|itunes|apps|maps)\.apple\.com/\S*")
 
 
 class IMessage(Preprocessor):
@@ -141,7 +99,7 @@ def _read_file(export: ExportFile, names: list[str]) -> Iterator[Message]:
         export.first = min(export.first or raw.time, raw.time)
         export.last = max(export.last or raw.time, raw.time)
         is_reply, answers = _split(raw.body)
-        content = _typed(raw.body)
+        content = typed(raw.body)
         if not content:
             continue
         identity = _identity(raw, content) if answers else None
@@ -230,7 +188,7 @@ def _time(line: str) -> datetime | None:
 
 def _split(body: list[str]) -> tuple[bool, list[tuple[datetime, str]]]:
     """Cut off the replies that are repeated in ``body``; whether it is a reply itself, and date and sender of those."""
-    _strip_blank(body)
+    strip_blank(body)
     is_reply = bool(body) and body[-1] == RESPONDED
     if is_reply:
         body.pop()
@@ -247,63 +205,3 @@ def _split(body: list[str]) -> tuple[bool, list[tuple[datetime, str]]]:
 def _identity(raw: _Raw, content: str) -> str:
     """The exporter leaves the ids out: the same message has the same one in every export."""
     return hashlib.sha256(f"{raw.time.isoformat()}\n{raw.sender}\n{content}".encode()).hexdigest()[:16]
-
-
-def _typed(lines: list[str]) -> str:
-    """What the author typed, in its last version; empty for what was deleted."""
-    if not lines or lines[0] == DELETED:
-        return ""
-    if TRANSLATED in lines[1:]:
-        lines = lines[lines.index(TRANSLATED, 1) + 1 :]
-    lines = _without_parts(_last_version(lines))
-    _strip_blank(lines)
-    if not lines or BUBBLE.fullmatch("\n".join(lines)):
-        return ""
-    # Title and summary of a page, or name and artist of a song, are not the words of who shared it.
-    urls = list(takewhile(URL.fullmatch, lines))
-    if urls and lines[len(urls) : len(urls) + 1] != [""]:
-        lines = urls
-    elif len(lines) > 1:
-        lines = [line for line in lines if APPLE_URL.fullmatch(line)] or lines
-    return "\n".join(lines)
-
-
-def _last_version(lines: list[str]) -> list[str]:
-    """An edited part holds all its versions: the first one with its date, then ``Edited 5 seconds later: ...``."""
-    for index, line in enumerate(lines):
-        if line[:1].isupper() and (first := FIRST_VERSION.fullmatch(line)):
-            later = [
-                (number, match[1])
-                for number in range(index + 1, len(lines))
-                if (match := LATER_VERSION.fullmatch(lines[number]))
-            ]
-            end, text = later[-1] if later else (index, first[1])
-            if later or index == 0:
-                return [*lines[:index], text, *lines[end + 1 :]]
-    return lines
-
-
-def _without_parts(lines: list[str]) -> list[str]:
-    """``lines`` without attachments, stickers, effects, tapbacks and what was unsent."""
-    kept: list[str] = []
-    index = 0
-    while index < len(lines):
-        line = lines[index]
-        index += 1
-        if line in TAPBACKS and index < len(lines) and TAPBACK.fullmatch(lines[index]):
-            while index < len(lines) and TAPBACK.fullmatch(lines[index]):
-                index += 1
-        elif ATTACHMENT.fullmatch(line):
-            index += index < len(lines) and lines[index].startswith(TRANSCRIPTION)
-        elif not (STICKER.fullmatch(line) or UNSENT.fullmatch(line) or (index > 1 and line in EFFECTS)):
-            # U+FFFC holds the place of an attachment in the text.
-            kept.append(line.replace("\ufffc", ""))
-    return kept
-
-
-def _strip_blank(lines: list[str]) -> None:
-    """Take empty lines off both ends."""
-    while lines and not lines[-1].strip():
-        lines.pop()
-    start = next((index for index, line in enumerate(lines) if line.strip()), len(lines))
-    del lines[:start]
