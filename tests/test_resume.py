@@ -23,7 +23,7 @@ from safetensors.torch import load_file
 from selfchatbot.errors import SelfChatBotError, UsageError
 from selfchatbot.models import Machine
 from selfchatbot.parameters import TrainingParameters, read_parameters
-from selfchatbot.trainer import Progress, Trainer
+from selfchatbot.trainer import Progress, Trainer, resume
 from selfchatbot.trainer.checkpoints import save_checkpoint
 from selfchatbot.trainer.data import Batch, micro_batches
 from selfchatbot.trainer.loop import Loop
@@ -233,12 +233,14 @@ def test_at_most_two_checkpoints_are_kept(tiny_model: Path, tmp_path: Path) -> N
     assert sorted(path.name for path in (tmp_path / "out" / "checkpoints").iterdir()) == ["step-8", "step-9"]
 
 
-def test_a_damaged_checkpoint_is_passed_over(tiny_model: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", [resume.STATE, resume.WEIGHTS, resume.OPTIMIZER, resume.RANDOM])
+def test_a_damaged_checkpoint_is_passed_over(tiny_model: Path, tmp_path: Path, name: str) -> None:
     data = write_training_data(tmp_path / "data", tiny_model, epochs=2, checkpoint_minutes=1e-6)
     train(data, tmp_path / "undisturbed")
     with pytest.raises(Stopped):
         train(data, tmp_path / "out", 9)
-    (tmp_path / "out" / "checkpoints" / "step-9" / "state.json").write_text('{"run"', encoding="utf-8")
+    file = tmp_path / "out" / "checkpoints" / "step-9" / name
+    os.truncate(file, file.stat().st_size // 2)
     train(data, tmp_path / "out")
     same(tmp_path / "undisturbed", tmp_path / "out")
 

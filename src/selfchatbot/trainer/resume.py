@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from transformers.trainer import TRAINER_STATE_NAME
 
@@ -52,7 +53,10 @@ class Checkpoints:
         for folder in reversed(self._all()):
             try:
                 run = read_state(folder)["run"]
-            except (OSError, ValueError, KeyError):
+                for name in (WEIGHTS, OPTIMIZER, RANDOM):
+                    with safe_open(folder / name, "pt"):  # which looks whether all of it is there
+                        pass
+            except (OSError, ValueError, KeyError, SafetensorError):
                 continue  # damaged from outside: the one before is as good
             if changes := _changes(run, self._run):
                 raise UsageError(
