@@ -21,8 +21,8 @@ from selfchatbot.style import words_of
 
 CANDIDATES = 20
 GROUP = CANDIDATES + 1
-GROUPS = 2
-"""42 contexts: more of them would take longer than everything else."""
+GROUPS: dict[Modelled, int] = {"model": 2, "base": 1}
+"""42 contexts, the first half of them for the base model: more would take longer than everything else."""
 SHORTEST = 4
 """Words: a shorter reply fits nearly everywhere."""
 MOST_TOKENS = 40
@@ -42,7 +42,7 @@ def fit(
 
     None with fewer than 21 different true replies of at least ``SHORTEST`` words.
     """
-    chosen = _chosen(contexts, models.seed)
+    chosen = _chosen(contexts, models.seed)[: GROUPS[speaker] * GROUP]
     if not chosen:
         return None
     here = [contexts[number] for number in chosen]
@@ -88,7 +88,7 @@ def _chosen(contexts: Sequence[Context], seed: int) -> list[int]:
         context.reply.casefold(): number for number, context in enumerate(contexts) if long_enough(context.reply)
     }
     numbers = sorted(different.values())
-    count = min(GROUPS, len(numbers) // GROUP) * GROUP
+    count = min(max(GROUPS.values()), len(numbers) // GROUP) * GROUP
     return random.Random(seed).sample(numbers, count)
 
 

@@ -23,7 +23,7 @@ BATCH = 32
 CONTEXT_TOKENS = 160
 """What is read of a context, besides a system message: some seven turns, which is what the time allows on a CPU."""
 FEW_SHOT_TOKENS = 320
-BASE_TOKENS = 40
+BASE_TOKENS = 64
 """Longest reply of the base model, which hardly knows when to stop: to wait for it took longer than all the rest."""
 UNLIMITED = 10**6
 INSTRUCTION = (
