@@ -44,7 +44,12 @@ class TrainingOptions(Parameters):
     weight_decay: float = Field(0.01, ge=0, le=1, description="AdamW's decoupled weight decay.")
     max_grad_norm: float = Field(1.0, gt=0, description="Gradients are clipped to this norm.")
     lora_r: int = Field(16, ge=1, le=1024, description="Rank of the adapters (lora, qlora).")
-    lora_alpha: int = Field(32, ge=1, le=4096, description="Scale of the adapters: their output counts alpha / r.")
+    lora_alpha: int = Field(
+        32,
+        ge=1,
+        le=4096,
+        description="Scale of the adapters: their output counts alpha / r; leave it if you change the rank.",
+    )
     lora_dropout: float = Field(
         0.0, ge=0, lt=1, description="Dropout in front of the adapters; a tenth slower on a CPU with any."
     )
