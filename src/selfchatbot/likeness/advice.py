@@ -119,7 +119,7 @@ def epochs(result: Likeness) -> str | None:
 DIFFERENT_WORDS = 0.1
 """As a share of mine: nearer than that, two halves of one person's replies differ as well."""
 WORDS_PER_TEMPERATURE = 1.0
-"""d ln(different words) / d temperature, top_p 0.95: 1.06 from 0.7 to 1.2 with the sample (docs/likeness.md)."""
+"""d ln(different words) / d temperature: 1.05 from 0.7 to 1.2 with the sample (docs/likeness.md)."""
 COLDEST = 0.05
 """0 is no colder one, but another way to choose words."""
 
