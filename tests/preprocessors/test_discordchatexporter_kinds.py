@@ -258,9 +258,7 @@ def as_json(said: list[dict[str, Any]], hours: int, newest_first: bool) -> str:
     return f'{head}{",".join(records)}], "messageCount": {len(records)}}}'
 
 
-@settings(
-    max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
-)
+@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(said=channels(), hours=st.integers(-12, 14), newest_first=st.booleans())
 def test_json_that_is_written_comes_back(
     tmp_path: Path, said: list[dict[str, Any]], hours: int, newest_first: bool
@@ -276,9 +274,7 @@ def test_json_that_is_written_comes_back(
     assert not files[0].notes
 
 
-@settings(
-    max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
-)
+@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(said=channels(), newest_first=st.booleans(), ends=st.sampled_from(["\n", "\r\n"]))
 def test_csv_that_is_written_comes_back(
     tmp_path: Path, said: list[dict[str, Any]], newest_first: bool, ends: str
@@ -298,9 +294,7 @@ def test_csv_that_is_written_comes_back(
     ]
 
 
-@settings(
-    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
-)
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(
     source=st.sampled_from(sorted([*EXPORTS.glob("*/*.json"), *EXPORTS.glob("*/*.csv")])), seed=st.integers(0, 2**32)
 )

@@ -143,7 +143,7 @@ def written(client: str, messages: list[tuple[datetime, str, str, bool]]) -> str
     return "\n".join(lines) + "\n"
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
 @given(
     client=st.sampled_from(sorted(NAMES)),
     people=st.lists(nicks, min_size=3, max_size=3, unique_by=str.casefold),
@@ -176,7 +176,7 @@ def test_any_log_comes_back_message_for_message(
     assert files[0].messages == len(messages)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(data=st.data())
 def test_damaged_files_never_give_a_traceback(tmp_path_factory: pytest.TempPathFactory, data: st.DataObject) -> None:
     source = data.draw(st.sampled_from(sorted(path for path in EXPORTS.rglob("*log") if path.stat().st_size)))

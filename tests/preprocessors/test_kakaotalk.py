@@ -138,7 +138,7 @@ def written(form: str, messages: list[tuple[datetime, str, str | None]]) -> str:
     return "\n".join(lines) + "\n"
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
 @given(
     form=st.sampled_from(FORMS),
     people=st.lists(names, min_size=3, max_size=3, unique=True),
@@ -162,7 +162,7 @@ def test_any_chat_comes_back_message_for_message(
     assert files[0].messages == len(messages)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(data=st.data())
 def test_damaged_files_never_give_a_traceback(tmp_path_factory: pytest.TempPathFactory, data: st.DataObject) -> None:
     source = data.draw(st.sampled_from(sorted(path for path in EXPORTS.rglob("*.[tc][xs][tv]"))))

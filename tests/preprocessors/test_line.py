@@ -141,7 +141,7 @@ def chats(draw: st.DrawFn) -> tuple[str, list[tuple[datetime, str, str | None]]]
     return "\n".join(lines) + "\n", messages
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
 @given(chat=chats())
 def test_any_chat_comes_back_message_for_message(
     tmp_path_factory: pytest.TempPathFactory, chat: tuple[str, list[tuple[datetime, str, str | None]]]
@@ -158,7 +158,7 @@ def test_any_chat_comes_back_message_for_message(
     assert files[0].messages == len(messages)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(data=st.data())
 def test_damaged_files_never_give_a_traceback(tmp_path_factory: pytest.TempPathFactory, data: st.DataObject) -> None:
     source = data.draw(st.sampled_from(sorted(EXPORTS.rglob("*.txt"))))

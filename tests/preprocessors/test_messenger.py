@@ -255,9 +255,7 @@ def damaged(value: str) -> str:
     )
 
 
-@settings(
-    max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
-)
+@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(
     members=st.lists(NAMES, min_size=2, max_size=4, unique=True),
     typed=st.lists(st.tuples(st.integers(0, 3), TEXTS, st.booleans()), min_size=1, max_size=12),
@@ -292,9 +290,7 @@ def test_what_is_written_comes_back(
     assert {file.group for file in files} == {len(members) > 2}
 
 
-@settings(
-    max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
-)
+@settings(max_examples=120, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(
     source=st.sampled_from([path for path in sorted(EXPORTS.rglob("*.json")) if path.parent != EXPORTS]),
     seed=st.integers(0, 2**32),

@@ -97,7 +97,7 @@ def element(sent: Sent, milliseconds: int) -> str:
     )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(sent=st.lists(SENT, min_size=1, max_size=10))
 @example([Sent(1, False, ("5550001",), 0, "😀" * 40_000, False)])
 def test_any_backup_comes_back_message_for_message(sent: list[Sent]) -> None:
@@ -126,7 +126,7 @@ def test_any_backup_comes_back_message_for_message(sent: list[Sent]) -> None:
     assert not any(one.notes for one in files)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(file=st.sampled_from(FILES), damage=DAMAGE)
 def test_damaged_files_never_give_a_traceback(file: Path, damage: list[tuple[str, float, float, bytes]]) -> None:
     check_damaged(SMS(), EXPORTS / file.relative_to(EXPORTS).parts[0], file, damage)

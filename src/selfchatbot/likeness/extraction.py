@@ -34,8 +34,8 @@ def _log_probabilities(models: Models, messages: ChatMessages, texts: Sequence[s
     """Of ``texts``, but for what all of them begin with: that is read once, and the same for all."""
     from selfchatbot.player.likelihood import of_continuations
 
-    loaded, chat_format = models.loaded("model"), models.chat_format
-    prompt = context_prompt(chat_format, messages, loaded.window // 2)
+    model, chat_format = models.loaded("model").model, models.chat_format
+    prompt = context_prompt(chat_format, messages, models.window // 2)
     turns = [chat_format.turn(text) for text in texts]
     shared = sum(1 for _ in takewhile(lambda tokens: len(set(tokens)) == 1, zip(*turns, strict=False)))
-    return of_continuations(loaded.model, prompt + turns[0][:shared], [turn[shared:] for turn in turns])
+    return of_continuations(model, prompt + turns[0][:shared], [turn[shared:] for turn in turns])

@@ -28,14 +28,14 @@ from typing import ClassVar
 from selfchatbot.errors import ExportError
 from selfchatbot.messages import Message
 from selfchatbot.preprocessors.base import ExportFile, ExportPath, Preprocessor, decoded_lines
-from selfchatbot.preprocessors.imessage.parts import DATE, INDENT, strip_blank, typed
+from selfchatbot.preprocessors.imessage.parts import DATE, DURATION, INDENT, strip_blank, typed
 
 ME = "Me"
 ORPHANED = "orphaned"
 HEAD = 2000
 """Lines in which the name is looked for that the exporter was told to write instead of ``Me``."""
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
-START = re.compile(rf"({DATE})(?: \(Read by (.+) after (\d+ \w+(?:, \d+ \w+)*)\))?")
+START = re.compile(rf"({DATE})(?: \(Read by (.+) after ({DURATION})\))?")
 FIELDS = re.compile(r"(\w{3}) (\d+), (\d+) +(\d+):(\d+):(\d+).([AP])M")
 ANNOUNCEMENT = re.compile(
     rf"Unable to format announcement!|{DATE} .+ (?:named the conversation .*|renamed the conversation to .*"

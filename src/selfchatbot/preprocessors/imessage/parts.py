@@ -9,10 +9,11 @@ from itertools import takewhile
 
 INDENT = "    "
 DATE = r"[A-Z][a-z]{2} \d\d, \d{4} (?: \d|1[0-2]):\d\d:\d\d[ \u202f\u00a0][AP]M"
+DURATION = r"\d+ \w+(?:, \d+ \w+)*"
 DELETED = "This message was deleted from the conversation!"
 TRANSLATED = "Translated from:"
 FIRST_VERSION = re.compile(rf"{DATE} (.*)")
-LATER_VERSION = re.compile(r"Edited (?:\d+ \w+(?:, \d+ \w+)*)? later: (.*)")
+LATER_VERSION = re.compile(rf"Edited (?:{DURATION})? later: (.*)")
 TAPBACKS = ("Tapbacks:", "Reactions:")
 TAPBACK = re.compile(
     rf"(?:{INDENT})?(?:(?:Loved|Liked|Disliked|Laughed|Emphasized|Questioned|[^\x00-\x7f]\S*|[\d*#]\ufe0f?\u20e3) by .+"
@@ -35,7 +36,7 @@ ATTACHMENT = re.compile(
 )
 TRANSCRIPTION = "Transcription: "
 STICKER = re.compile(r"(?:\w+ )?Sticker from .+: .+[/\\.].+")
-UNSENT = re.compile(r".+ unsent this message part(?: (?:\d+ \w+(?:, \d+ \w+)*)? after sending)?!")
+UNSENT = re.compile(rf".+ unsent this message part(?: (?:{DURATION})? after sending)?!")
 BUBBLE = re.compile(
     # Generic apps and documents that are worked on together: the app's name or bundle, then what the app says.
     r"(?:[A-Z][\w.&'+-]*(?: [\w.&'+-]+){0,3}|[a-z]+(?:\.[\w-]+){2,}) message:(?:\n.*)?"
