@@ -78,15 +78,15 @@ def main() -> None:
 def measure(folder: Path, setting: str, numbers: str) -> tuple[float, float]:
     """What was said and what was used, both in GiB."""
     method, length, *checkpointing = setting.split("-")
-    write_data(folder, method, int(length), bool(checkpointing))
+    write_data(folder, MODEL, method, int(length), bool(checkpointing), STEPS)
     command = [sys.executable, "-c", MEASURE, sys.executable, "-c", TRAIN, str(folder), numbers]
     done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
     said = re.search(r"needs about ([\d.]+) of", (folder / "results" / "log.txt").read_text(encoding="utf-8"))
     return float(said[1]) if said else 0.0, int(done.stdout) / 2**20
 
 
-def write_data(folder: Path, method: str, length: int, checkpointing: bool) -> None:
-    """A dataset of about ``STEPS`` full windows, and next to nothing to validate."""
+def write_data(folder: Path, model: str, method: str, length: int, checkpointing: bool, steps: int) -> None:
+    """A dataset of about ``steps`` full windows, and next to nothing to validate."""
     turns = []
     for line in (SAMPLE / "train.jsonl").open(encoding="utf-8"):
         turns += json.loads(line)["messages"]
@@ -94,11 +94,11 @@ def write_data(folder: Path, method: str, length: int, checkpointing: bool) -> N
     for turn in turns:
         words += len(turn["content"].split()) + 4
         kept.append(turn)
-        if words > STEPS * length / 1.4:
+        if words > steps * length / 1.4:
             break
     for name, messages in (("train", kept), ("validation", kept[:2])):
         (folder / f"{name}.jsonl").write_text(json.dumps({"messages": messages}) + "\n", encoding="utf-8")
-    values = {"model": MODEL, "type_fine_tune": method, "max_length": length, "gradient_checkpointing": checkpointing}
+    values = {"model": model, "type_fine_tune": method, "max_length": length, "gradient_checkpointing": checkpointing}
     values |= {"epochs": 1.0, "learning_rate": 1e-5, "evaluations_per_epoch": 1, "samples": 0}
     (folder / "parameters.json").write_text(json.dumps(values), encoding="utf-8")
 

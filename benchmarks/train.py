@@ -18,7 +18,8 @@ Useful tokens are those of the windows, without padding. The loss afterwards is 
 validation split, by transformers' own forward pass in float32. The limit is what the matrix products alone would take:
 training N weights costs 2N floating point operations a token forward, 2N for the gradients of the activations and, in
 full fine-tuning, 2N for those of the weights, at the speed that `torch.mm` reaches here in float32, whatever a row
-computes in. (Logits are only needed at labels and adapters come on top, which the formula leaves out.)
+computes in. (Logits are only needed at labels and adapters come on top, which the formula leaves out.) On a GPU the
+limit is that of bfloat16, and the memory is what torch had allocated there.
 """
 
 import argparse
@@ -31,6 +32,9 @@ import time
 from pathlib import Path
 from typing import Any
 
+import torch
+
+DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
 LENGTH = 480
 VALIDATION_LABELS = 1_500
 CONTESTANTS = ("selfchatbot", "selfchatbot float32", "TRL padded", "TRL packing", "TRL bfloat16", "TRL defaults")
@@ -74,8 +78,6 @@ def main() -> None:
 
 def make_data(dataset: Path, data: Path, windows: int) -> tuple[int, int, int]:
     """Write the data of the contest; returns the model's weights, and labels and tokens of the windows."""
-    import torch
-
     from selfchatbot.chat_format import IGNORED, ChatFormat
     from selfchatbot.messages import read_conversations
     from selfchatbot.models import load_model, load_tokenizer, quiet
@@ -118,15 +120,15 @@ def make_data(dataset: Path, data: Path, windows: int) -> tuple[int, int, int]:
 
 
 def gemm_speed() -> float:
-    """The best speed of a float32 matrix product, in GFLOP/s."""
-    import torch
-
-    size = 1024
-    a, b = torch.rand(size, size), torch.rand(size, size)
+    """The best speed of a matrix product, in GFLOP/s: in float32 on a CPU, in bfloat16 on a GPU."""
+    size, dtype = (8192, torch.bfloat16) if DEVICE == "cuda" else (1024, torch.float32)
+    a, b = (torch.rand(size, size, dtype=dtype, device=DEVICE) for _ in range(2))
     best = 1e9
     for _ in range(30):
         start = time.perf_counter()
         torch.mm(a, b)
+        if DEVICE == "cuda":
+            torch.cuda.synchronize()
         best = min(best, time.perf_counter() - start)
     return 2 * size**3 / best / 1e9
 
@@ -157,12 +159,13 @@ def contest(data: Path, contestant: str, method: str) -> dict[str, float]:
     train = ours if contestant.startswith("selfchatbot") else trl
     model, seconds = train(data, method, contestant)
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-    return {"seconds": seconds, "memory": memory, "loss": loss(model, data)}
+    if DEVICE == "cuda":
+        memory = torch.cuda.max_memory_allocated() / 2**30
+    return {"seconds": seconds, "memory": memory, "loss": loss(model.to(DEVICE), data)}
 
 
 def ours(data: Path, method: str, contestant: str) -> tuple[Any, float]:
     """`selfChatBot_train`'s own Trainer; measured is its loop."""
-    import torch
     from peft import AutoPeftModelForCausalLM
     from transformers import AutoModelForCausalLM
 
@@ -189,7 +192,6 @@ def ours(data: Path, method: str, contestant: str) -> tuple[Any, float]:
 
 def trl(data: Path, method: str, contestant: str) -> tuple[Any, float]:
     """`SFTTrainer` as its documentation shows it."""
-    import torch
     from datasets import Dataset
     from trl import SFTConfig, SFTTrainer
 
@@ -219,7 +221,7 @@ def trl(data: Path, method: str, contestant: str) -> tuple[Any, float]:
             max_grad_norm=wanted.max_grad_norm,
             gradient_checkpointing=contestant == "TRL defaults",
             bf16=contestant in ("TRL bfloat16", "TRL defaults"),
-            use_cpu=True,
+            use_cpu=DEVICE == "cpu",
             save_strategy="no",
             report_to=[],
             disable_tqdm=True,
@@ -242,14 +244,12 @@ def read_windows(data: Path, name: str) -> list[dict[str, list[int]]]:
 
 def loss(model: Any, data: Path) -> float:
     """Nats per trained token of the validation windows."""
-    import torch
-
     model.eval()
     total, count = 0.0, 0
     with torch.inference_mode():
         for row in read_windows(data, "validation"):
-            labels = torch.tensor(row["labels"][1:])
-            logits = model(input_ids=torch.tensor([row["input_ids"]])).logits[0, :-1].float()
+            labels = torch.tensor(row["labels"][1:], device=DEVICE)
+            logits = model(input_ids=torch.tensor([row["input_ids"]], device=DEVICE)).logits[0, :-1].float()
             total += float(torch.nn.functional.cross_entropy(logits, labels, reduction="sum"))
             count += int((labels != -100).sum())
     return total / count

@@ -131,8 +131,8 @@ def test_killed_at_random_moments(tiny_model: Path, tmp_path: Path) -> None:
     options = {"epochs": 12, "samples": 0, "checkpoint_minutes": 1e-6, "early_stopping_patience": 10_000}
     data = write_training_data(tmp_path / "data", tiny_model, **options)
     output = tmp_path / "killed"
-    # Processes that need not import everything anew.
-    processes = multiprocessing.get_context("forkserver")
+    # Processes that need not import everything anew; but CUDA can't be used in one that was forked.
+    processes = multiprocessing.get_context("spawn" if torch.cuda.is_available() else "forkserver")
     processes.set_forkserver_preload([__name__, "datasets", "peft", "transformers.trainer"])
 
     def begun(output: Path) -> multiprocessing.process.BaseProcess:

@@ -5,7 +5,6 @@ import errno
 import os
 import signal
 import sys
-import threading
 import traceback
 from collections.abc import Callable
 from contextlib import suppress
@@ -13,12 +12,13 @@ from typing import NoReturn
 
 from selfchatbot.errors import SelfChatBotError
 from selfchatbot.ranks import rank, speaks
+from selfchatbot.threads import left_running
 
 INTERRUPTED = 130
 FULL = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
 """No space, or none left of one's quota."""
 LOADING = "loading the model"
-"""What is said meanwhile, and the name of a thread that does it and that nobody waits for."""
+"""What is said meanwhile."""
 
 
 class _Parser(argparse.ArgumentParser):
@@ -96,11 +96,8 @@ def run(stage: Callable[[], None]) -> int:
 
 
 def leave(code: int) -> NoReturn:
-    """End the process, at once where a model is still being loaded.
-
-    Python would end that thread in the middle of what it does, which is a crash where that is not Python.
-    """
-    if any(thread.name == LOADING for thread in threading.enumerate()):
+    """End the process, at once where a model is still being loaded, or computes."""
+    if left_running():
         for stream in (sys.stdout, sys.stderr):
             with suppress(OSError, ValueError):
                 stream.flush()

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -23,10 +23,12 @@ class Cache:
         pieces: Sequence[Piece],
         compute: Callable[[Piece], Any],
         on_piece: Callable[[int], None] = lambda _: None,
+        mapped: Callable[[Callable[[Piece], Any], Iterable[Piece]], Iterator[Any]] = map,
     ) -> list[Any]:
         """``compute`` of each of ``pieces``, as JSON has it; what an earlier run has finished is not computed again.
 
-        ``depends_on`` is all that the results depend on, as JSON; ``on_piece`` gets the number of pieces that are done.
+        ``depends_on`` is all that the results depend on, as JSON; ``on_piece`` gets the number of pieces that are done;
+        ``mapped`` does what `map` does.
         """
         key = hashlib.sha256(json.dumps(depends_on, sort_keys=True).encode()).hexdigest()[:12]
         path = self._folder / f"{name}-{key}.jsonl"
@@ -40,8 +42,8 @@ class Cache:
         with os.fdopen(descriptor, "w", encoding="utf-8", newline="\n") as file:
             file.writelines(json.dumps(result) + "\n" for result in results)
             file.flush()  # the next piece may take long, and be killed
-            for piece in pieces[len(results) :]:
-                line = json.dumps(compute(piece))
+            for result in mapped(compute, pieces[len(results) :]):
+                line = json.dumps(result)
                 file.write(line + "\n")
                 file.flush()
                 results.append(json.loads(line))

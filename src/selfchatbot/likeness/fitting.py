@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Sequence
 from selfchatbot.likeness.contexts import Context
 from selfchatbot.likeness.intervals import groups_of, mean
 from selfchatbot.likeness.result import Fitting, Interval
-from selfchatbot.likeness.speakers import CONTEXT_TOKENS, Modelled, Models, context_prompt
+from selfchatbot.likeness.speakers import Modelled, Models, context_prompt
 from selfchatbot.messages import ChatMessages
 from selfchatbot.style import words_of
 
@@ -106,25 +106,27 @@ def _gains(
         start = place - place % GROUP
         rows.append([*replies[start : start + GROUP], own[place]])
     texts = sorted({text for row in rows for text in row})
-    # Pieces of work: prompts with what is scored after them. The first ones are without context.
-    pieces: list[tuple[ChatMessages, list[str]]] = [
-        ([], texts[start : start + TEXTS]) for start in range(0, len(texts), TEXTS)
-    ]
-    alone = len(pieces)
-    pieces += [(context.messages, row) for context, row in zip(contexts, rows, strict=True)]
+    chat_format = models.chat_format
+    turns = {text: chat_format.turn(text)[:MOST_TOKENS] for text in texts}
 
-    def score(piece: tuple[ChatMessages, list[str]]) -> list[float]:
+    def piece(messages: ChatMessages, texts: Sequence[str]) -> tuple[list[int], list[list[int]]]:
+        """A prompt, and what is scored after it."""
+        prompt = context_prompt(chat_format, messages, max(models.window - MOST_TOKENS, models.window // 2))
+        return prompt, [turns[text] for text in texts]
+
+    pieces = [piece([], texts[start : start + TEXTS]) for start in range(0, len(texts), TEXTS)]
+    alone = len(pieces)
+    pieces += [piece(context.messages, row) for context, row in zip(contexts, rows, strict=True)]
+
+    def score(piece: tuple[list[int], list[list[int]]]) -> list[float]:
         from selfchatbot.player.likelihood import of_continuations
 
-        messages, texts = piece
-        chat_format = models.chat_format
-        prompt = context_prompt(chat_format, messages, max(models.window - MOST_TOKENS, models.window // 2))
-        turns = [chat_format.turn(text)[:MOST_TOKENS] for text in texts]
-        return of_continuations(models.loaded(speaker).model, prompt, turns)
+        return of_continuations(models.loaded(speaker).model, *piece)
 
-    found = models.cache.computed(
-        f"fitting-{speaker}",
-        [models.identity(speaker), CONTEXT_TOKENS, MOST_TOKENS, pieces],
+    found = models.computed(
+        "fitting",
+        speaker,
+        pieces,
         pieces,
         score,
         lambda done: on_progress(done, len(pieces)),

@@ -71,9 +71,10 @@ def predict(
         nats = -of_window(models.loaded(speaker).model, window)
         return Scored(nats, len(labels), len(models.chat_format.reply(labels)))
 
-    found = models.cache.computed(
-        f"prediction-{speaker}",
-        [models.identity(speaker), windows],
+    found = models.computed(
+        "prediction",
+        speaker,
+        windows,
         windows,
         score,
         lambda done: on_progress(done, len(windows)),

@@ -67,30 +67,26 @@ def probe(
     on_progress: Callable[[int, int], None] = lambda _done, _of: None,
 ) -> list[Scores]:
     """How probable ``speaker`` finds each line, and its controls, as my first words of a conversation."""
-    made: list[Controls] = []
+    chat_format, room = models.chat_format, models.window // 2
+    controls = Controls(chat_format.tokenizer)
+    prompt = context_prompt(chat_format, [], room)
+    texts = []
+    for line in lines:
+        rng = random.Random(f"{models.seed} {line.text}")
+        texts.append([line.text, *(controls.like(line.text, rng) for _ in range(CONTROLS))])
+    ids = [[chat_format.turn(text)[:-1][:room] for text in some] for some in texts]
 
-    def score(line: Line) -> Scores:
+    def score(ids: list[list[int]]) -> list[float]:
         from selfchatbot.player.likelihood import of_continuations
 
-        model, chat_format = models.loaded(speaker).model, models.chat_format
-        if not made:
-            made.append(Controls(chat_format.tokenizer))
-        rng = random.Random(f"{models.seed} {line.text}")
-        texts = [line.text, *(made[0].like(line.text, rng) for _ in range(CONTROLS))]
-        room = models.window // 2
-        ids = [chat_format.turn(text)[:-1][:room] for text in texts]
-        found = of_continuations(model, context_prompt(chat_format, [], room), ids)
-        own, *others = (-nats / math.log(2) / len(text) for nats, text in zip(found, texts, strict=True))
-        return Scores(own, others)
+        return of_continuations(models.loaded(speaker).model, prompt, ids)
 
-    found = models.cache.computed(
-        f"probes-{speaker}",
-        [models.identity(speaker), models.seed, CONTROLS, lines],
-        lines,
-        score,
-        lambda done: on_progress(done, len(lines)),
-    )
-    return [Scores(*scores) for scores in found]
+    found = models.computed("probes", speaker, [prompt, ids], ids, score, lambda done: on_progress(done, len(ids)))
+    scores = []
+    for some, nats in zip(texts, found, strict=True):
+        own, *others = (-one / math.log(2) / len(text) for text, one in zip(some, nats, strict=True))
+        scores.append(Scores(own, others))
+    return scores
 
 
 def probe_results(lines: Sequence[Line], model: Sequence[Scores], base: Sequence[Scores]) -> tuple[ProbeResult, ...]:

@@ -1,23 +1,26 @@
 """The two speakers that are models: mine, and the one that it was before, with a few messages of mine to go by."""
 
 import gc
-from collections.abc import Callable, Collection, Sequence
+import threading
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeVar
 
 from selfchatbot.chat_format import ChatFormat
 from selfchatbot.likeness.cache import Cache
 from selfchatbot.messages import ChatMessages, introduction
 from selfchatbot.models import Machine
 from selfchatbot.parameters import GenerationParameters
+from selfchatbot.threads import two_at_once
 
 if TYPE_CHECKING:
     from selfchatbot.player.candidates import Drawn
     from selfchatbot.player.checkpoint import Checkpoint
 
 Modelled = Literal["model", "base"]
+Piece = TypeVar("Piece")
 BATCH = 32
 """Contexts that are answered at once: more of them would wait longer for the longest reply."""
 CONTEXT_TOKENS = 160
@@ -44,6 +47,15 @@ class Said:
     """Whether the model ended it by itself."""
 
 
+class Asked(NamedTuple):
+    """One context that is to be answered."""
+
+    context: ChatMessages
+    prompt: list[int]
+    alone: list[int]
+    """The prompt without the context."""
+
+
 class Models:
     """Both models of one checkpoint; only the one that was asked for last is in memory."""
 
@@ -52,16 +64,23 @@ class Models:
     ) -> None:
         self.parameters = parameters
         self.seed = seed
-        self.cache = cache
+        self._cache = cache
         self._checkpoint = checkpoint
         self._machine = machine
         self._loaded: tuple[Modelled, Checkpoint] | None = None
+        self._loading = threading.Lock()
 
     @cached_property
     def chat_format(self) -> ChatFormat:
         from selfchatbot.player.checkpoint import load_checkpoint_tokenizer
 
         return ChatFormat(load_checkpoint_tokenizer(self._checkpoint))
+
+    @cached_property
+    def machine(self) -> Machine:
+        from selfchatbot.models import fast_machine
+
+        return self._machine or fast_machine()
 
     @cached_property
     def window(self) -> int:
@@ -77,16 +96,34 @@ class Models:
 
     def loaded(self, speaker: Modelled) -> "Checkpoint":
         """Raises SelfChatBotError when it can't be loaded."""
-        if self._loaded is None or self._loaded[0] != speaker:
-            from selfchatbot.models import fast_machine, quiet
-            from selfchatbot.player.checkpoint import load_base, load_checkpoint
+        with self._loading:
+            if self._loaded is None or self._loaded[0] != speaker:
+                from selfchatbot.models import quiet
+                from selfchatbot.player.checkpoint import load_base, load_checkpoint
 
-            quiet()
-            self._loaded = None
-            gc.collect()
-            load = load_checkpoint if speaker == "model" else load_base
-            self._loaded = speaker, load(self._checkpoint, self.parameters, self._machine or fast_machine())
-        return self._loaded[1]
+                quiet()
+                self._loaded = None
+                gc.collect()
+                load = load_checkpoint if speaker == "model" else load_base
+                self._loaded = speaker, load(self._checkpoint, self.parameters, self.machine)
+            return self._loaded[1]
+
+    def computed(
+        self,
+        name: str,
+        speaker: Modelled,
+        depends_on: object,
+        pieces: Sequence[Piece],
+        compute: Callable[[Piece], Any],
+        on_piece: Callable[[int], None],
+    ) -> list[Any]:
+        """`Cache.computed` with one of the models; ``compute`` runs in two threads on a CPU, and must not tokenize."""
+
+        def mapped(compute: Callable[[Piece], Any], pieces: Iterable[Piece]) -> Iterator[Any]:
+            return (two_at_once if self.machine.device == "cpu" else map)(compute, pieces)
+
+        depends = [self.identity(speaker), depends_on]
+        return self._cache.computed(f"{name}-{speaker}", depends, pieces, compute, on_piece, mapped)
 
     def identity(self, speaker: Modelled) -> list[str]:
         """What all that it computes depends on."""
@@ -117,8 +154,9 @@ def replies(
     prompts = [prompt(chat_format, context, room) for context in contexts]
     order = sorted(range(len(contexts)), key=lambda number: -len(prompts[number]))  # little padding
     batches = [order[start : start + BATCH] for start in range(0, len(order), BATCH)]
+    # Of a reply without its context, which candidates are compared by.
+    alone = [chat_format.prompt(introduction(context), models.window) for context in contexts]
     depends_on = {
-        "speaker": models.identity(speaker),
         "sampling": parameters.model_dump(exclude={"model", "seed", *unused}),
         "seed": models.seed,
         "contexts": contexts,
@@ -128,12 +166,13 @@ def replies(
     }
 
     def answer(batch: list[int]) -> list[dict[str, Any]]:
-        asked = [(contexts[number], prompts[number]) for number in batch]
+        asked = [Asked(contexts[number], prompts[number], alone[number]) for number in batch]
         seed = (models.seed + 1_000_003 * batches.index(batch)) % 2**32
         return [asdict(said) for said in _answers(models, speaker, asked, names, seed)]
 
-    found = models.cache.computed(
-        f"replies-{speaker}",
+    found = models.computed(
+        "replies",
+        speaker,
         depends_on,
         batches,
         answer,
@@ -176,7 +215,7 @@ def few_shot_prompt(chat_format: ChatFormat, messages: ChatMessages, window: int
 def _answers(
     models: Models,
     speaker: Modelled,
-    asked: Sequence[tuple[ChatMessages, list[int]]],
+    asked: "Sequence[Asked]",
     names: Collection[str],
     seed: int,
 ) -> list[Said]:
@@ -184,35 +223,40 @@ def _answers(
     from selfchatbot.player.engine import Sampling
     from selfchatbot.player.own_words import OwnWords
 
-    parameters, chat_format, prompts = models.parameters, models.chat_format, [prompt for _, prompt in asked]
+    parameters, chat_format, prompts = models.parameters, models.chat_format, [one.prompt for one in asked]
     left = models.window - max(map(len, prompts))
     if speaker == "base":
         left = min(left, BASE_TOKENS)
     sampling = Sampling.of(parameters, chat_format.end, chat_format.special, left, seed, may_be_empty=False)
     count = parameters.drawn() if speaker == "model" else 1
     batch = Batch(models.loaded(speaker).model, prompts)
-    drawn = [batch.replies(replace(sampling, seed=(seed + number) % 2**32)) for number in range(count)]
-    best = [0] * len(asked) if count == 1 else _best(models, [context for context, _ in asked], drawn)
+    drawn = [
+        batch.replies(replace(sampling, seed=(seed + number) % 2**32), last=number == count - 1)
+        for number in range(count)
+    ]
+    best = [0] * len(asked) if count == 1 else _best(models, [tuple(one.alone) for one in asked], drawn)
     said = []
-    for number, (context, _) in enumerate(asked):
-        own_words = OwnWords(chat_format.marks, context, names)
+    for number, one_asked in enumerate(asked):
+        own_words = OwnWords(chat_format.marks, one_asked.context, names)
         one = drawn[best[number]][number]
         text, _ = own_words(chat_format.reply(one.once().ids))
         said.append(Said(text, chat_format.reply(one.ids), one.ended))
     return said
 
 
-def _best(models: Models, contexts: Sequence[ChatMessages], drawn: "Sequence[Sequence[Drawn]]") -> list[int]:
-    """Which of the candidates that were ``drawn`` for each context fits it best, as `Player` chooses."""
+def _best(models: Models, beginnings: Sequence[tuple[int, ...]], drawn: "Sequence[Sequence[Drawn]]") -> list[int]:
+    """Which of the candidates that were ``drawn`` for each context fits it best, as `Player` chooses.
+
+    ``beginnings``: of each, the prompt without the context.
+    """
     from selfchatbot.player.candidates import gains
     from selfchatbot.player.likelihood import of_continuations
 
     model, chat_format = models.loaded("model").model, models.chat_format
-    best = [0] * len(contexts)
+    best = [0] * len(beginnings)
     by_beginning: dict[tuple[int, ...], list[int]] = {}
-    for number, context in enumerate(contexts):
-        alone = chat_format.prompt(introduction(context), models.window)
-        by_beginning.setdefault(tuple(alone), []).append(number)
+    for number, beginning in enumerate(beginnings):
+        by_beginning.setdefault(beginning, []).append(number)
     for beginning, numbers in by_beginning.items():
         candidates = [one[number].once() for number in numbers for one in drawn]
         found = gains(candidates, chat_format.end, list(beginning), partial(of_continuations, model))

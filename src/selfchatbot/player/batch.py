@@ -44,12 +44,13 @@ class Batch:
         self._logits = self._forward(torch.tensor(padded, device=model.device), self._mask, self._cache)
 
     @torch.inference_mode()
-    def replies(self, sampling: Sampling, until: float = math.inf) -> list[Drawn]:
-        """One reply to each prompt.
+    def replies(self, sampling: Sampling, until: float = math.inf, *, last: bool = False) -> list[Drawn]:
+        """One reply to each prompt; after the ``last`` call, what was read of the prompts is used up.
 
         Raises TimeoutError when they are not done at ``until``, as `time.monotonic` counts.
         """
-        cache, mask, logits = deepcopy(self._cache), self._mask, self._logits.clone()
+        cache = self._cache if last else deepcopy(self._cache)
+        mask, logits = self._mask, self._logits.clone()
         device = logits.device
         generator = torch.Generator(device=device)
         generator.manual_seed(sampling.seed or 0)

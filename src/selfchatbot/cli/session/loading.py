@@ -8,6 +8,7 @@ from rich.console import Console
 
 from selfchatbot.cli.shell import LOADING
 from selfchatbot.player import Player
+from selfchatbot.threads import ABANDONED
 
 
 class Loading:
@@ -26,7 +27,7 @@ class Loading:
                 self._player.set_exception(error)
                 failed(error)
 
-        threading.Thread(target=work, name=LOADING, daemon=True).start()
+        threading.Thread(target=work, name=ABANDONED, daemon=True).start()
 
     def __call__(self) -> Player:
         """Waits for the model. Raises what the loading raised."""

@@ -1,0 +1,99 @@
+"""Is the memory that docs/scaling.md promises what a GPU needs?
+
+    python benchmarks/gpu_memory.py FOLDER [--models Llama-3.1-8B ...] [--settings lora lora-checkpointing ...]
+
+Needs CUDA. Writes models of the shapes of that document into FOLDER, one after the other, with random weights: they
+learn nothing, but need what the real ones need. Trains each for a few steps of one window of 1024 tokens, each setting
+in a process of its own, and compares what was said before the first step with the peak of what torch had allocated.
+What it found on an H100 stands in that document. To be kept: within 25 %.
+"""
+
+import argparse
+import json
+import re
+import shutil
+import statistics
+import subprocess
+import sys
+from pathlib import Path
+
+sys.path.append(str(Path(__file__).resolve().parent.parent / "tests"))
+
+from memory import MODEL, write_data
+from scaling_table import MODELS
+
+SETTINGS = [
+    f"{method}{checkpointing}" for method in ("lora", "qlora", "fine_tune") for checkpointing in ("", "-checkpointing")
+]
+WINDOW = 1024
+STEPS = 6
+
+TRAIN = """
+import json, sys
+from pathlib import Path
+import torch
+from selfchatbot.models import quiet
+from selfchatbot.parameters import TrainingParameters, read_parameters
+from selfchatbot.trainer import Trainer
+quiet()
+data = Path(sys.argv[1])
+Trainer(read_parameters(data / "parameters.json", TrainingParameters), data, data / "results").train()
+print(json.dumps([torch.cuda.max_memory_allocated(), torch.cuda.max_memory_reserved()]))
+"""
+
+
+def main() -> None:
+    """Setting after setting, each as a row of the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--models", nargs="+", choices=MODELS, default=["Llama-3.2-1B", "Llama-3.1-8B"])
+    parser.add_argument("--settings", nargs="+", choices=SETTINGS, default=["lora", "qlora", "qlora-checkpointing"])
+    chosen = parser.parse_args()
+    print("| model | setting | foretold, GiB | allocated, GiB | off by | reserved, GiB | tokens/s |")
+    print("|---|---|---:|---:|---:|---:|---:|", flush=True)
+    for name in chosen.models:
+        model = chosen.folder / name
+        write_model(model, name)
+        for setting in chosen.settings:
+            data = chosen.folder / "data"
+            shutil.rmtree(data, ignore_errors=True)
+            data.mkdir(parents=True)
+            method, *checkpointing = setting.split("-")
+            write_data(data, str(model), method, WINDOW, bool(checkpointing), STEPS)
+            command = [sys.executable, "-c", TRAIN, str(data)]
+            done = subprocess.run(command, check=False, capture_output=True, text=True)
+            if done.returncode:
+                print(f"| {name} | {setting} | {done.stderr.strip().splitlines()[-1]} |", flush=True)
+                continue
+            allocated, reserved = (size / 2**30 for size in json.loads(done.stdout.strip().split("\n")[-1]))
+            said = re.search(r"needs about ([\d.]+) of", (data / "results" / "log.txt").read_text(encoding="utf-8"))
+            assert said is not None
+            records = (data / "results" / "metrics.jsonl").read_text(encoding="utf-8").split("\n")[:-1]
+            paces = [json.loads(record).get("tokens_per_second") for record in records]
+            pace = statistics.median(pace for pace in paces if pace)
+            print(
+                f"| {name} | {setting} | {said[1]} | {allocated:.1f} | {float(said[1]) / allocated - 1:+.0%} | "
+                f"{reserved:.1f} | {pace:.0f} |",
+                flush=True,
+            )
+        shutil.rmtree(model)
+
+
+def write_model(folder: Path, name: str) -> None:
+    """Random weights in bfloat16, made on the GPU, with the tokenizer of the embedded model."""
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    from selfchatbot.models import load_tokenizer, quiet
+
+    quiet()
+    with torch.device("cuda"):
+        model = AutoModelForCausalLM.from_config(MODELS[name], dtype=torch.bfloat16)
+    model.save_pretrained(folder)
+    load_tokenizer(MODEL).save_pretrained(folder)
+    del model
+    torch.cuda.empty_cache()
+
+
+if __name__ == "__main__":
+    main()
