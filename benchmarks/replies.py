@@ -73,9 +73,9 @@ class Tried:
 
     def __init__(self, data: Path, checkpoint: Path, work: Path, count: int) -> None:
         from selfchatbot.acquaintances import speakers
+        from selfchatbot.likeness.both_models import Models
         from selfchatbot.likeness.cache import Cache
         from selfchatbot.likeness.contexts import read_contexts, read_training
-        from selfchatbot.likeness.speakers import Models
         from selfchatbot.models import quiet
         from selfchatbot.parameters import FILE_NAME, GenerationParameters, read_parameters
 
@@ -113,25 +113,27 @@ class Tried:
         return [texts[number] for number in range(len(prompts))]
 
     def _answers(self, prompts: list[list[int]], way: str, seed: int) -> list[list[int]]:
-        from selfchatbot.player import batch
+        from selfchatbot.player import choosing
+        from selfchatbot.player.batch import Batch
         from selfchatbot.player.engine import Sampling
-        from selfchatbot.player.transformers_engine import choose
 
         kind, value = SAMPLINGS.get(way, ("", 0.0))
         never = frozenset(self.format.special - {self.format.end})
         top_p = value if kind == "top_p" else 1.0
         sampling = Sampling(1.0, top_p, 0, 1.0, LONGEST, self.format.end, never, seed, may_be_empty=False)
         kept = {"min_p": min_p, "typical": typical}.get(kind)
+        choose = choosing.choose
         if kept is not None:
-            batch.choose = lambda logits, *rest: choose(kept(logits, value), *rest)  # type: ignore[attr-defined]
+            choosing.choose = lambda logits, *rest: choose(kept(logits, value), *rest)
         try:
-            made = batch.Batch(self.models.loaded("model").model, prompts).replies(sampling)
+            made = Batch(self.models.loaded("model").model, prompts).replies(sampling, last=True)
             return [one.ids for one in made]
         finally:
-            batch.choose = choose  # type: ignore[attr-defined]
+            choosing.choose = choose
 
     def _prompt(self, messages: Any, retrieval: bool) -> list[int]:
-        from selfchatbot.likeness.speakers import CONTEXT_TOKENS, UNLIMITED, context_prompt
+        from selfchatbot.likeness.both_models import UNLIMITED
+        from selfchatbot.likeness.speakers import CONTEXT_TOKENS, context_prompt
 
         prompt = context_prompt(self.format, messages, self.models.window)
         if not retrieval:

@@ -17,6 +17,7 @@ from tiny_models import TEMPLATES, WORDS, tiny_tokenizer
 from selfchatbot.chat_format import IGNORED, ChatFormat, Window
 from selfchatbot.environment import Dataset, Environment, find_dataset
 from selfchatbot.errors import SelfChatBotError, UsageError
+from selfchatbot.likeness.both_models import Models
 from selfchatbot.likeness.cache import Cache
 from selfchatbot.likeness.contexts import read_contexts
 from selfchatbot.likeness.evaluation import evaluate
@@ -24,7 +25,7 @@ from selfchatbot.likeness.fitting import fit
 from selfchatbot.likeness.prediction import predict
 from selfchatbot.likeness.probing import Controls, Line, read_probes
 from selfchatbot.likeness.result import Likeness, load
-from selfchatbot.likeness.speakers import Models, few_shot_prompt, replies
+from selfchatbot.likeness.speakers import few_shot_prompt, replies
 from selfchatbot.messages import read_conversations
 from selfchatbot.models import Machine
 from selfchatbot.parameters import GenerationParameters, TrainingParameters, read_parameters

@@ -31,7 +31,7 @@ def test_two_pieces_are_computed_at_once_and_come_in_order() -> None:
         time.sleep(0.05 if piece % 2 == 0 else 0)  # so the second of two is ready first
         return piece * piece
 
-    assert list(two_at_once(compute, range(8))) == [piece * piece for piece in range(8)]
+    assert list(two_at_once(compute, range(8), "cpu")) == [piece * piece for piece in range(8)]
     assert threads == [1] * 8
     assert torch.get_num_threads() == 2
     product = torch.rand(64, 64) @ torch.rand(64, 64)
@@ -42,9 +42,15 @@ def test_one_core_computes_one_piece() -> None:
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        at = list(two_at_once(lambda _: threading.current_thread(), range(3)))
+        at = list(two_at_once(lambda _: threading.current_thread(), range(3), "cpu"))
     finally:
         torch.set_num_threads(before)
+    assert at == [threading.main_thread()] * 3
+
+
+@pytest.mark.usefixtures("two_threads")
+def test_a_graphics_card_computes_one_piece() -> None:
+    at = list(two_at_once(lambda _: threading.current_thread(), range(3), "cuda"))
     assert at == [threading.main_thread()] * 3
 
 
@@ -56,12 +62,12 @@ def test_an_error_comes_at_once_and_ends_the_work() -> None:
     def compute(piece: int) -> int:
         begun.append(piece)
         if piece == 0:
-            raise ValueError
+            raise ValueError("bad piece")
         go_on.wait(20)
         return piece
 
-    found = two_at_once(compute, range(100))
-    with pytest.raises(ValueError, match=""):
+    found = two_at_once(compute, range(100), "cpu")
+    with pytest.raises(ValueError, match="bad piece"):
         next(found)
     assert not go_on.is_set() and len(begun) <= AHEAD
     go_on.set()
@@ -71,7 +77,7 @@ def test_an_error_comes_at_once_and_ends_the_work() -> None:
 @pytest.mark.usefixtures("two_threads")
 def test_no_work_is_done_long_before_it_is_asked_for() -> None:
     begun: list[int] = []
-    found = two_at_once(begun.append, range(100))
+    found = two_at_once(begun.append, range(100), "cpu")
     next(found)
     time.sleep(0.2)
     assert len(begun) <= AHEAD + 1
@@ -89,7 +95,7 @@ def test_a_process_does_not_wait_for_the_piece_that_is_computed() -> None:
         "    if piece == 1:\n"
         "        signal.raise_signal(signal.SIGINT)  # Ctrl-C, which the main thread sees\n"
         "    time.sleep(600)\n"
-        "leave(run(lambda: list(two_at_once(compute, range(3)))))\n"
+        "leave(run(lambda: list(two_at_once(compute, range(3), 'cpu'))))\n"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120, check=False)
     assert (done.returncode, done.stderr) == (130, "\ninterrupted\n")

@@ -7,6 +7,7 @@ import logging
 import random
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -16,6 +17,7 @@ from selfchatbot.messages import ChatMessages, answered, introduction, read_conv
 from selfchatbot.models import Machine
 from selfchatbot.parameters import FILE_NAME, WRITTEN_NAME, GenerationParameters, hand_over, read_json, read_parameters
 from selfchatbot.style import Style, distance, style_of
+from selfchatbot.threads import two_at_once
 
 if TYPE_CHECKING:
     from selfchatbot.player.batch import Batch
@@ -127,12 +129,13 @@ def _choose(
     batch = Batch(checkpoint.model, [chat_format.prompt(context, length) for context in contexts])
     longest = min(REPLY_TOKENS, checkpoint.window - length)
     replies: dict[Point, list[str]] = {}
-    for point in GRID:
-        try:
-            replies[point] = _replies(batch, chat_format, point, longest, seed, until)
-        except TimeoutError:
-            break
-        on_progress(len(replies), len(GRID))
+    said = two_at_once(
+        lambda point: _replies(batch, chat_format, point, longest, seed, until), GRID, checkpoint.model.device.type
+    )
+    with suppress(TimeoutError):
+        for point, texts in zip(GRID, said, strict=True):
+            replies[point] = texts
+            on_progress(len(replies), len(GRID))
     if len(replies) < 2:
         return None
     # Cut where the model's are.

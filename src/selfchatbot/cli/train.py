@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import logging
-import sys
 from typing import TYPE_CHECKING
 
-from selfchatbot.cli.shell import parser, printable, run
+from selfchatbot.cli.shell import leave, parser, printable, run
 from selfchatbot.ranks import rank
 
 if TYPE_CHECKING:
@@ -29,7 +28,7 @@ def main() -> None:
         "-n", "--dry-run", action="store_true", help="tell steps, memory, time and disk; train and write nothing"
     )
     chosen = arguments.parse_args()
-    sys.exit(run(lambda: _stage(chosen.dataset, chosen.restart, chosen.dry_run)))
+    leave(run(lambda: _stage(chosen.dataset, chosen.restart, chosen.dry_run)))
 
 
 def _stage(dataset_id: str, restart: bool, dry_run: bool) -> None:

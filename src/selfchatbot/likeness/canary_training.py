@@ -7,13 +7,13 @@ from functools import partial
 from pathlib import Path
 
 from selfchatbot.environment import Dataset
+from selfchatbot.likeness.both_models import Models
 from selfchatbot.likeness.cache import Cache
 from selfchatbot.likeness.canaries import insert, make_canaries
 from selfchatbot.likeness.evaluation import OnProgress
 from selfchatbot.likeness.extraction import extract
 from selfchatbot.likeness.history import FOLDER_NAME
 from selfchatbot.likeness.result import CanaryResult
-from selfchatbot.likeness.speakers import Models
 from selfchatbot.messages import introduction, read_conversations
 from selfchatbot.parameters import FILE_NAME, GenerationParameters, TrainingParameters, read_parameters
 

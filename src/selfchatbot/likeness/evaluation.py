@@ -19,6 +19,7 @@ from selfchatbot.environment import Dataset
 from selfchatbot.errors import SelfChatBotError
 from selfchatbot.likeness import copying, history
 from selfchatbot.likeness.authorship import Author
+from selfchatbot.likeness.both_models import Modelled, Models
 from selfchatbot.likeness.cache import Cache
 from selfchatbot.likeness.contexts import (
     Answers,
@@ -52,7 +53,7 @@ from selfchatbot.likeness.result import (
     SpeakerResult,
     ValidationLoss,
 )
-from selfchatbot.likeness.speakers import Modelled, Models, Said, replies
+from selfchatbot.likeness.speakers import Said, replies
 from selfchatbot.messages import ChatMessages, introduction, read_conversations
 from selfchatbot.metrics import FILE_NAME as METRICS_NAME
 from selfchatbot.metrics import validations

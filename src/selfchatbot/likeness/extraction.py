@@ -3,9 +3,10 @@
 from collections.abc import Callable, Sequence
 from itertools import takewhile
 
+from selfchatbot.likeness.both_models import Models
 from selfchatbot.likeness.canaries import Canary, canary_results
 from selfchatbot.likeness.result import CanaryResult
-from selfchatbot.likeness.speakers import Models, context_prompt, replies
+from selfchatbot.likeness.speakers import context_prompt, replies
 from selfchatbot.messages import ChatMessages
 
 ASKED = 8

@@ -12,17 +12,18 @@ context, likewise: the control, which must be chance.
 import random
 from collections.abc import Callable, Iterable, Sequence
 
+from selfchatbot.likeness.both_models import Modelled, Models
 from selfchatbot.likeness.contexts import Context
 from selfchatbot.likeness.intervals import groups_of, mean
 from selfchatbot.likeness.result import Fitting, Interval
-from selfchatbot.likeness.speakers import Modelled, Models, context_prompt
+from selfchatbot.likeness.speakers import context_prompt
 from selfchatbot.messages import ChatMessages
 from selfchatbot.style import words_of
 
 CANDIDATES = 20
 GROUP = CANDIDATES + 1
-GROUPS: dict[Modelled, int] = {"model": 2, "base": 1}
-"""42 contexts, the first half of them for the base model: more would take longer than everything else."""
+GROUPS = 2
+"""42 contexts: more would take longer than everything else."""
 SHORTEST = 4
 """Words: a shorter reply fits nearly everywhere."""
 MOST_TOKENS = 40
@@ -42,7 +43,7 @@ def fit(
 
     None with fewer than 21 different true replies of at least ``SHORTEST`` words.
     """
-    chosen = _chosen(contexts, models.seed)[: GROUPS[speaker] * GROUP]
+    chosen = _chosen(contexts, models.seed)
     if not chosen:
         return None
     here = [contexts[number] for number in chosen]
@@ -88,7 +89,7 @@ def _chosen(contexts: Sequence[Context], seed: int) -> list[int]:
         context.reply.casefold(): number for number, context in enumerate(contexts) if long_enough(context.reply)
     }
     numbers = sorted(different.values())
-    count = min(max(GROUPS.values()), len(numbers) // GROUP) * GROUP
+    count = min(GROUPS, len(numbers) // GROUP) * GROUP
     return random.Random(seed).sample(numbers, count)
 
 

@@ -12,9 +12,9 @@ from typing import NamedTuple
 import numpy as np
 
 from selfchatbot.chat_format import IGNORED, Window
+from selfchatbot.likeness.both_models import Modelled, Models
 from selfchatbot.likeness.intervals import groups_of, percentile, ratio, resampled
 from selfchatbot.likeness.result import Interval, Prediction, Text
-from selfchatbot.likeness.speakers import Modelled, Models
 from selfchatbot.messages import ChatMessages
 
 MOST_TOKENS = 8192

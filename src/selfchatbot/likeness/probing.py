@@ -14,8 +14,9 @@ from statistics import fmean, stdev
 from typing import TYPE_CHECKING, NamedTuple
 
 from selfchatbot.errors import UsageError
+from selfchatbot.likeness.both_models import Modelled, Models
 from selfchatbot.likeness.result import ProbeResult
-from selfchatbot.likeness.speakers import Modelled, Models, context_prompt
+from selfchatbot.likeness.speakers import context_prompt
 from selfchatbot.likeness.spellings import script
 
 if TYPE_CHECKING:

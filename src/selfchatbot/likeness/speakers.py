@@ -1,26 +1,17 @@
-"""The two speakers that are models: mine, and the one that it was before, with a few messages of mine to go by."""
+"""What the two speakers that are models answer: mine, and its base model, which is shown a few messages of mine."""
 
-import gc
-import threading
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import asdict, dataclass, replace
-from functools import cached_property, partial
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeVar
+from functools import partial
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from selfchatbot.chat_format import ChatFormat
-from selfchatbot.likeness.cache import Cache
+from selfchatbot.likeness.both_models import UNLIMITED, Modelled, Models
 from selfchatbot.messages import ChatMessages, introduction
-from selfchatbot.models import Machine
-from selfchatbot.parameters import GenerationParameters
-from selfchatbot.threads import two_at_once
 
 if TYPE_CHECKING:
     from selfchatbot.player.candidates import Drawn
-    from selfchatbot.player.checkpoint import Checkpoint
 
-Modelled = Literal["model", "base"]
-Piece = TypeVar("Piece")
 BATCH = 32
 """Contexts that are answered at once: more of them would wait longer for the longest reply."""
 CONTEXT_TOKENS = 160
@@ -28,7 +19,6 @@ CONTEXT_TOKENS = 160
 FEW_SHOT_TOKENS = 320
 BASE_TOKENS = 64
 """Longest reply of the base model, which hardly knows when to stop: to wait for it took longer than all the rest."""
-UNLIMITED = 10**6
 INSTRUCTION = (
     "You are texting with somebody. Write the next message as this person would, in the same style. "
     "Messages that this person has written:\n"
@@ -54,83 +44,6 @@ class Asked(NamedTuple):
     prompt: list[int]
     alone: list[int]
     """The prompt without the context."""
-
-
-class Models:
-    """Both models of one checkpoint; only the one that was asked for last is in memory."""
-
-    def __init__(
-        self, checkpoint: Path, parameters: GenerationParameters, seed: int, cache: Cache, machine: Machine | None
-    ) -> None:
-        self.parameters = parameters
-        self.seed = seed
-        self._cache = cache
-        self._checkpoint = checkpoint
-        self._machine = machine
-        self._loaded: tuple[Modelled, Checkpoint] | None = None
-        self._loading = threading.Lock()
-
-    @cached_property
-    def chat_format(self) -> ChatFormat:
-        from selfchatbot.player.checkpoint import load_checkpoint_tokenizer
-
-        return ChatFormat(load_checkpoint_tokenizer(self._checkpoint))
-
-    @cached_property
-    def machine(self) -> Machine:
-        from selfchatbot.models import fast_machine
-
-        return self._machine or fast_machine()
-
-    @cached_property
-    def window(self) -> int:
-        """Tokens that the model can take."""
-        from selfchatbot.models import load_config, window
-
-        return window(load_config(self.parameters.model), UNLIMITED)
-
-    @property
-    def max_length(self) -> int:
-        """Of a window of a conversation, cut to what the model can take."""
-        return min(self.window, self.parameters.max_length)
-
-    def loaded(self, speaker: Modelled) -> "Checkpoint":
-        """Raises SelfChatBotError when it can't be loaded."""
-        with self._loading:
-            if self._loaded is None or self._loaded[0] != speaker:
-                from selfchatbot.models import quiet
-                from selfchatbot.player.checkpoint import load_base, load_checkpoint
-
-                quiet()
-                self._loaded = None
-                gc.collect()
-                load = load_checkpoint if speaker == "model" else load_base
-                self._loaded = speaker, load(self._checkpoint, self.parameters, self.machine)
-            return self._loaded[1]
-
-    def computed(
-        self,
-        name: str,
-        speaker: Modelled,
-        depends_on: object,
-        pieces: Sequence[Piece],
-        compute: Callable[[Piece], Any],
-        on_piece: Callable[[int], None],
-    ) -> list[Any]:
-        """`Cache.computed` with one of the models; ``compute`` runs in two threads on a CPU, and must not tokenize."""
-
-        def mapped(compute: Callable[[Piece], Any], pieces: Iterable[Piece]) -> Iterator[Any]:
-            return (two_at_once if self.machine.device == "cpu" else map)(compute, pieces)
-
-        depends = [self.identity(speaker), depends_on]
-        return self._cache.computed(f"{name}-{speaker}", depends, pieces, compute, on_piece, mapped)
-
-    def identity(self, speaker: Modelled) -> list[str]:
-        """What all that it computes depends on."""
-        from selfchatbot.player.quantized import digest
-
-        name = self.parameters.model
-        return [speaker, name] if speaker == "base" else [speaker, digest(self._checkpoint, name)]
 
 
 def replies(

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from selfchatbot.player.candidates import Drawn
+from selfchatbot.player.choosing import Choosing
 from selfchatbot.player.engine import Sampling
 from selfchatbot.player.key_value_cache import argument, new_cache
-from selfchatbot.player.transformers_engine import choose
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -51,36 +51,24 @@ class Batch:
         """
         cache = self._cache if last else deepcopy(self._cache)
         mask, logits = self._mask, self._logits.clone()
-        device = logits.device
-        generator = torch.Generator(device=device)
+        generator = torch.Generator(device=logits.device)
         generator.manual_seed(sampling.seed or 0)
-        never = torch.tensor(sorted(sampling.never), dtype=torch.long, device=device)
-        said = torch.zeros_like(logits, dtype=torch.bool)
         replies = [Drawn([], []) for _ in range(logits.shape[0])]
-        rows = list(range(logits.shape[0]))
-        for number in range(sampling.max_new_tokens):
+        choosing = Choosing(logits, sampling, generator)
+        while True:
             if time.monotonic() > until:
                 raise TimeoutError
-            totals = logits.logsumexp(-1)
-            logits[:, never] = -torch.inf
-            if number == 0 and not sampling.may_be_empty:
-                logits[:, sampling.end] = -torch.inf
-            chosen = choose(logits, said, sampling, generator)
-            told = logits.gather(-1, chosen[:, None])[:, 0] - totals
-            for row, token, log_probability in zip(rows, chosen.tolist(), told.tolist(), strict=True):
-                replies[row].log_probabilities.append(log_probability)
-                if token != sampling.end:
-                    replies[row].ids.append(token)
-            said.scatter_(1, chosen[:, None], True)
-            if (left := (chosen != sampling.end).nonzero()[:, 0]).numel() == 0:
-                break
-            if left.numel() < len(rows):  # what has ended costs no more
+            for token in choosing.step(logits):
+                replies[token.candidate].log_probabilities.append(token.log_probability)
+                if token.id != sampling.end:
+                    replies[token.candidate].ids.append(token.id)
+            if (left := choosing.left()) is None:
+                return replies
+            if left.numel() < logits.shape[0]:  # what has ended costs no more
                 cache.batch_select_indices(left)
-                chosen, said, mask = chosen[left], said[left], mask[left]
-                rows = [rows[index] for index in left.tolist()]
-            mask = torch.cat([mask, mask.new_ones(len(rows), 1)], dim=1)
-            logits = self._forward(chosen[:, None], mask, cache)
-        return replies
+                mask = mask[left]
+            mask = torch.cat([mask, mask.new_ones(left.numel(), 1)], dim=1)
+            logits = self._forward(choosing.last[:, None], mask, cache)
 
     def _forward(self, tokens: torch.Tensor, mask: torch.Tensor, cache: Any) -> torch.Tensor:
         options: dict[str, Any] = {self._argument: cache}

@@ -6,15 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from selfchatbot.player.choosing import Choosing
 from selfchatbot.player.engine import Sampling, Token
 from selfchatbot.player.key_value_cache import argument, new_cache
 from selfchatbot.player.likelihood import of_continuations
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
-
-LIKELIEST = 1_024
-"""Tokens that are sorted first to find the likeliest of a total probability."""
 
 
 class TransformersEngine:
@@ -75,61 +73,16 @@ class TransformersEngine:
         read: list[int] | None,
     ) -> Generator[Token, None, None]:
         """Choose and feed tokens until every candidate has ended; ``read`` keeps track of what is in the cache."""
-        rows = list(range(logits.shape[0]))
-        """The candidate of each row: those that have ended cost no more."""
-        never = torch.tensor(sorted(sampling.never), dtype=torch.long, device=logits.device)
-        said = torch.zeros_like(logits, dtype=torch.bool)
-        for number in range(sampling.max_new_tokens):
-            totals = logits.logsumexp(-1)
-            logits[:, never] = -torch.inf
-            if number == 0 and not sampling.may_be_empty:
-                logits[:, sampling.end] = -torch.inf
-            chosen = choose(logits, said, sampling, generator)
-            told = logits.gather(-1, chosen[:, None])[:, 0] - totals
-            for candidate, token, log_probability in zip(rows, chosen.tolist(), told.tolist(), strict=True):
-                yield Token(candidate, token, log_probability)
-            left = (chosen != sampling.end).nonzero()[:, 0]
-            if left.numel() == 0 or number == sampling.max_new_tokens - 1:
+        choosing = Choosing(logits, sampling, generator)
+        while True:
+            yield from choosing.step(logits)
+            if (left := choosing.left()) is None:
                 return
-            said.scatter_(1, chosen[:, None], True)
-            if left.numel() < len(rows):
+            if left.numel() < logits.shape[0]:
                 cache.batch_select_indices(left)
-                chosen, said = chosen[left], said[left]
-                rows = [rows[index] for index in left.tolist()]
-            logits = self._forward(chosen[:, None], cache)
+            logits = self._forward(choosing.last[:, None], cache)
             if read is not None:
-                read.append(int(chosen))
-
-
-def choose(logits: torch.Tensor, said: torch.Tensor, sampling: Sampling, generator: torch.Generator) -> torch.Tensor:
-    """The next token of each candidate, shape (candidates,), from logits and marks, both (candidates, vocabulary)."""
-    if sampling.repetition_penalty != 1:
-        penalty = sampling.repetition_penalty
-        logits = torch.where(said, torch.where(logits > 0, logits / penalty, logits * penalty), logits)
-    if sampling.temperature == 0:
-        return logits.argmax(-1)
-    logits = logits / sampling.temperature
-    tokens = None
-    if sampling.top_k or sampling.top_p < 1:
-        # To sort the whole vocabulary takes as long as a layer of a small model; the likeliest are mostly enough.
-        size = min(sampling.top_k or LIKELIEST, logits.shape[-1])
-        ordered, tokens = logits.topk(size)
-        if sampling.top_p < 1:
-            if not sampling.top_k:
-                within = (ordered.logsumexp(-1) - logits.logsumexp(-1)).exp()
-                if bool((within < sampling.top_p).any()):
-                    ordered, tokens = logits.sort(descending=True)
-            total = (ordered if sampling.top_k else logits).logsumexp(-1, keepdim=True)
-            probabilities = (ordered - total).exp()
-            beyond = probabilities.cumsum(-1) - probabilities >= sampling.top_p
-            ordered = ordered.masked_fill(beyond, -torch.inf)
-        logits = ordered
-    # One random number a row: torch.multinomial draws one for every token, which took a tenth of the time.
-    cumulative = logits.softmax(-1).cumsum(-1)
-    total = cumulative[:, -1:]
-    point = torch.rand(total.shape, generator=generator, device=total.device) * total
-    drawn = torch.searchsorted(cumulative, torch.minimum(point, total.nextafter(total.new_zeros(()))), right=True)
-    return (drawn if tokens is None else tokens.gather(-1, drawn))[:, 0]
+                read.append(int(choosing.last))
 
 
 def _cropped(cache: Any, length: int, full: int) -> bool:
