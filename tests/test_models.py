@@ -106,6 +106,9 @@ def test_the_embedded_model_is_converted_once_and_tokenizes_like_the_original() 
     # Digits stand alone, also behind spaces, as in the original's pre-tokenizer.
     assert tokenizer.tokenize("at  2024") == ["at", "ĠĠ", "2", "0", "2", "4"]
     assert tokenizer.convert_ids_to_tokens([1, 2]) == ["<|im_start|>", "<|im_end|>"]
+    # transformers 5.17 read these two otherwise, and a model that was trained so was worse.
+    assert tokenizer.eos_token == "<|im_end|>"
+    assert tokenizer.decode(tokenizer("\u2581 a")["input_ids"]) == "\u2581 a"
     prompt = tokenizer.apply_chat_template(
         [{"role": "user", "content": "What is the capital of France?"}], add_generation_prompt=True, return_tensors="pt"
     )["input_ids"]

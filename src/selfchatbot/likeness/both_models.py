@@ -43,8 +43,9 @@ class Models:
 
     @cached_property
     def machine(self) -> Machine:
-        from selfchatbot.models import fast_machine
+        from selfchatbot.models import fast_machine, quiet
 
+        quiet()  # before torch is imported
         return self._machine or fast_machine()
 
     @cached_property
@@ -63,10 +64,8 @@ class Models:
         """Raises SelfChatBotError when it can't be loaded."""
         with self._loading:
             if self._loaded is None or self._loaded[0] != speaker:
-                from selfchatbot.models import quiet
                 from selfchatbot.player.checkpoint import load_base, load_checkpoint
 
-                quiet()
                 self._loaded = None
                 gc.collect()
                 load = load_checkpoint if speaker == "model" else load_base
