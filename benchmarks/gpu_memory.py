@@ -10,7 +10,6 @@ What it found on an H100 stands in that document. To be kept: within 25 %.
 
 import argparse
 import json
-import re
 import shutil
 import statistics
 import subprocess
@@ -19,7 +18,7 @@ from pathlib import Path
 
 sys.path.append(str(Path(__file__).resolve().parent.parent / "tests"))
 
-from memory import MODEL, write_data
+from memory import MODEL, foretold, write_data
 from scaling_table import MODELS
 
 SETTINGS = [
@@ -66,13 +65,12 @@ def main() -> None:
                 print(f"| {name} | {setting} | {done.stderr.strip().splitlines()[-1]} |", flush=True)
                 continue
             allocated, reserved = (size / 2**30 for size in json.loads(done.stdout.strip().split("\n")[-1]))
-            said = re.search(r"needs about ([\d.]+) of", (data / "results" / "log.txt").read_text(encoding="utf-8"))
-            assert said is not None
+            said = foretold(data)
             records = (data / "results" / "metrics.jsonl").read_text(encoding="utf-8").split("\n")[:-1]
             paces = [json.loads(record).get("tokens_per_second") for record in records]
             pace = statistics.median(pace for pace in paces if pace)
             print(
-                f"| {name} | {setting} | {said[1]} | {allocated:.1f} | {float(said[1]) / allocated - 1:+.0%} | "
+                f"| {name} | {setting} | {said:.1f} | {allocated:.1f} | {said / allocated - 1:+.0%} | "
                 f"{reserved:.1f} | {pace:.0f} |",
                 flush=True,
             )

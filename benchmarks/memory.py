@@ -81,8 +81,13 @@ def measure(folder: Path, setting: str, numbers: str) -> tuple[float, float]:
     write_data(folder, MODEL, method, int(length), bool(checkpointing), STEPS)
     command = [sys.executable, "-c", MEASURE, sys.executable, "-c", TRAIN, str(folder), numbers]
     done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
+    return foretold(folder), int(done.stdout) / 2**20
+
+
+def foretold(folder: Path) -> float:
+    """What a training on the dataset in ``folder`` said before its first step, in GiB."""
     said = re.search(r"needs about ([\d.]+) of", (folder / "results" / "log.txt").read_text(encoding="utf-8"))
-    return float(said[1]) if said else 0.0, int(done.stdout) / 2**20
+    return float(said[1]) if said else 0.0
 
 
 def write_data(folder: Path, model: str, method: str, length: int, checkpointing: bool, steps: int) -> None:

@@ -38,14 +38,16 @@ def test_two_pieces_are_computed_at_once_and_come_in_order() -> None:
     assert product.shape == (64, 64)
 
 
+@pytest.mark.usefixtures("two_threads")
 def test_one_core_computes_one_piece() -> None:
-    before = torch.get_num_threads()
     torch.set_num_threads(1)
-    try:
-        at = list(two_at_once(lambda _: threading.current_thread(), range(3), "cpu"))
-    finally:
-        torch.set_num_threads(before)
+    at = list(two_at_once(lambda _: threading.current_thread(), range(3), "cpu"))
     assert at == [threading.main_thread()] * 3
+
+
+@pytest.mark.usefixtures("two_threads")
+def test_a_single_piece_has_all_cores() -> None:
+    assert list(two_at_once(lambda _: torch.get_num_threads(), [0], "cpu")) == [2]
 
 
 @pytest.mark.usefixtures("two_threads")

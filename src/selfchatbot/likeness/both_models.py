@@ -2,7 +2,7 @@
 
 import gc
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
@@ -83,7 +83,7 @@ class Models:
     ) -> list[Any]:
         """`Cache.computed` with one of the models; ``compute`` runs in two threads on a CPU, and must not tokenize."""
 
-        def mapped(compute: Callable[[Piece], Any], pieces: Iterable[Piece]) -> Iterator[Any]:
+        def mapped(compute: Callable[[Piece], Any], pieces: Sequence[Piece]) -> Iterator[Any]:
             return two_at_once(compute, pieces, self.machine.device)
 
         depends = [self.identity(speaker), depends_on]

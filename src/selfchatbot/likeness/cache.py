@@ -3,7 +3,7 @@
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -23,7 +23,7 @@ class Cache:
         pieces: Sequence[Piece],
         compute: Callable[[Piece], Any],
         on_piece: Callable[[int], None] = lambda _: None,
-        mapped: Callable[[Callable[[Piece], Any], Iterable[Piece]], Iterator[Any]] = map,
+        mapped: Callable[[Callable[[Piece], Any], Sequence[Piece]], Iterator[Any]] = map,
     ) -> list[Any]:
         """``compute`` of each of ``pieces``, as JSON has it; what an earlier run has finished is not computed again.
 

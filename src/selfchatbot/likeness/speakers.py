@@ -42,7 +42,7 @@ class Asked(NamedTuple):
 
     context: ChatMessages
     prompt: list[int]
-    alone: list[int]
+    alone: tuple[int, ...]
     """The prompt without the context."""
 
 
@@ -68,7 +68,7 @@ def replies(
     order = sorted(range(len(contexts)), key=lambda number: -len(prompts[number]))  # little padding
     batches = [order[start : start + BATCH] for start in range(0, len(order), BATCH)]
     # Of a reply without its context, which candidates are compared by.
-    alone = [chat_format.prompt(introduction(context), models.window) for context in contexts]
+    alone = [tuple(chat_format.prompt(introduction(context), models.window)) for context in contexts]
     depends_on = {
         "sampling": parameters.model_dump(exclude={"model", "seed", *unused}),
         "seed": models.seed,
@@ -147,7 +147,7 @@ def _answers(
         batch.replies(replace(sampling, seed=(seed + number) % 2**32), last=number == count - 1)
         for number in range(count)
     ]
-    best = [0] * len(asked) if count == 1 else _best(models, [tuple(one.alone) for one in asked], drawn)
+    best = [0] * len(asked) if count == 1 else _best(models, [one.alone for one in asked], drawn)
     said = []
     for number, one_asked in enumerate(asked):
         own_words = OwnWords(chat_format.marks, one_asked.context, names)
