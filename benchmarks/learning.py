@@ -101,11 +101,11 @@ def main() -> None:
 
 def run(dataset: Path, replies: int, way: str, seed: int) -> dict[str, Any]:
     """Train once; the losses are those after each validation."""
-    from selfchatbot.metrics import FILE_NAME as METRICS_NAME
-    from selfchatbot.metrics import validations
     from selfchatbot.models import quiet
     from selfchatbot.parameters import TrainingParameters
     from selfchatbot.trainer import Trainer
+    from selfchatbot.trainer.metrics import FILE_NAME as METRICS_NAME
+    from selfchatbot.trainer.metrics import validations
 
     quiet()
     with tempfile.TemporaryDirectory() as scratch:

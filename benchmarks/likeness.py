@@ -74,7 +74,7 @@ def train(
     """Train, and choose the sampling, unless that was done before; seconds of the training."""
     from selfchatbot.models import quiet
     from selfchatbot.parameters import TrainingParameters
-    from selfchatbot.sampling_choice import choose_sampling
+    from selfchatbot.player.tune_sampling import choose_sampling
     from selfchatbot.trainer import Trainer
 
     quiet()
@@ -111,7 +111,7 @@ def introduced(dataset: Path) -> bool:
 def measured(dataset: Path, work: Path, model: Path, row: dict[str, Any]) -> dict[str, Any]:
     """The figures of one evaluation."""
     from selfchatbot.environment import Dataset, Environment
-    from selfchatbot.likeness.evaluation import evaluate
+    from selfchatbot.likeness.run.evaluation import evaluate
     from selfchatbot.parameters import GenerationParameters, read_parameters
 
     results = work / "results" / dataset.name
@@ -141,7 +141,7 @@ def measured(dataset: Path, work: Path, model: Path, row: dict[str, Any]) -> dic
 
 def figures(speaker: Any, me: Any) -> dict[str, Any]:
     """What of an evaluation is in the table."""
-    from selfchatbot.likeness.summary import faults, in_training
+    from selfchatbot.likeness.report.terminal import faults, in_training
 
     return {
         "auc": [speaker.auc.value, speaker.auc.low, speaker.auc.high] if speaker.auc else None,

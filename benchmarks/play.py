@@ -32,10 +32,10 @@ from selfchatbot.messages import read_conversations
 from selfchatbot.models import Machine, fast_machine, quiet
 from selfchatbot.parameters import GenerationParameters, read_parameters
 from selfchatbot.player import Player
-from selfchatbot.player.bubbles import bubbles
 from selfchatbot.player.checkpoint import load_checkpoint, load_checkpoint_tokenizer
-from selfchatbot.player.engine import Engine, Sampling
-from selfchatbot.player.quantized import checkpoint_gguf
+from selfchatbot.player.engines.protocol import Engine, Sampling
+from selfchatbot.player.gguf_cache import checkpoint_gguf
+from selfchatbot.player.reply.messages import bubbles
 
 SPEAKERS = ("transformers generate", "our transformers", "llama.cpp's own loop", "our llama.cpp")
 HISTORIES = (0, 500, 1500)
@@ -141,14 +141,14 @@ def engine_speaks(engine: Engine, chat_format: ChatFormat) -> Speak:
 
 
 def ours(results: Path, chat_format: ChatFormat) -> Speak:
-    from selfchatbot.player.transformers_engine import TransformersEngine
+    from selfchatbot.player.engines.transformers import TransformersEngine
 
     loaded = load_checkpoint(results / "best", parameters_of(results), fast_machine())
     return engine_speaks(TransformersEngine(loaded.model, WINDOW), chat_format)
 
 
 def ours_quick(results: Path, chat_format: ChatFormat) -> Speak:
-    from selfchatbot.player.llamacpp_engine import LlamaCppEngine
+    from selfchatbot.player.engines.llamacpp import LlamaCppEngine
 
     return engine_speaks(LlamaCppEngine(checkpoint_gguf(results / "best", parameters_of(results)), WINDOW), chat_format)
 
@@ -196,7 +196,7 @@ def own_loop(results: Path, chat_format: ChatFormat) -> Speak:
     """llama.cpp generates by itself; it only tells what it has."""
     import xllamacpp
 
-    from selfchatbot.player.llamacpp_engine import cores
+    from selfchatbot.player.engines.llamacpp import cores
 
     parameters = xllamacpp.CommonParams()
     parameters.model.path = str(checkpoint_gguf(results / "best", parameters_of(results)))
@@ -230,7 +230,7 @@ def quality(results: Path, validation: Path, labels: int = 1_500) -> None:
     """Mean negative log-likelihood of my words in the first windows of the validation set, for each number format."""
     import torch
 
-    from selfchatbot.player.llamacpp_engine import LlamaCppEngine
+    from selfchatbot.player.engines.llamacpp import LlamaCppEngine
 
     quiet()
     parameters = parameters_of(results)

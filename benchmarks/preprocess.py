@@ -262,7 +262,7 @@ def imports_torch(folder: Path) -> bool:
     command = [sys.executable, "-X", "importtime", "-m", "selfchatbot.cli.preprocess", "-d", "1"]
     done = subprocess.run(command, cwd=folder, check=True, capture_output=True, text=True)
     imported = {line.rsplit("|", 1)[1].strip() for line in done.stderr.splitlines() if line.startswith("import time:")}
-    assert "selfchatbot.preprocessing" in imported
+    assert "selfchatbot.conversations.stage" in imported
     return "torch" in imported
 
 

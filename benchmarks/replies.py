@@ -72,12 +72,12 @@ class Tried:
     """The contexts, the model, and what was made of them."""
 
     def __init__(self, data: Path, checkpoint: Path, work: Path, count: int) -> None:
-        from selfchatbot.acquaintances import speakers
-        from selfchatbot.likeness.both_models import Models
-        from selfchatbot.likeness.cache import Cache
-        from selfchatbot.likeness.contexts import read_contexts, read_training
+        from selfchatbot.likeness.run.cache import Cache
+        from selfchatbot.likeness.run.contexts import read_contexts, read_training
+        from selfchatbot.likeness.run.model_pair import Models
         from selfchatbot.models import quiet
         from selfchatbot.parameters import FILE_NAME, GenerationParameters, read_parameters
+        from selfchatbot.session.contacts import speakers
 
         quiet()
         parameters = read_parameters(checkpoint.parent / FILE_NAME, GenerationParameters)
@@ -93,7 +93,7 @@ class Tried:
 
     def replies(self, way: str, seed: int) -> list[str]:
         """What the model answers at each place."""
-        from selfchatbot.player.loops import without_loop
+        from selfchatbot.player.reply.repetition import without_loop
 
         prompts = [self._prompt(place.messages, way == "retrieval") for place in self.places]
         order = sorted(range(len(prompts)), key=lambda number: -len(prompts[number]))
@@ -113,9 +113,9 @@ class Tried:
         return [texts[number] for number in range(len(prompts))]
 
     def _answers(self, prompts: list[list[int]], way: str, seed: int) -> list[list[int]]:
-        from selfchatbot.player import choosing
-        from selfchatbot.player.batch import Batch
-        from selfchatbot.player.engine import Sampling
+        from selfchatbot.player.engines import sampling as choosing
+        from selfchatbot.player.engines.batch import Batch
+        from selfchatbot.player.engines.protocol import Sampling
 
         kind, value = SAMPLINGS.get(way, ("", 0.0))
         never = frozenset(self.format.special - {self.format.end})
@@ -132,8 +132,8 @@ class Tried:
             choosing.choose = choose
 
     def _prompt(self, messages: Any, retrieval: bool) -> list[int]:
-        from selfchatbot.likeness.both_models import UNLIMITED
-        from selfchatbot.likeness.speakers import CONTEXT_TOKENS, context_prompt
+        from selfchatbot.likeness.run.model_pair import UNLIMITED
+        from selfchatbot.likeness.run.replies import CONTEXT_TOKENS, context_prompt
 
         prompt = context_prompt(self.format, messages, self.models.window)
         if not retrieval:
@@ -191,8 +191,8 @@ class Tried:
 
     def _added(self, pieces: list[tuple[Any, list[str]]]) -> list[list[float]]:
         """Nats that each context adds to each of its texts."""
-        from selfchatbot.likeness.speakers import context_prompt
-        from selfchatbot.player.likelihood import of_continuations
+        from selfchatbot.likeness.run.replies import context_prompt
+        from selfchatbot.player.engines.likelihood import of_continuations
 
         texts = sorted({text for _, row in pieces for text in row})
         alone = [([], texts[start : start + 64]) for start in range(0, len(texts), 64)]
@@ -211,7 +211,7 @@ class Tried:
 
     def fits(self, ways: dict[str, list[str]]) -> dict[str, list[float]]:
         """Reciprocal rank of each way's reply among 20 true replies, at the places where that says something."""
-        from selfchatbot.likeness.fitting import long_enough
+        from selfchatbot.likeness.measures.context_fit import long_enough
 
         different = {
             place.reply.casefold(): number for number, place in enumerate(self.places) if long_enough(place.reply)
@@ -242,15 +242,15 @@ class Tried:
     @cached_property
     def features(self) -> Any:
         """The style features, by what is in the training text."""
-        from selfchatbot.likeness.features import Reference, style_features
+        from selfchatbot.likeness.measures.features import Reference, style_features
 
         return style_features(Reference.of(self.training.mine, self.training.contacts))
 
     def styles(self, texts: list[str]) -> tuple[Any, list[float], int, int]:
         """AUC, the means of a text style as shares of mine, and how many style features are near mine, of how many."""
-        from selfchatbot.likeness.discriminator import separability
         from selfchatbot.likeness.intervals import groups_of
-        from selfchatbot.likeness.measuring import measure_style
+        from selfchatbot.likeness.measures.discriminator import separability
+        from selfchatbot.likeness.measures.style_distances import measure_style
 
         groups, features = groups_of([place.conversation for place in self.places]), self.features
         mine = [place.reply for place in self.places]
@@ -266,8 +266,8 @@ class Tried:
 
     def show(self, ways: dict[str, list[str]]) -> None:
         """The table."""
-        from selfchatbot.likeness import copying
-        from selfchatbot.likeness.health import health
+        from selfchatbot.likeness.measures import copying
+        from selfchatbot.likeness.measures.faults import health
 
         conversations = [place.conversation for place in self.places]
         known = copying.Training(self.training.mine)
@@ -292,7 +292,7 @@ class Tried:
 
     def show_powers(self, candidates: Sequence[list[str]]) -> None:
         """The second table; after the first one, which tells how well true replies to other places fit."""
-        from selfchatbot.likeness.fitting import long_enough
+        from selfchatbot.likeness.measures.context_fit import long_enough
 
         gains = self._gains(candidates)
         print("| one of two by gain / tokens^power | told apart (AUC) | fits | characters, messages, words | style |")

@@ -196,7 +196,7 @@ def trl(data: Path, method: str, contestant: str) -> tuple[Any, float]:
     from trl import SFTConfig, SFTTrainer
 
     from selfchatbot.models import load_model, load_tokenizer
-    from selfchatbot.trainer.method import adapters, four_bit
+    from selfchatbot.trainer.model_setup import adapters, four_bit
     from selfchatbot.trainer.schedule import schedule
 
     wanted = parameters(data, method)

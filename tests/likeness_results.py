@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from selfchatbot.likeness.report.phrasing import DISTINCT, FEATURES
 from selfchatbot.likeness.result import (
     Copying,
     Feature,
@@ -18,7 +19,6 @@ from selfchatbot.likeness.result import (
     Text,
     ValidationLoss,
 )
-from selfchatbot.likeness.wording import DISTINCT, FEATURES
 
 
 def about(value: float, half: float = 0.03) -> Interval:

@@ -9,7 +9,7 @@ from pydantic import BaseModel
 
 from selfchatbot import parameters
 from selfchatbot.likeness import result
-from selfchatbot.likeness.explained import MEASURES
+from selfchatbot.likeness.report.measure_docs import MEASURES
 from selfchatbot.preprocessors.base import Preprocessor
 
 ROOT = Path(__file__).resolve().parent.parent

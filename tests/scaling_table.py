@@ -1,4 +1,4 @@
-"""Write the tables of docs/scaling.md, as `selfchatbot.trainer.estimate` has them: python tests/scaling_table.py"""
+"""Write the tables of docs/scaling.md from the memory estimate: python tests/scaling_table.py"""
 
 import re
 from pathlib import Path
@@ -8,7 +8,7 @@ from transformers import LlamaConfig, PretrainedConfig, Qwen2Config
 
 from selfchatbot.models import Machine
 from selfchatbot.parameters import TrainingParameters
-from selfchatbot.trainer.estimate import GIB, Piece, Shape, need
+from selfchatbot.trainer.memory_estimate import GIB, Piece, Shape, need
 
 DOCUMENT = Path(__file__).resolve().parent.parent / "docs" / "scaling.md"
 MARKED = re.compile(r"(<!-- (alone|sharded) -->\n).*?(<!-- end -->)", re.DOTALL)

@@ -11,7 +11,7 @@ from selfchatbot.models import Machine, load_model
 from selfchatbot.parameters import TrainingParameters
 from selfchatbot.trainer.adapted_linear import AdaptedLinear
 from selfchatbot.trainer.loss import LabelledLoss
-from selfchatbot.trainer.method import adapters, checkpoint_gradients, trainable_model
+from selfchatbot.trainer.model_setup import adapters, checkpoint_gradients, trainable_model
 
 CPU = Machine("cpu", torch.float32)
 

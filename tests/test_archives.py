@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 
 from selfchatbot.errors import ExportError, SelfChatBotError
 from selfchatbot.preprocessors import Preprocessors
-from selfchatbot.preprocessors.archives import ZipMember, files_below, members, walk
 from selfchatbot.preprocessors.base import LONGEST_LINE, decoded_lines
+from selfchatbot.preprocessors.reading.archives import ZipMember, files_below, members, walk
 
 EXPORTS = SAMPLE / "DiscordChatExporter"
 DISCORD = Preprocessors["DiscordChatExporter"]

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from selfchatbot.conversations import LONGEST, build_conversations, split
+from selfchatbot.conversations.build import LONGEST, build_conversations, split
+from selfchatbot.conversations.store import IN_MEMORY, Spool
 from selfchatbot.messages import Conversation, Message, Turn
-from selfchatbot.spool import IN_MEMORY, Spool
 
 START = datetime(2024, 3, 1, 12)
 GAP = timedelta(minutes=60)

@@ -17,7 +17,7 @@ from selfchatbot.errors import UsageError
 from selfchatbot.models import Machine
 from selfchatbot.parameters import TrainingParameters, read_parameters
 from selfchatbot.trainer import Progress, Trainer
-from selfchatbot.trainer.stopping import Stopped
+from selfchatbot.trainer.signals import Stopped
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
 CPU = Machine("cpu", torch.float32)

@@ -12,12 +12,12 @@ from rich.console import Console
 from selfchatbot.cli import train as script
 from selfchatbot.environment import Dataset, Environment
 from selfchatbot.errors import SelfChatBotError, UsageError
-from selfchatbot.metrics import validations
 from selfchatbot.models import Machine
 from selfchatbot.parameters import TrainingParameters, read_parameters
 from selfchatbot.trainer import Trainer
 from selfchatbot.trainer.dry_run import dry_run
-from selfchatbot.trainer.preparation import prepare
+from selfchatbot.trainer.metrics import validations
+from selfchatbot.trainer.plan import prepare
 
 NAME = "Dataset_1_x"
 CPU = Machine("cpu", torch.float32)

@@ -13,8 +13,8 @@ from selfchatbot.chat_format import IGNORED, ChatFormat
 from selfchatbot.models import load_model, load_tokenizer
 from selfchatbot.parameters import GenerationParameters
 from selfchatbot.player import Player
-from selfchatbot.player.engine import Sampling
-from selfchatbot.player.loading import load_engine
+from selfchatbot.player.engines.protocol import Sampling
+from selfchatbot.player.engines.select import load_engine
 from selfchatbot.trainer.data import collate, micro_batches
 from selfchatbot.trainer.loss import LabelledLoss
 

@@ -127,7 +127,7 @@ def test_a_name_of_ours_stays_ours(site: Path) -> None:
     install(site, "thief", "1 / 0", "whatsapp = thief:WhatsApp")
     code = "from selfchatbot.preprocessors import Preprocessors as p; print(p['whatsapp'].__module__, len(p))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.split() == ["selfchatbot.preprocessors.whatsapp", str(len(BUILT_IN))]
+    assert done.stdout.split() == ["selfchatbot.preprocessors.whatsapp.preprocessor", str(len(BUILT_IN))]
 
 
 def test_formats_are_imported_when_they_are_asked_for() -> None:
@@ -138,7 +138,7 @@ def test_formats_are_imported_when_they_are_asked_for() -> None:
         "print(sorted(loaded), 'selfchatbot.preprocessors.jsonl' in sys.modules, 'ijson' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    ours = [f"selfchatbot.preprocessors.{name}" for name in ("archives", "base", "registry")]
+    ours = [f"selfchatbot.preprocessors.{name}" for name in ("base", "reading", "reading.archives", "registry")]
     assert done.stdout.strip() == f"{ours} True False"
 
 

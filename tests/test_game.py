@@ -13,11 +13,11 @@ from conftest import WORDS, Run, one_line_error
 
 from selfchatbot.environment import Dataset
 from selfchatbot.errors import SelfChatBotError
-from selfchatbot.game import Game, wilson
 from selfchatbot.messages import read_conversations
 from selfchatbot.models import Machine
 from selfchatbot.parameters import GenerationParameters, read_parameters
 from selfchatbot.player import Player
+from selfchatbot.session.game import Game, wilson
 
 
 @pytest.fixture

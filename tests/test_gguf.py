@@ -20,7 +20,7 @@ from transformers import (
     set_seed,
 )
 
-from selfchatbot.gguf_file import GgufError, write_gguf
+from selfchatbot.gguf.writer import GgufError, write_gguf
 
 TOKENIZER = tiny_tokenizer(CHATML)
 END = TOKENIZER.convert_tokens_to_ids("<|im_end|>")
@@ -92,7 +92,7 @@ def test_transformers_reads_the_same_model_and_tokenizer(kind: str, tmp_path: Pa
 @pytest.mark.parametrize(("quantization", "allowed"), [("f32", 3e-3), ("f16", 0.02), ("q8_0", 0.5)])
 def test_llamacpp_computes_the_same(kind: str, quantization: str, allowed: float, tmp_path: Path) -> None:
     pytest.importorskip("xllamacpp", reason="needs the extra `fast`")
-    from selfchatbot.player.llamacpp_engine import LlamaCppEngine
+    from selfchatbot.player.engines.llamacpp import LlamaCppEngine
 
     model = random_model(CONFIGS[kind])
     write_gguf(tmp_path / "model.gguf", model, TOKENIZER, END, quantization)

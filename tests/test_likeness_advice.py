@@ -7,7 +7,8 @@ import pytest
 from likeness_results import HEALTHY, NOTHING, VALIDATION, about, result, style, text
 from rich.console import Console
 
-from selfchatbot.likeness.advice import advice
+from selfchatbot.likeness.report.advice import advice
+from selfchatbot.likeness.report.terminal import print_summary, verdict
 from selfchatbot.likeness.result import (
     CanaryResult,
     Copying,
@@ -18,7 +19,6 @@ from selfchatbot.likeness.result import (
     Speaker,
     ValidationLoss,
 )
-from selfchatbot.likeness.summary import print_summary, verdict
 
 
 def copying(verbatim: float, half: float = 0.02) -> Copying:

@@ -7,7 +7,7 @@ from pydantic import BaseModel
 from readme_tables import with_current_tables
 
 from selfchatbot.likeness import result
-from selfchatbot.likeness.advice import RULES
+from selfchatbot.likeness.report.advice import RULES
 from selfchatbot.likeness.result import Part
 
 DOC = (ROOT / "docs" / "likeness.md").read_text(encoding="utf-8")

@@ -15,24 +15,24 @@ from conftest import Run, one_line_error, write_training_data
 from tiny_models import TEMPLATES, WORDS, tiny_tokenizer
 
 from selfchatbot.chat_format import IGNORED, ChatFormat, Window
+from selfchatbot.conversations.stage import preprocess
 from selfchatbot.environment import Dataset, Environment, find_dataset
 from selfchatbot.errors import SelfChatBotError, UsageError
-from selfchatbot.likeness.both_models import Models
-from selfchatbot.likeness.cache import Cache
-from selfchatbot.likeness.contexts import read_contexts
-from selfchatbot.likeness.evaluation import evaluate
-from selfchatbot.likeness.fitting import fit
-from selfchatbot.likeness.prediction import predict
-from selfchatbot.likeness.probing import Controls, Line, read_probes
+from selfchatbot.likeness.measures.context_fit import fit
+from selfchatbot.likeness.measures.prediction import predict
+from selfchatbot.likeness.measures.probing import Controls, Line, read_probes
 from selfchatbot.likeness.result import Likeness, load
-from selfchatbot.likeness.speakers import few_shot_prompt, replies
+from selfchatbot.likeness.run.cache import Cache
+from selfchatbot.likeness.run.contexts import read_contexts
+from selfchatbot.likeness.run.evaluation import evaluate
+from selfchatbot.likeness.run.model_pair import Models
+from selfchatbot.likeness.run.replies import few_shot_prompt, replies
 from selfchatbot.messages import read_conversations
 from selfchatbot.models import Machine
 from selfchatbot.parameters import GenerationParameters, TrainingParameters, read_parameters
 from selfchatbot.player.checkpoint import load_checkpoint
-from selfchatbot.player.likelihood import of_continuations, of_window
-from selfchatbot.preprocessing import preprocess
-from selfchatbot.sampling_choice import choose_sampling
+from selfchatbot.player.engines.likelihood import of_continuations, of_window
+from selfchatbot.player.tune_sampling import choose_sampling
 from selfchatbot.trainer import Trainer
 
 CPU = Machine("cpu", torch.float32)

@@ -11,10 +11,18 @@ import numpy as np
 import pytest
 
 from selfchatbot.errors import SelfChatBotError
-from selfchatbot.likeness.canaries import INSERTIONS, SPACE, Canary, canary_results, exposure, insert, make_canaries
-from selfchatbot.likeness.copying import Training, copying
 from selfchatbot.likeness.intervals import groups_of, jackknife, mean, ratio, resampled
-from selfchatbot.likeness.leaks import Private
+from selfchatbot.likeness.measures.canaries import (
+    INSERTIONS,
+    SPACE,
+    Canary,
+    canary_results,
+    exposure,
+    insert,
+    make_canaries,
+)
+from selfchatbot.likeness.measures.copying import Training, copying
+from selfchatbot.likeness.measures.leaks import Private
 from selfchatbot.likeness.result import Likeness, load, save
 from selfchatbot.messages import ChatMessages
 from selfchatbot.redaction import SEPARATOR

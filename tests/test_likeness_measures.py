@@ -18,11 +18,22 @@ import pytest
 from conftest import SAMPLE
 from sklearn.metrics import roc_auc_score
 
-from selfchatbot.acquaintances import speakers
+from selfchatbot.conversations.stage import preprocess
 from selfchatbot.environment import Dataset, Environment
 from selfchatbot.errors import SelfChatBotError
-from selfchatbot.likeness.authorship import Author
-from selfchatbot.likeness.contexts import (
+from selfchatbot.likeness.intervals import groups_of
+from selfchatbot.likeness.measures.authorship import Author
+from selfchatbot.likeness.measures.context_fit import long_enough
+from selfchatbot.likeness.measures.copying import Training as CopiedFrom
+from selfchatbot.likeness.measures.copying import copying
+from selfchatbot.likeness.measures.discriminator import Judged, own_halves, separability, worst
+from selfchatbot.likeness.measures.faults import health
+from selfchatbot.likeness.measures.features import DISTINCT, Feature, Reference, style_features
+from selfchatbot.likeness.measures.style_distances import measure_style
+from selfchatbot.likeness.report.phrasing import describe, largest
+from selfchatbot.likeness.result import Copying, Interval, SpeakerResult
+from selfchatbot.likeness.result import Feature as Measured
+from selfchatbot.likeness.run.contexts import (
     Context,
     Training,
     control_replies,
@@ -31,19 +42,8 @@ from selfchatbot.likeness.contexts import (
     read_contexts,
     read_training,
 )
-from selfchatbot.likeness.copying import Training as CopiedFrom
-from selfchatbot.likeness.copying import copying
-from selfchatbot.likeness.discriminator import Judged, own_halves, separability, worst
-from selfchatbot.likeness.features import DISTINCT, Feature, Reference, style_features
-from selfchatbot.likeness.fitting import long_enough
-from selfchatbot.likeness.health import health
-from selfchatbot.likeness.intervals import groups_of
-from selfchatbot.likeness.measuring import measure_style
-from selfchatbot.likeness.result import Copying, Interval, SpeakerResult
-from selfchatbot.likeness.result import Feature as Measured
-from selfchatbot.likeness.wording import describe, largest
 from selfchatbot.messages import read_conversations
-from selfchatbot.preprocessing import preprocess
+from selfchatbot.session.contacts import speakers
 from selfchatbot.style import distance, style_of
 
 SEED = 3
@@ -358,7 +358,10 @@ def test_words_are_those_of_the_language() -> None:
 
 
 def test_what_is_text_only_needs_no_torch() -> None:
-    names = "advice authorship contexts copying discriminator features health leaks measuring page result summary"
+    names = (
+        "report.advice measures.authorship run.contexts measures.copying measures.discriminator measures.features "
+        "measures.faults measures.leaks measures.style_distances report.page result report.terminal"
+    )
     imports = "; ".join(f"import selfchatbot.likeness.{name}" for name in names.split())
     subprocess.run([sys.executable, "-c", f"import sys; {imports}; assert 'torch' not in sys.modules"], check=True)
 

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import pytest
 from likeness_results import about, result, style
 
-from selfchatbot.likeness import history
-from selfchatbot.likeness.page import Example, write_page
+from selfchatbot.likeness.report.page import Example, write_page
 from selfchatbot.likeness.result import FILE_NAME, Likeness, Speaker, load
+from selfchatbot.likeness.run import history
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser

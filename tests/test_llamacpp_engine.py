@@ -16,14 +16,14 @@ from selfchatbot.models import Machine
 from selfchatbot.parameters import GenerationParameters, TrainingParameters, read_parameters
 from selfchatbot.player import Player
 from selfchatbot.player.checkpoint import load_checkpoint
-from selfchatbot.player.engine import Sampling
-from selfchatbot.player.quantized import checkpoint_gguf
-from selfchatbot.player.transformers_engine import TransformersEngine
+from selfchatbot.player.engines.protocol import Sampling
+from selfchatbot.player.engines.transformers import TransformersEngine
+from selfchatbot.player.gguf_cache import checkpoint_gguf
 from selfchatbot.trainer import Trainer
 
 pytest.importorskip("xllamacpp", reason="needs the extra `fast`")
 
-from selfchatbot.player.llamacpp_engine import LlamaCppEngine
+from selfchatbot.player.engines.llamacpp import LlamaCppEngine
 
 CPU = Machine("cpu", torch.float32)
 QUESTION = [{"role": "user", "content": "how are you doing today? 3 1"}]
@@ -192,7 +192,7 @@ def test_the_file_is_made_once_and_again_for_another_checkpoint(results: Path) -
 def test_what_it_cannot_play_transformers_plays(
     results: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    from selfchatbot.gguf_file import families
+    from selfchatbot.gguf.writer import families
 
     monkeypatch.setattr(families, "FAMILIES", {})
     for file in results.glob("*.gguf"):
@@ -232,7 +232,7 @@ def test_ctrl_c_while_it_is_loaded_ends(results: Path, seconds: float) -> None:
         "from pathlib import Path\n"
         "import xllamacpp\n"
         "from selfchatbot.cli.shell import run\n"
-        "from selfchatbot.player.llamacpp_engine import LlamaCppEngine\n"
+        "from selfchatbot.player.engines.llamacpp import LlamaCppEngine\n"
         "signal.signal(signal.SIGALRM, signal.default_int_handler)\n"
         "signal.setitimer(signal.ITIMER_REAL, float(sys.argv[2]))\n"
         "sys.exit(run(lambda: LlamaCppEngine(Path(sys.argv[1]), 128, threads=1)))"

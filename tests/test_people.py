@@ -4,9 +4,9 @@ from datetime import date, datetime
 
 import pytest
 
+from selfchatbot.conversations.people import Contacts, Exclusion
 from selfchatbot.errors import ParametersError
 from selfchatbot.parameters import DateRange, ExcludeOptions
-from selfchatbot.preprocessing.people import Contacts, Exclusion
 
 
 def test_names_are_compared_as_user_names_are() -> None:

@@ -10,9 +10,10 @@ from conftest import write_training_data
 from selfchatbot.errors import SelfChatBotError
 from selfchatbot.models import Machine
 from selfchatbot.parameters import GenerationParameters, TrainingParameters, read_parameters
-from selfchatbot.player import Player, _Draft
+from selfchatbot.player import Player
 from selfchatbot.player.checkpoint import load_checkpoint
-from selfchatbot.player.engine import Sampling, Token
+from selfchatbot.player.engines.protocol import Sampling, Token
+from selfchatbot.player.player import _Draft
 from selfchatbot.trainer import Trainer
 
 CPU = Machine("cpu", torch.float32)

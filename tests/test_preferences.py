@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 
-from selfchatbot.dialogue import Dialogue
 from selfchatbot.environment import Dataset
 from selfchatbot.errors import SelfChatBotError
 from selfchatbot.models import Machine
 from selfchatbot.parameters import GenerationParameters, read_parameters
 from selfchatbot.player import Player
-from selfchatbot.preferences import FILE_NAME, add_preferences
+from selfchatbot.session.dialogue import Dialogue
+from selfchatbot.session.preferences import FILE_NAME, add_preferences
 
 PROMPT = [{"role": "user", "content": "hey 😀"}]
 

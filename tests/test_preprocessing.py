@@ -13,11 +13,11 @@ from typing import Any
 import pytest
 from conftest import Run, one_line_error
 
-from selfchatbot.acquaintances import speakers
+from selfchatbot.conversations.stage import preprocess
+from selfchatbot.conversations.summary import Summary
 from selfchatbot.environment import Dataset, Environment
 from selfchatbot.errors import SelfChatBotError
-from selfchatbot.preprocessing import preprocess
-from selfchatbot.preprocessing.summary import Summary
+from selfchatbot.session.contacts import speakers
 
 START = datetime(2024, 3, 1, 12)
 RULE = "=" * 62

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from selfchatbot.errors import ParametersError
 from selfchatbot.messages import Conversation, Turn
 from selfchatbot.parameters import RawParameters, RedactOptions, validate
-from selfchatbot.redaction import PLACEHOLDERS, Redactor
+from selfchatbot.redaction.redactor import PLACEHOLDERS, Redactor
 
 START = datetime(2024, 1, 2, 3, 4)
 ALL = RedactOptions(

@@ -21,7 +21,7 @@ from selfchatbot.parameters import TrainingParameters, read_parameters
 from selfchatbot.trainer import Progress, Result, Trainer
 from selfchatbot.trainer.report import log_file
 from selfchatbot.trainer.samples import Sample, Samples
-from selfchatbot.trainer.stopping import Stopped
+from selfchatbot.trainer.signals import Stopped
 
 Seen = list[tuple[int, list[tuple[str, str, str]]]]
 

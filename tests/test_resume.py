@@ -24,10 +24,10 @@ from selfchatbot.errors import SelfChatBotError, UsageError
 from selfchatbot.models import Machine
 from selfchatbot.parameters import TrainingParameters, read_parameters
 from selfchatbot.trainer import Progress, Trainer, resume
-from selfchatbot.trainer.checkpoints import save_checkpoint
 from selfchatbot.trainer.data import Batch, micro_batches
 from selfchatbot.trainer.loop import Loop
-from selfchatbot.trainer.stopping import Stopped
+from selfchatbot.trainer.saved_models import save_checkpoint
+from selfchatbot.trainer.signals import Stopped
 
 CPU = Machine("cpu", torch.float32)
 # For processes: the same as `train` below, killed from outside.
@@ -292,7 +292,7 @@ def test_a_run_that_ends_is_not_saved_as_an_unfinished_one(
         save_checkpoint(folder, *arguments)
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr("selfchatbot.trainer.save_checkpoint", interrupted)
+        patch.setattr("selfchatbot.trainer.trainer.save_checkpoint", interrupted)
         train(data, tmp_path / "killed")
     train(data, tmp_path / "killed")
     same(tmp_path / "undisturbed", tmp_path / "killed")

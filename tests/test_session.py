@@ -21,13 +21,13 @@ from conftest import WORDS, Run, one_line_error
 from selfchatbot.cli.session import session
 from selfchatbot.cli.session.commands import HELP
 from selfchatbot.cli.session.screen import Asker, Screen, printable
-from selfchatbot.dialogue import Dialogue
 from selfchatbot.environment import Dataset
 from selfchatbot.messages import Message, read_conversations
 from selfchatbot.models import Machine
-from selfchatbot.pace import Pace, fitted, gaps, learned_pace
 from selfchatbot.parameters import GenerationParameters, read_parameters
 from selfchatbot.player import Player
+from selfchatbot.session.dialogue import Dialogue
+from selfchatbot.session.typing_pace import Pace, fitted, gaps, learned_pace
 
 Talk = Callable[..., str]
 ANSWER = {"role": "assistant", "content": WORDS}

@@ -9,13 +9,13 @@ import pytest
 from conftest import Run, one_line_error
 from tiny_models import TEMPLATES, tiny_tokenizer
 
-from selfchatbot.acquaintances import contact_messages
 from selfchatbot.chat_format import ChatFormat
+from selfchatbot.conversations.stage import preprocess
 from selfchatbot.environment import Dataset, Environment
 from selfchatbot.errors import ParametersError
 from selfchatbot.messages import read_conversations
 from selfchatbot.parameters import RawParameters, validate
-from selfchatbot.preprocessing import preprocess
+from selfchatbot.session.contacts import contact_messages
 
 TEMPLATE = "You are {me}, chatting with {contact} on {format}. {{}}"
 

@@ -16,7 +16,7 @@ from selfchatbot.messages import read_conversations
 from selfchatbot.models import load_model, load_tokenizer
 from selfchatbot.trainer.data import as_dataset, collate, micro_batches
 from selfchatbot.trainer.loss import LabelledLoss
-from selfchatbot.trainer.weights import recency, with_weights
+from selfchatbot.trainer.token_weights import recency, with_weights
 
 DAYS = (0, 10, 40)
 

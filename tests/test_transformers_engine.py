@@ -10,11 +10,11 @@ import torch
 from transformers import DynamicCache, PreTrainedModel
 
 from selfchatbot.models import load_model
-from selfchatbot.player.choosing import choose
-from selfchatbot.player.engine import Sampling
-from selfchatbot.player.key_value_cache import ROOM, GrowingLayer, argument, new_cache
-from selfchatbot.player.likelihood import BATCH_TOKENS, PASS_TOKENS, _batches
-from selfchatbot.player.transformers_engine import TransformersEngine
+from selfchatbot.player.engines.kv_cache import ROOM, GrowingLayer, argument, new_cache
+from selfchatbot.player.engines.likelihood import BATCH_TOKENS, PASS_TOKENS, _batches
+from selfchatbot.player.engines.protocol import Sampling
+from selfchatbot.player.engines.sampling import choose
+from selfchatbot.player.engines.transformers import TransformersEngine
 
 GREEDY = Sampling(0, 1, 0, 1, 5, -1, frozenset(), 0)
 

@@ -19,9 +19,9 @@ import pytest
 from conftest import Run, one_line_error
 from web_server import SlowPlayer, serving, tiny_player
 
-from selfchatbot.game import Game
 from selfchatbot.parameters import GenerationParameters
-from selfchatbot.web.stops import Stops
+from selfchatbot.session.game import Game
+from selfchatbot.web.stop_sequences import Stops
 
 HEY = [{"role": "user", "content": "hey, how are you doing?"}]
 GREEDY = {"messages": HEY, "model": "Zoë", "temperature": 0}

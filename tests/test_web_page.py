@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from web_server import SlowPlayer, serving, tiny_player
 
-from selfchatbot.game import Game
 from selfchatbot.player import Piece
+from selfchatbot.session.game import Game
 
 playwright = pytest.importorskip("playwright.sync_api", reason="the page is tested with playwright: pip install it")
 from playwright.sync_api import Browser, Page, expect  # noqa: E402

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from selfchatbot.atomic import atomic_directory, remove_leftovers
 from selfchatbot.errors import SelfChatBotError, UsageError
+from selfchatbot.files import atomic_directory, remove_leftovers
 
 if TYPE_CHECKING:
     import torch

@@ -3,7 +3,7 @@
 me = style_of(my_replies)
 print(distance(style_of(its_replies), me).total)
 
-The distances between distributions are those of `selfchatbot.likeness.features` as well.
+The distances between distributions are those of `selfchatbot.likeness.measures.features` as well.
 """
 
 import math

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from selfchatbot.preprocessors.dates import Order, OrderEvidence, orders, parse, shape
+from selfchatbot.preprocessors.reading.dates import Order, OrderEvidence, orders, parse, shape
 
 JANUARY = datetime(2023, 1, 5, 15, 4)
 NOVEMBER = datetime(2018, 11, 3, 17, 5)

@@ -11,11 +11,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from selfchatbot.errors import ExportError, SelfChatBotError
-from selfchatbot.preprocessors import Preprocessors, backwards
+from selfchatbot.preprocessors import Preprocessors
 from selfchatbot.preprocessors.base import ExportFile
-from selfchatbot.preprocessors.hints import hint_for_folder
-from selfchatbot.preprocessors.messenger import Instagram, Messenger, repaired
 from selfchatbot.preprocessors.messenger.notices import PREDICATES, Notices
+from selfchatbot.preprocessors.messenger.preprocessor import Instagram, Messenger, repaired
+from selfchatbot.preprocessors.reading import reverse
+from selfchatbot.preprocessors.reading.hints import hint_for_folder
 
 EXPORTS = Path(__file__).parent / "messenger"
 INBOX = EXPORTS / "english" / "your_facebook_activity" / "messages" / "inbox"
@@ -174,7 +175,7 @@ def chat(tmp_path: Path, records: list[Any], **header: Any) -> Path:
 
 
 def test_a_long_chat_is_turned_round_in_pieces(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(backwards, "BLOCK", 7)
+    monkeypatch.setattr(reverse, "BLOCK", 7)
     records = [{"sender_name": "Bo", "timestamp_ms": number, "content": f"é {number}"} for number in range(50, 0, -1)]
     contents = [message[3] for message in read(chat(tmp_path, records))[0]]
     assert contents == [f"é {number}" for number in range(1, 51)]

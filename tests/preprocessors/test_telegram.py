@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from selfchatbot.errors import ExportError, ParametersError, SelfChatBotError
 from selfchatbot.preprocessors import Preprocessors
 from selfchatbot.preprocessors.base import ExportFile
-from selfchatbot.preprocessors.hints import hint_for_folder
+from selfchatbot.preprocessors.reading.hints import hint_for_folder
 from selfchatbot.preprocessors.telegram import Telegram
 
 EXPORTS = Path(__file__).parent / "telegram"

@@ -10,14 +10,14 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from selfchatbot.cli.signals import ended_by_signals
 from selfchatbot.environment import Dataset
-from selfchatbot.likeness.advice import advice
-from selfchatbot.likeness.canary_training import train_with_canaries
-from selfchatbot.likeness.evaluation import OnProgress, evaluate
-from selfchatbot.likeness.page import FILE_NAME
-from selfchatbot.likeness.probing import Line, read_probes
+from selfchatbot.likeness.measures.canary_training import train_with_canaries
+from selfchatbot.likeness.measures.probing import Line, read_probes
+from selfchatbot.likeness.report.advice import advice
+from selfchatbot.likeness.report.page import FILE_NAME
+from selfchatbot.likeness.report.tables import canaries as canaries_table
+from selfchatbot.likeness.report.terminal import print_summary
 from selfchatbot.likeness.result import Likeness
-from selfchatbot.likeness.summary import print_summary
-from selfchatbot.likeness.tables import canaries as canaries_table
+from selfchatbot.likeness.run.evaluation import OnProgress, evaluate
 from selfchatbot.parameters import GenerationParameters
 
 

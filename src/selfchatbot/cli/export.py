@@ -6,12 +6,12 @@ from pathlib import Path
 from selfchatbot.environment import Dataset
 from selfchatbot.errors import SelfChatBotError
 from selfchatbot.export import export
-from selfchatbot.gguf_file import Quantization
+from selfchatbot.gguf.writer import Quantization
 from selfchatbot.likeness.result import FILE_NAME as LIKENESS_NAME
 from selfchatbot.likeness.result import Likeness, load
-from selfchatbot.metrics import FILE_NAME as METRICS_NAME
-from selfchatbot.metrics import validations
 from selfchatbot.parameters import GenerationParameters
+from selfchatbot.trainer.metrics import FILE_NAME as METRICS_NAME
+from selfchatbot.trainer.metrics import validations
 
 
 def export_dataset(

@@ -9,8 +9,8 @@ from rich.console import Console
 from selfchatbot.cli.session.screen import Screen
 from selfchatbot.cli.signals import ended_by_signals
 from selfchatbot.environment import Dataset
-from selfchatbot.game import FILE_NAME, Game, Round, Side
 from selfchatbot.player import Player
+from selfchatbot.session.game import FILE_NAME, Game, Round, Side
 
 SIDES: dict[str, Side] = {"a": "a", "b": "b", "1": "a", "2": "b"}
 

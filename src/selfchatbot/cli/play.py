@@ -107,9 +107,9 @@ def _stage(chosen: argparse.Namespace) -> None:
     _show_log()
 
     def load() -> Player:
-        from selfchatbot.acquaintances import speakers
         from selfchatbot.models import quiet
         from selfchatbot.player import Player
+        from selfchatbot.session.contacts import speakers
 
         quiet()
         player = Player(checkpoint, parameters, engine=chosen.engine)
@@ -118,7 +118,7 @@ def _stage(chosen: argparse.Namespace) -> None:
 
     if chosen.type == "session":
         from selfchatbot.cli.session import session
-        from selfchatbot.pace import learned_pace
+        from selfchatbot.session.typing_pace import learned_pace
 
         pace = learned_pace(dataset) if chosen.pace else None
         session(load, dataset, checkpoint, pace, keep=not chosen.no_history)

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from rich.console import Console, RenderableType
 
-    from selfchatbot.preprocessing.summary import FormatSummary, Summary
+    from selfchatbot.conversations.summary import FormatSummary, Summary
 
 SHOWN = 12
 """Rows of a table on the screen; summary.json has them all."""
@@ -28,8 +28,8 @@ def main() -> None:
 def _stage(dataset_id: str) -> None:
     from rich.console import Console
 
+    from selfchatbot.conversations.stage import preprocess
     from selfchatbot.environment import find_dataset, read_environment
-    from selfchatbot.preprocessing import preprocess
 
     dataset = find_dataset(read_environment(), dataset_id, "raw")
     console = Console(highlight=False, markup=False)
@@ -42,8 +42,8 @@ def _stage(dataset_id: str) -> None:
 
 
 def _show(console: Console, summary: Summary) -> None:
-    from selfchatbot.preprocessing.outlook import outlook
-    from selfchatbot.preprocessing.summary import HOW
+    from selfchatbot.conversations.learning_curve import outlook
+    from selfchatbot.conversations.summary import HOW
 
     for found in summary.formats:
         console.print(_files(found, summary.hide))

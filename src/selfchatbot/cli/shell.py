@@ -10,9 +10,9 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import NoReturn
 
+from selfchatbot.concurrency import left_running
+from selfchatbot.distributed import rank, speaks
 from selfchatbot.errors import SelfChatBotError
-from selfchatbot.ranks import rank, speaks
-from selfchatbot.threads import left_running
 
 INTERRUPTED = 130
 FULL = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))

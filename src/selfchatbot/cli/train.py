@@ -6,7 +6,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from selfchatbot.cli.shell import leave, parser, printable, run
-from selfchatbot.ranks import rank
+from selfchatbot.distributed import rank
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -109,7 +109,7 @@ def _choose_sampling(dataset: Dataset, seed: int, console: Console) -> None:
     import gc
 
     from selfchatbot.errors import SelfChatBotError
-    from selfchatbot.sampling_choice import choose_sampling
+    from selfchatbot.player.tune_sampling import choose_sampling
     from selfchatbot.trainer.report import LOG_NAME, log_file
 
     gc.collect()  # the trained model, before it is loaded again as it will be played

@@ -36,8 +36,8 @@ def web(
     player: "Player", listener: socket.socket, dataset: Dataset, checkpoint: Path, host: str, token: str | None
 ) -> None:
     """Serve the page and the API until Ctrl-C or SIGTERM."""
-    from selfchatbot.acquaintances import contact_messages
-    from selfchatbot.game import Game
+    from selfchatbot.session.contacts import contact_messages
+    from selfchatbot.session.game import Game
     from selfchatbot.web.server import Server
 
     game = None

@@ -4,8 +4,8 @@ import re
 from contextlib import suppress
 from pathlib import Path
 
+from selfchatbot.likeness.report.terminal import number
 from selfchatbot.likeness.result import Likeness, SpeakerResult
-from selfchatbot.likeness.summary import number
 from selfchatbot.models import EMBEDDED, resolve
 
 LICENCES = {"SmolLM2-135M-Instruct": ("HuggingFaceTB/SmolLM2-135M-Instruct", "apache-2.0")}

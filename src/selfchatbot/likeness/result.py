@@ -9,8 +9,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from selfchatbot.atomic import write_text
 from selfchatbot.errors import SelfChatBotError
+from selfchatbot.files import write_text
 
 FILE_NAME = "likeness.json"
 Speaker = Literal["me", "model", "base", "control"]
@@ -60,7 +60,7 @@ class Run(Part):
 
 
 class Feature(Part):
-    """One style feature of one speaker; `selfchatbot.likeness.features` knows what its name means."""
+    """One style feature of one speaker; `selfchatbot.likeness.measures.features` knows what its name means."""
 
     mean: Interval = Field(description="Mean of a reply, message or word, in the feature's unit; a share is 0 to 1.")
     distance: Interval = Field(

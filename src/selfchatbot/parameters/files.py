@@ -8,8 +8,8 @@ from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
 
-from selfchatbot.atomic import atomic_files
 from selfchatbot.errors import ParametersError
+from selfchatbot.files import atomic_files
 
 FILE_NAME = "parameters.json"
 WRITTEN_NAME = ".parameters.written.json"

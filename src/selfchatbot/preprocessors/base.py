@@ -14,7 +14,7 @@ from pydantic import Field
 from selfchatbot.errors import ExportError
 from selfchatbot.messages import Message
 from selfchatbot.parameters import Parameters
-from selfchatbot.preprocessors.archives import ExportPath, files_below, members
+from selfchatbot.preprocessors.reading.archives import ExportPath, files_below, members
 
 __all__ = ["ExportFile", "ExportPath", "Preprocessor", "decoded_lines", "same_name"]
 

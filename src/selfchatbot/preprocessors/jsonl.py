@@ -23,7 +23,7 @@ from typing import Any, ClassVar
 from selfchatbot.errors import ExportError
 from selfchatbot.messages import Message
 from selfchatbot.preprocessors.base import ExportFile, ExportPath, Preprocessor, decoded_lines
-from selfchatbot.preprocessors.jsonstream import json_values
+from selfchatbot.preprocessors.reading.json_stream import json_values
 
 ME = "assistant"
 OTHER = "user"

@@ -27,9 +27,9 @@ from typing import ClassVar, NamedTuple
 
 from selfchatbot.errors import ExportError
 from selfchatbot.messages import Message
-from selfchatbot.preprocessors.archives import ExportPath
 from selfchatbot.preprocessors.base import ExportFile, Preprocessor, decoded_lines, same_name
-from selfchatbot.preprocessors.dates import half_day, wall_clock
+from selfchatbot.preprocessors.reading.archives import ExportPath
+from selfchatbot.preprocessors.reading.dates import half_day, wall_clock
 
 CSV_HEAD = "Date,User,Message"
 MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")

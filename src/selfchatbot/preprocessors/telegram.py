@@ -19,8 +19,8 @@ from pydantic import PrivateAttr
 from selfchatbot.errors import ExportError, ParametersError
 from selfchatbot.messages import Message
 from selfchatbot.preprocessors.base import ExportFile, ExportPath, Preprocessor
-from selfchatbot.preprocessors.jsonstream import CutShortError, NoObjectError, json_values
-from selfchatbot.preprocessors.names import Names
+from selfchatbot.preprocessors.reading.json_stream import CutShortError, NoObjectError, json_values
+from selfchatbot.preprocessors.reading.unique_names import Names
 
 RESULT = re.compile(r"result\b.*\.json", re.IGNORECASE)
 TYPES = re.compile(

@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from selfchatbot import ranks
+from selfchatbot import distributed
 from selfchatbot.models import Machine, fast_machine, quiet
 from selfchatbot.parameters import TrainingParameters
 from selfchatbot.trainer.data import Batch, collate, counts, micro_batches, real_lengths
-from selfchatbot.trainer.estimate import GIB, Choice
 from selfchatbot.trainer.loop import memory_said
 from selfchatbot.trainer.loss import LabelledLoss
-from selfchatbot.trainer.method import trainable_model
-from selfchatbot.trainer.preparation import LESS_MEMORY, Preparation, prepare
+from selfchatbot.trainer.memory_estimate import GIB, Choice
+from selfchatbot.trainer.model_setup import trainable_model
+from selfchatbot.trainer.plan import LESS_MEMORY, Preparation, prepare
 from selfchatbot.trainer.trackers import check_trackers
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ def _plan(parameters: TrainingParameters, data: Path, output: Path, machine: Mac
         tokens=tokens,
         fullness=fullness(counts(prepared.train)[0], batches),
         choice=prepared.choice,
-        seconds=(tokens * training + validation_tokens * validating) / ranks.count(),
+        seconds=(tokens * training + validation_tokens * validating) / distributed.world_size(),
         # best/ and final/ and, of three checkpoints, weights and moments: one of each is written beside the old ones.
         disk=4 * trained * (3 + 3 * 3),
         disk_free=shutil.disk_usage(there).free,

@@ -16,14 +16,14 @@ from torch.nn.parallel import DistributedDataParallel
 from torch.optim.lr_scheduler import LambdaLR
 from torch.utils.data import DataLoader
 
-from selfchatbot import ranks
+from selfchatbot import distributed
 from selfchatbot.chat_format import IGNORED
 from selfchatbot.errors import SelfChatBotError, UsageError
 from selfchatbot.trainer import resume
 from selfchatbot.trainer.data import Batch, TokenBatches, collate, micro_batches, nothing, real_lengths, share
 from selfchatbot.trainer.loss import LabelledLoss
-from selfchatbot.trainer.method import checkpoint_gradients
-from selfchatbot.trainer.preparation import SMALLER
+from selfchatbot.trainer.model_setup import checkpoint_gradients
+from selfchatbot.trainer.plan import SMALLER
 from selfchatbot.trainer.resume import Checkpoints
 from selfchatbot.trainer.schedule import schedule
 
@@ -74,7 +74,7 @@ class Loop(transformers.Trainer):  # type: ignore[misc]
             raise UsageError("FSDP: set fsdp_version to 2 in accelerate's configuration")
         if self.is_deepspeed_enabled:
             logger.info("DeepSpeed: the run can't be saved before its end; if it is stopped, it begins anew")
-        torch.manual_seed(self.args.seed + ranks.rank())  # dropout must not be the same everywhere
+        torch.manual_seed(self.args.seed + distributed.rank())  # dropout must not be the same everywhere
         self.micro_tokens = micro_tokens
         self.tokens_seen = 0
         self.seconds_training = 0.0
@@ -129,7 +129,7 @@ class Loop(transformers.Trainer):  # type: ignore[misc]
     def log(self, logs: dict[str, float], *arguments: Any) -> None:
         """The loss is our mean: that of transformers forgets the steps before a checkpoint."""
         if "loss" in logs:
-            logs["loss"] = ranks.total(self._unlogged) / ranks.count() / self._steps_unlogged
+            logs["loss"] = distributed.total(self._unlogged) / distributed.world_size() / self._steps_unlogged
             self._unlogged, self._steps_unlogged = 0.0, 0
         super().log(logs, *arguments)
 
@@ -151,14 +151,14 @@ class Loop(transformers.Trainer):  # type: ignore[misc]
     def _backward(self, model: torch.nn.Module, piece: Batch, labels: torch.Tensor) -> torch.Tensor:
         with self.compute_loss_context_manager():
             # The mean over the processes, which they make of their gradients, becomes a sum.
-            loss = self._loss(model, piece) / labels * ranks.count()
+            loss = self._loss(model, piece) / labels * distributed.world_size()
         self.accelerator.backward(loss)
         return loss.detach()
 
     def _pieces(self, batch: Batch) -> Iterator[Batch]:
         """This process's share of each piece of a batch: as many in every process."""
-        for piece in micro_batches(batch, self.micro_tokens, ranks.count()):
-            yield share(piece, ranks.rank(), ranks.count())
+        for piece in micro_batches(batch, self.micro_tokens, distributed.world_size()):
+            yield share(piece, distributed.rank(), distributed.world_size())
 
     def evaluate(self, *_: Any, **__: Any) -> dict[str, float]:
         """Validation loss in nats per trained token: the sum over all of them, divided once."""
@@ -171,7 +171,7 @@ class Loop(transformers.Trainer):  # type: ignore[misc]
                 loss, labels = self._validation_loss(batch)
                 total += loss
                 count += labels
-        metrics = {"eval_loss": ranks.total(total) / max(count, 1)}
+        metrics = {"eval_loss": distributed.total(total) / max(count, 1)}
         self.log(metrics)
         self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
         self.seconds_validating = time.perf_counter() - started
@@ -202,7 +202,7 @@ class Loop(transformers.Trainer):  # type: ignore[misc]
                 "tokens_seen": self.tokens_seen,
                 "seconds_training": self.seconds_training,
                 "micro_tokens": self.micro_tokens,
-                "unlogged": [ranks.total(self._unlogged) / ranks.count(), self._steps_unlogged],
+                "unlogged": [distributed.total(self._unlogged) / distributed.world_size(), self._steps_unlogged],
                 "own": self._own_state(),
             },
         )
@@ -241,7 +241,7 @@ class Loop(transformers.Trainer):  # type: ignore[misc]
 
     def _shrink(self, longest: int) -> None:
         """Halve the pieces; when a single window is too much already, trade time for memory once."""
-        if ranks.sharded():
+        if distributed.sharded():
             raise SelfChatBotError(
                 "out of memory, and processes that share their weights can't try again one by one: set "
                 "gradient_checkpointing, or begin more processes with a smaller batch_size each, and run the same "

@@ -13,9 +13,9 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from selfchatbot.atomic import atomic_file, write_text
-from selfchatbot.metrics import FILE_NAME as METRICS_NAME
-from selfchatbot.metrics import Metrics
+from selfchatbot.files import atomic_file, write_text
+from selfchatbot.trainer.metrics import FILE_NAME as METRICS_NAME
+from selfchatbot.trainer.metrics import Metrics
 from selfchatbot.trainer.samples import Samples
 
 PLOT_NAME = "loss.png"

@@ -17,10 +17,10 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from transformers.trainer import TRAINER_STATE_NAME
 
-from selfchatbot import ranks
+from selfchatbot import distributed
 from selfchatbot.errors import SelfChatBotError, UsageError
 from selfchatbot.parameters import TrainingParameters
-from selfchatbot.trainer.checkpoints import whole_folder
+from selfchatbot.trainer.saved_models import whole_folder
 
 FOLDER_NAME = "checkpoints"
 KEPT = 2
@@ -38,7 +38,7 @@ class Checkpoints:
 
     def __init__(self, folder: Path, parameters: TrainingParameters, data: list[Path]) -> None:
         self.folder = folder
-        of_a_step = {"batch_size times processes": parameters.batch_size * ranks.count()}
+        of_a_step = {"batch_size times processes": parameters.batch_size * distributed.world_size()}
         self._run = {
             "parameters": parameters.model_dump(exclude={*FREE, "batch_size"}) | of_a_step,
             "data": {path.name: _digest(path) for path in data},
@@ -79,7 +79,7 @@ class Checkpoints:
 
         In the first process only; it is the same run in any number of processes.
         """
-        if ranks.rank():
+        if not distributed.is_main():
             return
         self.folder.mkdir(exist_ok=True)
         with whole_folder(self.folder / f"step-{step}") as partial:
@@ -92,7 +92,7 @@ class Checkpoints:
 
     def clear(self) -> None:
         """The run has ended, or begins anew."""
-        if ranks.rank():
+        if not distributed.is_main():
             return
         shutil.rmtree(self.folder, ignore_errors=True)
 
@@ -147,15 +147,15 @@ def load_optimizer(checkpoint: Path, groups: list[dict[str, Any]], optimizer: An
 
 def random_tensors() -> dict[str, torch.Tensor]:
     """The state of torch's random number generators, on which dropout depends: a row for each process."""
-    return {name: ranks.gather(get()) for name, get, _ in _generators()}
+    return {name: distributed.gather(get()) for name, get, _ in _generators()}
 
 
 def load_random(checkpoint: Path) -> None:
     """Put the random number generators back to where they were; those of a process that was not there stay."""
     saved = load_file(checkpoint / RANDOM)
     for name, _, put_back in _generators():
-        if name in saved and ranks.rank() < len(saved[name]):
-            put_back(saved[name][ranks.rank()].clone())  # torch reads from where a view's storage begins
+        if name in saved and distributed.rank() < len(saved[name]):
+            put_back(saved[name][distributed.rank()].clone())  # torch reads from where a view's storage begins
 
 
 def _generators() -> Iterator[tuple[str, Callable[[], torch.Tensor], Callable[[torch.Tensor], None]]]:
@@ -175,7 +175,7 @@ def _whole(tensor: torch.Tensor) -> torch.Tensor:
     if not hasattr(tensor, "full_tensor"):
         return tensor
     whole: torch.Tensor = tensor.full_tensor()
-    return whole.new_empty(0) if ranks.rank() else whole.cpu()
+    return whole.new_empty(0) if distributed.rank() else whole.cpu()
 
 
 def _spread(tensor: torch.Tensor, parameter: Any) -> torch.Tensor:

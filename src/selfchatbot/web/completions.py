@@ -10,9 +10,9 @@ from starlette.types import Receive, Scope, Send
 
 from selfchatbot.parameters import GenerationParameters
 from selfchatbot.player import Player
-from selfchatbot.web.asking import as_api_error, body, given_up_on_disconnect, submit
-from selfchatbot.web.stops import Stops
-from selfchatbot.web.wire import DONE, Answer, ApiError, CompletionRequest, event, read_request
+from selfchatbot.web.jobs import as_api_error, body, given_up_on_disconnect, submit
+from selfchatbot.web.openai_schema import DONE, Answer, ApiError, CompletionRequest, event, read_request
+from selfchatbot.web.stop_sequences import Stops
 from selfchatbot.web.worker import Job, Worker
 
 

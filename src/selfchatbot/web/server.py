@@ -21,12 +21,12 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
-from selfchatbot.game import Game
 from selfchatbot.player import Player
+from selfchatbot.session.game import Game
 from selfchatbot.web.completions import Completions
+from selfchatbot.web.game_routes import Guessing
 from selfchatbot.web.guard import Guard
-from selfchatbot.web.guessing import Guessing
-from selfchatbot.web.wire import MOST_TOKENS, ApiError
+from selfchatbot.web.openai_schema import MOST_TOKENS, ApiError
 from selfchatbot.web.worker import Worker
 
 LONGEST_LINE = 64

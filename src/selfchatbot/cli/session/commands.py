@@ -10,12 +10,12 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from selfchatbot.acquaintances import contact_messages
-from selfchatbot.dialogue import Dialogue
 from selfchatbot.errors import SelfChatBotError
 from selfchatbot.messages import ChatMessages, introduction
 from selfchatbot.parameters import GenerationParameters, validate
-from selfchatbot.transcripts import FOLDER_NAME, Keeper, read_transcript, write_transcript
+from selfchatbot.session.contacts import contact_messages
+from selfchatbot.session.dialogue import Dialogue
+from selfchatbot.session.transcripts import FOLDER_NAME, Keeper, read_transcript, write_transcript
 
 if TYPE_CHECKING:
     from selfchatbot.cli.session.screen import Asker, Screen

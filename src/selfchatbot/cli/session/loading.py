@@ -7,8 +7,8 @@ from concurrent.futures import Future
 from rich.console import Console
 
 from selfchatbot.cli.shell import LOADING
+from selfchatbot.concurrency import ABANDONED
 from selfchatbot.player import Player
-from selfchatbot.threads import ABANDONED
 
 
 class Loading:

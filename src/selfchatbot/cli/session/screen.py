@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from selfchatbot.cli.shell import printable
 from selfchatbot.environment import Dataset
-from selfchatbot.pace import Pace
+from selfchatbot.session.typing_pace import Pace
 
 if TYPE_CHECKING:
     from prompt_toolkit import PromptSession

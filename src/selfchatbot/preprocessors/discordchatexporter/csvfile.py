@@ -12,12 +12,12 @@ from datetime import datetime
 
 from selfchatbot.errors import ExportError
 from selfchatbot.messages import Message
-from selfchatbot.preprocessors.backwards import Row, oldest_first
 from selfchatbot.preprocessors.base import ExportFile, ExportPath, decoded_lines
-from selfchatbot.preprocessors.dates import Order, OrderEvidence, orders, parse, shape
 from selfchatbot.preprocessors.discordchatexporter.jsonfile import CUT_SHORT, utc
-from selfchatbot.preprocessors.discordchatexporter.sections import is_system
-from selfchatbot.preprocessors.names import Names
+from selfchatbot.preprocessors.discordchatexporter.message_body import is_system
+from selfchatbot.preprocessors.reading.dates import Order, OrderEvidence, orders, parse, shape
+from selfchatbot.preprocessors.reading.reverse import Row, oldest_first
+from selfchatbot.preprocessors.reading.unique_names import Names
 
 HEAD = re.compile(r"(?:AuthorID([,;]))?Author([,;])Date[,;]Content[,;]Attachments[,;]?(?:Reactions;?)?")
 ISO = re.compile(r"\d{4}-\d\d-\d\dT")

@@ -15,10 +15,10 @@ from typing import Any
 
 from selfchatbot.errors import ExportError
 from selfchatbot.messages import Message
-from selfchatbot.preprocessors.backwards import Row, oldest_first
 from selfchatbot.preprocessors.base import ExportFile, ExportPath
-from selfchatbot.preprocessors.jsonstream import CutShortError, NoObjectError, json_values
-from selfchatbot.preprocessors.names import Names
+from selfchatbot.preprocessors.reading.json_stream import CutShortError, NoObjectError, json_values
+from selfchatbot.preprocessors.reading.reverse import Row, oldest_first
+from selfchatbot.preprocessors.reading.unique_names import Names
 
 PLACES = ("guild", "channel", "messages[]", "messageCount")
 TYPED = ("Default", "Reply")

@@ -4,11 +4,11 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from selfchatbot.messages import Message
-from selfchatbot.preprocessors.backwards import oldest_first
 from selfchatbot.preprocessors.base import ExportFile
 from selfchatbot.preprocessors.discordchatexporter.layout import Layout, Part, parts
+from selfchatbot.preprocessors.discordchatexporter.message_body import is_system, typed
 from selfchatbot.preprocessors.discordchatexporter.pasted import Header
-from selfchatbot.preprocessors.discordchatexporter.sections import is_system, typed
+from selfchatbot.preprocessors.reading.reverse import oldest_first
 
 
 def read_text(layout: Layout, chat: str, files: list[ExportFile]) -> Iterator[Message]:

@@ -19,8 +19,8 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from selfchatbot.errors import ExportError
-from selfchatbot.preprocessors.archives import ExportPath, shown
 from selfchatbot.preprocessors.base import decoded_lines
+from selfchatbot.preprocessors.reading.archives import ExportPath, shown
 
 TAB = re.compile(r"(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d)\t([^\t]*)\t(.*)")
 CLOCK = re.compile(r"\[?(?:(\d{4}-\d\d-\d\d)[ T])?(\d{1,2}):(\d\d)(?::(\d\d))?(?:\.\d+)?Z?\]? (.*)")

@@ -4,7 +4,7 @@ import re
 from datetime import datetime
 from typing import NamedTuple
 
-from selfchatbot.preprocessors.dates import Order, OrderEvidence, half_day, shape, wall_clock
+from selfchatbot.preprocessors.reading.dates import Order, OrderEvidence, half_day, shape, wall_clock
 
 _MARKS = "[\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]*"
 _DAY = r"(?P<a>\d{1,4})(?P<s>[^\d\n]{1,4})(?P<b>\d{1,2})(?P<t>[^\d\n]{1,4})(?P<c>\d{1,4})"

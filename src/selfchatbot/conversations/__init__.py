@@ -1,0 +1,1 @@
+"""The first stage: chat exports to conversations in three splits."""

@@ -1,0 +1,1 @@
+"""The result of an evaluation on the page and in the terminal."""

@@ -1,0 +1,1 @@
+"""One evaluation: what the models say, and what is kept of it."""

@@ -1,0 +1,97 @@
+"""My model and the one that it was before: loaded when there is something to compute, which is computed once."""
+
+import gc
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
+
+from selfchatbot.chat_format import ChatFormat
+from selfchatbot.concurrency import two_at_once
+from selfchatbot.likeness.run.cache import Cache
+from selfchatbot.models import Machine
+from selfchatbot.parameters import GenerationParameters
+
+if TYPE_CHECKING:
+    from selfchatbot.player.checkpoint import Checkpoint
+
+Modelled = Literal["model", "base"]
+Piece = TypeVar("Piece")
+UNLIMITED = 10**6
+
+
+class Models:
+    """Both models of one checkpoint; only the one that was asked for last is in memory."""
+
+    def __init__(
+        self, checkpoint: Path, parameters: GenerationParameters, seed: int, cache: Cache, machine: Machine | None
+    ) -> None:
+        self.parameters = parameters
+        self.seed = seed
+        self._cache = cache
+        self._checkpoint = checkpoint
+        self._machine = machine
+        self._loaded: tuple[Modelled, Checkpoint] | None = None
+        self._loading = threading.Lock()
+
+    @cached_property
+    def chat_format(self) -> ChatFormat:
+        from selfchatbot.player.checkpoint import load_checkpoint_tokenizer
+
+        return ChatFormat(load_checkpoint_tokenizer(self._checkpoint))
+
+    @cached_property
+    def machine(self) -> Machine:
+        from selfchatbot.models import fast_machine, quiet
+
+        quiet()  # before torch is imported
+        return self._machine or fast_machine()
+
+    @cached_property
+    def window(self) -> int:
+        """Tokens that the model can take."""
+        from selfchatbot.models import load_config, window
+
+        return window(load_config(self.parameters.model), UNLIMITED)
+
+    @property
+    def max_length(self) -> int:
+        """Of a window of a conversation, cut to what the model can take."""
+        return min(self.window, self.parameters.max_length)
+
+    def loaded(self, speaker: Modelled) -> "Checkpoint":
+        """Raises SelfChatBotError when it can't be loaded."""
+        with self._loading:
+            if self._loaded is None or self._loaded[0] != speaker:
+                from selfchatbot.player.checkpoint import load_base, load_checkpoint
+
+                self._loaded = None
+                gc.collect()
+                load = load_checkpoint if speaker == "model" else load_base
+                self._loaded = speaker, load(self._checkpoint, self.parameters, self.machine)
+            return self._loaded[1]
+
+    def computed(
+        self,
+        name: str,
+        speaker: Modelled,
+        depends_on: object,
+        pieces: Sequence[Piece],
+        compute: Callable[[Piece], Any],
+        on_piece: Callable[[int], None],
+    ) -> list[Any]:
+        """`Cache.computed` with one of the models; ``compute`` runs in two threads on a CPU, and must not tokenize."""
+
+        def mapped(compute: Callable[[Piece], Any], pieces: Sequence[Piece]) -> Iterator[Any]:
+            return two_at_once(compute, pieces, self.machine.device)
+
+        depends = [self.identity(speaker), depends_on]
+        return self._cache.computed(f"{name}-{speaker}", depends, pieces, compute, on_piece, mapped)
+
+    def identity(self, speaker: Modelled) -> list[str]:
+        """What all that it computes depends on."""
+        from selfchatbot.player.gguf_cache import digest
+
+        name = self.parameters.model
+        return [speaker, name] if speaker == "base" else [speaker, digest(self._checkpoint, name)]

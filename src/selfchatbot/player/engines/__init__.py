@@ -1,0 +1,1 @@
+"""What computes the next token: transformers or llama.cpp."""

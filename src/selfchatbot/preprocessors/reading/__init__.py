@@ -1,0 +1,1 @@
+"""Reading export files, whatever their format: archives, lines, JSON streams, dates."""

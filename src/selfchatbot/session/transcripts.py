@@ -1,0 +1,70 @@
+"""Conversations with the model, kept as the JSONL that training data has: any tool that reads one reads the other."""
+
+import json
+import os
+from datetime import datetime
+from pathlib import Path
+
+from selfchatbot.errors import SelfChatBotError
+from selfchatbot.files import write_text
+from selfchatbot.messages import ChatMessages, encodable, read_conversations
+
+FOLDER_NAME = "sessions"
+CHAT = "session"
+
+
+def write_transcript(path: Path, messages: ChatMessages, start: datetime, contact: str = "") -> None:
+    """Write one conversation as one line, atomically. Raises OSError."""
+    line = {"messages": messages, "chat": CHAT, "start": start.isoformat(timespec="seconds"), "contact": contact}
+    write_text(path, encodable(json.dumps(line, ensure_ascii=False)) + "\n")
+
+
+def read_transcript(path: Path) -> tuple[ChatMessages, int]:
+    """The last conversation of a JSONL file, and how many there are. Raises SelfChatBotError."""
+    last: ChatMessages = []
+    count = 0
+    try:
+        for conversation in read_conversations(path):
+            last = conversation
+            count += 1
+    except UnicodeDecodeError as error:
+        raise SelfChatBotError(f"{path} is not UTF-8 text: it is no transcript") from error
+    except OSError as error:
+        raise SelfChatBotError(f"{path} can't be read: {error.strerror}") from error
+    if not count:
+        raise SelfChatBotError(f"{path} is empty: there is no conversation in it")
+    return last, count
+
+
+class Keeper:
+    """Writes a running session to a file of its own after each turn, so that nothing is lost, however it ends."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.begin()
+
+    def begin(self) -> None:
+        """A new conversation gets a file of its own, when its first words are kept."""
+        self.start = datetime.now()
+        name = self.start.strftime("%Y-%m-%dT%H-%M-%S")
+        self.path = self.folder / f"{name}.jsonl"
+        number = 1
+        while self.path.exists():
+            number += 1
+            self.path = self.folder / f"{name}-{number}.jsonl"
+
+    def keep(self, messages: ChatMessages, contact: str = "") -> None:
+        """Raises OSError."""
+        if not any(message["role"] != "system" for message in messages):
+            self.path.unlink(missing_ok=True)
+            return
+        if not self.folder.is_dir():
+            self.folder.mkdir(parents=True)
+            os.chmod(self.folder, 0o700)  # noqa: PTH101
+        write_transcript(self.path, messages, self.start, contact)
+
+    def latest(self) -> Path | None:
+        """The newest conversation but the running one."""
+        # The names are times.
+        others = sorted(path for path in self.folder.glob("*.jsonl") if path != self.path)
+        return others[-1] if others else None
