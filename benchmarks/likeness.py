@@ -141,7 +141,7 @@ def measured(dataset: Path, work: Path, model: Path, row: dict[str, Any]) -> dic
 
 def figures(speaker: Any, me: Any) -> dict[str, Any]:
     """What of an evaluation is in the table."""
-    from selfchatbot.likeness.report.terminal import faults, in_training
+    from selfchatbot.likeness.measures.leaks import leaked
 
     return {
         "auc": [speaker.auc.value, speaker.auc.low, speaker.auc.high] if speaker.auc else None,
@@ -156,8 +156,8 @@ def figures(speaker: Any, me: Any) -> dict[str, Any]:
         "style": sum(near(name, feature, me.style[name]) for name, feature in speaker.style.items()),
         "features": len(speaker.style),
         "verbatim": speaker.copying.verbatim.value if speaker.copying else None,
-        "private": in_training(speaker).total(),
-        "faults": faults(speaker),
+        "private": leaked(speaker.leaks).total(),
+        "faults": speaker.health.faults,
     }
 
 

@@ -17,7 +17,8 @@ from selfchatbot.messages import read_conversations
 from selfchatbot.models import Machine
 from selfchatbot.parameters import GenerationParameters, read_parameters
 from selfchatbot.player import Player
-from selfchatbot.session.game import Game, wilson
+from selfchatbot.session.game import Game
+from selfchatbot.statistics import wilson
 
 
 @pytest.fixture

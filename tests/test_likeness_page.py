@@ -9,14 +9,15 @@ import pytest
 from likeness_results import about, result, style
 
 from selfchatbot.likeness.report.page import Example, write_page
-from selfchatbot.likeness.result import FILE_NAME, Likeness, Speaker, load
+from selfchatbot.likeness.result import LIKENESS_FILE, Likeness, load
 from selfchatbot.likeness.run import history
+from selfchatbot.likeness.speakers import Speaker
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
 TRAP = "<img src=x onerror=\"document.title='trapped'\"><script>document.title='trapped'</script>&amp; '\"{{ 7 * 7 }}"
-EXAMPLE = Example(said=f"hey\nhow {TRAP}", replies={"model": f"fine {TRAP}", "base": "", "me": "good\nu?"})
+EXAMPLE = Example(message=f"hey\nhow {TRAP}", replies={"model": f"fine {TRAP}", "base": "", "me": "good\nu?"})
 VOID = ("meta", "img", "br", "link", "input")
 
 
@@ -158,7 +159,7 @@ def test_runs_are_kept_by_time_and_compared(tmp_path: Path, path: Path) -> None:
         history.keep(result(run=finished, parameters={"temperature": hour / 10}, model={"auc": about(auc)}), tmp_path)
     kept = history.runs(tmp_path)
     assert [run.speakers["model"].auc for run in kept] == [about(auc) for auc in aucs]
-    assert load(tmp_path / FILE_NAME) == kept[-1]
+    assert load(tmp_path / LIKENESS_FILE) == kept[-1]
     write_page(path, kept[-1], kept)
     text = Elements(path).text
     assert "Runs of this dataset" in text
@@ -191,6 +192,6 @@ def test_a_page_that_can_not_be_written_leaves_the_old_one(path: Path) -> None:
     before = path.read_bytes()
     broken: dict[Speaker, str] = {"model": "\ud800"}
     with pytest.raises(UnicodeEncodeError):
-        write_page(path, result(), [], [Example(said="hey", replies=broken)])
+        write_page(path, result(), [], [Example(message="hey", replies=broken)])
     assert path.read_bytes() == before
     assert list(path.parent.iterdir()) == [path]

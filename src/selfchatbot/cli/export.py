@@ -7,8 +7,7 @@ from selfchatbot.environment import Dataset
 from selfchatbot.errors import SelfChatBotError
 from selfchatbot.export import export
 from selfchatbot.gguf.writer import Quantization
-from selfchatbot.likeness.result import FILE_NAME as LIKENESS_NAME
-from selfchatbot.likeness.result import Likeness, load
+from selfchatbot.likeness.result import LIKENESS_FILE, Likeness, load
 from selfchatbot.parameters import GenerationParameters
 from selfchatbot.trainer.metrics import FILE_NAME as METRICS_NAME
 from selfchatbot.trainer.metrics import validations
@@ -21,7 +20,7 @@ def export_dataset(
     folder = dataset.results / "export"
     losses = [record["validation_loss"] for record in validations(dataset.results / METRICS_NAME)]
     measured = (losses[0], min(losses) if checkpoint.name == "best" else losses[-1]) if losses else None
-    likeness = _likeness(dataset.results / LIKENESS_NAME, checkpoint.name, losses)
+    likeness = _likeness(dataset.results / LIKENESS_FILE, checkpoint.name, losses)
     export(checkpoint, folder, parameters, dataset.name, quantization, measured, likeness)
     return folder
 
