@@ -6,7 +6,7 @@ from selfchatbot.likeness.measures.context_fit import Fitting
 from selfchatbot.likeness.measures.copying import Copying
 from selfchatbot.likeness.measures.faults import Health
 from selfchatbot.likeness.measures.leaks import LeakCounts, Leaks
-from selfchatbot.likeness.measures.prediction import Prediction, Text
+from selfchatbot.likeness.measures.prediction import HeldOutText, Prediction
 from selfchatbot.likeness.measures.style import FEATURES_BY_NAME
 from selfchatbot.likeness.parts import Run, ValidationLoss
 from selfchatbot.likeness.result import Likeness, SpeakerResult
@@ -19,9 +19,9 @@ def about(value: float, half: float = 0.03) -> Interval:
     return Interval(value=value, low=value - half, high=value + half)
 
 
-def text(bits: float) -> Text:
+def text(bits: float) -> HeldOutText:
     nats = bits * 2.8
-    return Text(
+    return HeldOutText(
         bits_per_character=about(bits),
         nats_per_token=about(nats),
         perplexity=about(19.0, 1),

@@ -17,7 +17,7 @@ class SpeakerName(NamedTuple):
     short: str
 
 
-NAMES: dict[Speaker, SpeakerName] = {
+SPEAKER_NAMES: dict[Speaker, SpeakerName] = {
     "model": SpeakerName("the model", "the model's", "model"),
     "base": SpeakerName("the base model", "the base model's", "base model"),
     "control": SpeakerName("your contacts", "theirs", "contacts"),

@@ -8,8 +8,9 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from selfchatbot.likeness.measures.base import Explanation, Figure, ForestPlot, Section, SpeakerMeasure, Tile, bars
+from selfchatbot.likeness.measures.base import Explanation, Figure, SpeakerMeasure
 from selfchatbot.likeness.report.phrasing import percent, share
+from selfchatbot.likeness.report.sections import ForestPlot, Section, Tile, bars
 from selfchatbot.likeness.run.contexts import TrainingTexts
 from selfchatbot.likeness.run.inputs import Inputs
 from selfchatbot.likeness.speakers import Speaker
@@ -40,7 +41,7 @@ class AuthorshipClassifier:
         return mean_interval(self._classifier.predict(self._vectorizer.transform(replies)), groups, seed)
 
 
-class Authorship(SpeakerMeasure[Interval]):
+class AuthorshipMeasure(SpeakerMeasure[Interval]):
     """Share of replies attributed to me."""
 
     key = "authorship"

@@ -8,21 +8,20 @@ report loops over the registry and leaves out what a measure doesn't provide.
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Any, ClassVar, Generic, Literal, NamedTuple, TypeVar
+from typing import Any, Generic, TypeVar
 
 from selfchatbot.likeness.parts import Run
+from selfchatbot.likeness.report.sections import Section, Tile
 from selfchatbot.likeness.run.inputs import EvaluationData, Inputs
 from selfchatbot.likeness.run.model_pair import ModelPair
 from selfchatbot.likeness.run.progress import OnProgress
-from selfchatbot.likeness.speakers import NAMES, ModelSpeaker, Speaker
+from selfchatbot.likeness.speakers import SPEAKER_NAMES, ModelSpeaker, Speaker
 from selfchatbot.messages import ChatMessages
-from selfchatbot.statistics import Interval
 
 Findings = TypeVar("Findings")
 """All that one measure found: a mapping by speaker, or one result for the whole evaluation."""
 Result = TypeVar("Result")
 """What one measure found for one speaker."""
-Rows = list[tuple[str, ...]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,69 +54,6 @@ class Figure(Generic[Result]):
     text: Callable[[Result], str]
 
 
-class Tile(NamedTuple):
-    """A figure of the model at the top of the page."""
-
-    value: str
-    label: str
-    note: str
-    """What to compare it with."""
-
-
-class Bar(NamedTuple):
-    """A row of a forest plot."""
-
-    name: str
-    speaker: Speaker
-    """Decides the colour."""
-    interval: Interval
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class Table:
-    """Figures as text."""
-
-    kind: ClassVar[Literal["table"]] = "table"
-    caption: str
-    head: tuple[str, ...]
-    rows: Sequence[tuple[str, ...]]
-
-
-@dataclass(frozen=True, slots=True)
-class ForestPlot:
-    """Intervals from 0 or 0.5 to 1."""
-
-    kind: ClassVar[Literal["forest"]] = "forest"
-    caption: str
-    bars: list[Bar]
-    from_half: bool = False
-    """Whether the axis begins at 0.5, or lower where an interval does, instead of 0."""
-
-
-@dataclass(frozen=True, slots=True)
-class StackedBars:
-    """Rows of one bar for each speaker but me, each row on its own scale, with a mark for chance."""
-
-    kind: ClassVar[Literal["bars"]] = "bars"
-    caption: str
-    rows: list[dict[str, Any]]
-    """``label``; ``bars``: speaker, length in per cent and text; ``chance``: the mark, in per cent."""
-
-
-@dataclass(frozen=True, slots=True)
-class Section:
-    """A section of the page; its title and "how this is measured" come from the explanation."""
-
-    text: str
-    figures: Sequence[Table | ForestPlot | StackedBars]
-
-    @property
-    def is_plot(self) -> bool:
-        """Plots stand above the examples, tables below them."""
-        return any(figure.kind != "table" for figure in self.figures)
-
-
 class Priority(IntEnum):
     """Order of advice: what can do harm comes first."""
 
@@ -144,7 +80,7 @@ class Rule(Generic[Findings]):
 class Measure(Generic[Findings]):
     """A measure with one result for the whole evaluation: the field ``key`` of `Likeness`.
 
-    Only ``key``, ``explanation`` and `measure` are required.
+    Only ``key``, ``explanation`` and `measure` are required. The reports ask for nothing where nothing was found.
     """
 
     key: str
@@ -168,8 +104,8 @@ class Measure(Generic[Findings]):
         """Whatever has to be computed while this model is loaded; ``replies`` are its answers to the contexts."""
         return None
 
-    def measure(self, inputs: Inputs) -> Findings:
-        """The result, once both models have run."""
+    def measure(self, inputs: Inputs) -> Findings | None:
+        """The result, once both models have run; None where it wasn't asked for."""
         raise NotImplementedError
 
     def headline(self, findings: Findings) -> str | None:
@@ -185,7 +121,7 @@ class Measure(Generic[Findings]):
         return None
 
     def section(self, findings: Findings) -> Section | None:
-        """The measure's part of the page; None where there is nothing to show."""
+        """The measure's section of the page."""
         return None
 
 
@@ -200,18 +136,4 @@ class SpeakerMeasure(Measure[Mapping[Speaker, Result]]):
 
 def named(findings: Mapping[Speaker, Result]) -> list[tuple[str, Result]]:
     """The results in the order of the reports, each with its speaker's name."""
-    return [(name.name, findings[speaker]) for speaker, name in NAMES.items() if speaker in findings]
-
-
-def bars(findings: Mapping[Speaker, Interval], text: Callable[[Interval], str]) -> list[Bar]:
-    """One bar for each speaker."""
-    return [
-        Bar(name.name, speaker, interval, text(interval))
-        for speaker, name in NAMES.items()
-        if (interval := findings.get(speaker))
-    ]
-
-
-def percent_of_axis(value: float, low: float, high: float) -> float:
-    """Where ``value`` stands between ``low`` (0) and ``high`` (100)."""
-    return round(100 * min(1.0, max(0.0, (value - low) / (high - low))), 2)
+    return [(name.name, findings[speaker]) for speaker, name in SPEAKER_NAMES.items() if speaker in findings]

@@ -13,9 +13,10 @@ from math import log, log2
 import numpy as np
 from pydantic import Field
 
-from selfchatbot.likeness.measures.base import Explanation, Measure, Priority, Rule, Section, Table
+from selfchatbot.likeness.measures.base import Explanation, Measure, Priority, Rule
 from selfchatbot.likeness.parts import Part, Run
 from selfchatbot.likeness.report.phrasing import number, percent, share
+from selfchatbot.likeness.report.sections import Section, Table
 from selfchatbot.likeness.run.inputs import Inputs
 from selfchatbot.messages import ChatMessages
 from selfchatbot.statistics import Interval, mean_interval
@@ -165,12 +166,10 @@ def canary_results(
     return tuple(results)
 
 
-def remembered(findings: tuple[CanaryResult, ...] | None, _: Run) -> str | None:
+def remembered(findings: tuple[CanaryResult, ...], _: Run) -> str | None:
     """Fewest insertions at which a secret comes out, or the interval of its exposure lies above chance."""
     known = [
-        row
-        for row in findings or ()
-        if row.insertions and (row.exposure.low > CHANCE_EXPOSURE or row.extracted.value > 0)
+        row for row in findings if row.insertions and (row.exposure.low > CHANCE_EXPOSURE or row.extracted.value > 0)
     ]
     if not known:
         return None
@@ -196,7 +195,7 @@ def rows(findings: tuple[CanaryResult, ...] | None) -> list[tuple[str, str, str,
     ]
 
 
-class Canaries(Measure[tuple[CanaryResult, ...] | None]):
+class CanariesMeasure(Measure[tuple[CanaryResult, ...]]):
     """Exposure and extraction of made-up secrets; None without a training of their own."""
 
     key = "canaries"
@@ -226,9 +225,7 @@ class Canaries(Measure[tuple[CanaryResult, ...] | None]):
     def measure(self, inputs: Inputs) -> tuple[CanaryResult, ...] | None:
         return inputs.data.canaries
 
-    def section(self, findings: tuple[CanaryResult, ...] | None) -> Section | None:
-        if not findings:
-            return None
+    def section(self, findings: tuple[CanaryResult, ...]) -> Section:
         caption = "Exposure and extraction of secrets, by how often they were inserted"
         head = ("inserted", "exposure in bits", "extracted", "secrets")
         return Section(

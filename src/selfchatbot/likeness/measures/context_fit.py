@@ -14,19 +14,10 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from pydantic import Field
 
-from selfchatbot.likeness.measures.base import (
-    Explanation,
-    Figure,
-    Priority,
-    Rule,
-    Section,
-    SpeakerMeasure,
-    Table,
-    Tile,
-    named,
-)
+from selfchatbot.likeness.measures.base import Explanation, Figure, Priority, Rule, SpeakerMeasure, named
 from selfchatbot.likeness.parts import Part, Run
 from selfchatbot.likeness.report.phrasing import number, percent
+from selfchatbot.likeness.report.sections import Section, Table, Tile
 from selfchatbot.likeness.run.contexts import Context
 from selfchatbot.likeness.run.inputs import EvaluationData, Inputs
 from selfchatbot.likeness.run.model_pair import ModelPair
@@ -180,7 +171,7 @@ def replies_fit_less(findings: Mapping[Speaker, Fitting], run: Run) -> str | Non
     )
 
 
-class ContextFit(SpeakerMeasure[Fitting]):
+class ContextFitMeasure(SpeakerMeasure[Fitting]):
     """Mean reciprocal rank of the real reply."""
 
     key = "fitting"
@@ -234,9 +225,7 @@ class ContextFit(SpeakerMeasure[Fitting]):
         note = f"1 is always first, a random guess {model.chance:.2f}"
         return Tile(f"{model.mean_reciprocal_rank.value:.2f}", "fits the context", note)
 
-    def section(self, findings: Mapping[Speaker, Fitting]) -> Section | None:
-        if not findings:
-            return None
+    def section(self, findings: Mapping[Speaker, Fitting]) -> Section:
         one = next(iter(findings.values()))
         head = ("model", "your real reply", "ranked first", "contexts swapped", "its own reply")
         rows = [

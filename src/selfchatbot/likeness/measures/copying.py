@@ -10,19 +10,10 @@ from itertools import pairwise
 
 from pydantic import Field
 
-from selfchatbot.likeness.measures.base import (
-    Explanation,
-    Figure,
-    Priority,
-    Rule,
-    Section,
-    SpeakerMeasure,
-    Table,
-    Tile,
-    named,
-)
+from selfchatbot.likeness.measures.base import Explanation, Figure, Priority, Rule, SpeakerMeasure, named
 from selfchatbot.likeness.parts import Part, Run
 from selfchatbot.likeness.report.phrasing import now, number, percent, share
+from selfchatbot.likeness.report.sections import Section, Table, Tile
 from selfchatbot.likeness.run.inputs import Inputs
 from selfchatbot.likeness.speakers import Speaker
 from selfchatbot.statistics import Interval, bootstrap_groups, mean_interval

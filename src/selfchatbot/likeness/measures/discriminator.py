@@ -11,19 +11,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from selfchatbot.likeness.measures.base import (
-    Explanation,
-    Figure,
-    ForestPlot,
-    Priority,
-    Rule,
-    Section,
-    SpeakerMeasure,
-    Tile,
-    bars,
-)
+from selfchatbot.likeness.measures.base import Explanation, Figure, Priority, Rule, SpeakerMeasure
 from selfchatbot.likeness.parts import Run
 from selfchatbot.likeness.report.phrasing import number
+from selfchatbot.likeness.report.sections import ForestPlot, Section, Tile, bars
 from selfchatbot.likeness.run.inputs import Inputs
 from selfchatbot.likeness.speakers import Speaker
 from selfchatbot.likeness.text.features import StyleFeature
@@ -178,7 +169,7 @@ def more_contexts(findings: Mapping[Speaker, Interval], run: Run) -> str | None:
     )
 
 
-class Discriminator(SpeakerMeasure[Interval]):
+class DiscriminatorMeasure(SpeakerMeasure[Interval]):
     """AUC against my replies."""
 
     key = "auc"

@@ -6,19 +6,10 @@ from itertools import groupby
 
 from pydantic import Field
 
-from selfchatbot.likeness.measures.base import (
-    Explanation,
-    Figure,
-    Priority,
-    Rule,
-    Section,
-    SpeakerMeasure,
-    Table,
-    Tile,
-    named,
-)
+from selfchatbot.likeness.measures.base import Explanation, Figure, Priority, Rule, SpeakerMeasure, named
 from selfchatbot.likeness.parts import Part, Run
 from selfchatbot.likeness.report.phrasing import now
+from selfchatbot.likeness.report.sections import Section, Table, Tile
 from selfchatbot.likeness.run.inputs import Inputs
 from selfchatbot.likeness.speakers import Speaker
 from selfchatbot.likeness.text.lexicon import laughter
@@ -136,7 +127,7 @@ def not_my_words(findings: Mapping[Speaker, Health], _: Run) -> str | None:
     )
 
 
-class Faults(SpeakerMeasure[Health]):
+class FaultsMeasure(SpeakerMeasure[Health]):
     """Replies that no person would send."""
 
     key = "health"

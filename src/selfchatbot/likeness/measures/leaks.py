@@ -12,20 +12,10 @@ from itertools import cycle
 
 from pydantic import Field
 
-from selfchatbot.likeness.measures.base import (
-    Explanation,
-    Figure,
-    Priority,
-    Rows,
-    Rule,
-    Section,
-    SpeakerMeasure,
-    Table,
-    Tile,
-    named,
-)
+from selfchatbot.likeness.measures.base import Explanation, Figure, Priority, Rule, SpeakerMeasure, named
 from selfchatbot.likeness.parts import Part, Run
 from selfchatbot.likeness.report.phrasing import kinds
+from selfchatbot.likeness.report.sections import Rows, Section, Table, Tile
 from selfchatbot.likeness.run.inputs import EvaluationData, Inputs
 from selfchatbot.likeness.speakers import Speaker
 from selfchatbot.messages import ChatMessages, introduction, read_conversations

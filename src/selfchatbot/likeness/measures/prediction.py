@@ -13,19 +13,10 @@ import numpy as np
 from pydantic import Field
 
 from selfchatbot.chat_format import IGNORED, Window
-from selfchatbot.likeness.measures.base import (
-    Explanation,
-    Figure,
-    Priority,
-    Rows,
-    Rule,
-    Section,
-    SpeakerMeasure,
-    Table,
-    named,
-)
+from selfchatbot.likeness.measures.base import Explanation, Figure, Priority, Rule, SpeakerMeasure, named
 from selfchatbot.likeness.parts import Part, Run
 from selfchatbot.likeness.report.phrasing import number, percent, share
+from selfchatbot.likeness.report.sections import Rows, Section, Table
 from selfchatbot.likeness.run.inputs import EvaluationData, Inputs
 from selfchatbot.likeness.run.model_pair import ModelPair
 from selfchatbot.likeness.run.progress import OnProgress
@@ -38,7 +29,7 @@ MAX_TOKENS_PER_SIDE = 8192
 OTHER_ROLE = {"user": "assistant", "assistant": "user", "system": "system"}
 
 
-class Text(Part):
+class HeldOutText(Part):
     """How well some held-out words are predicted."""
 
     bits_per_character: Interval
@@ -51,8 +42,10 @@ class Text(Part):
 class Prediction(Part):
     """How well a model predicts words it has never seen, each in its context."""
 
-    mine: Text
-    contacts: Text | None = Field(description="The contacts' words, with the roles swapped; null where there are none.")
+    mine: HeldOutText
+    contacts: HeldOutText | None = Field(
+        description="The contacts' words, with the roles swapped; null where there are none."
+    )
     personal_gain: Interval | None = Field(
         None,
         alias="own_gain",
@@ -150,14 +143,14 @@ def _windows(pair: ModelPair, conversations: Sequence[ChatMessages]) -> list[Win
     return [windows[index] for index in sorted(chosen)]
 
 
-def _text(side: Side, seed: int) -> Text:
+def _text(side: Side, seed: int) -> HeldOutText:
     groups = bootstrap_groups(side.conversations)
     sums = np.zeros((int(groups.max()) + 1, 3))
     np.add.at(sums, groups, np.array(side.scores, dtype=np.float64))
     nats, tokens, characters = sums.T
     counts = bootstrap_counts(len(nats), seed)
     per_token = ratio_interval(nats, tokens, counts)
-    return Text(
+    return HeldOutText(
         bits_per_character=ratio_interval(nats / math.log(2), characters, counts),
         nats_per_token=per_token,
         perplexity=Interval(*map(math.exp, (per_token.value, per_token.low, per_token.high))),

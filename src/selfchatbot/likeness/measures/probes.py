@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, NamedTuple
 from pydantic import Field
 
 from selfchatbot.errors import UsageError
-from selfchatbot.likeness.measures.base import Explanation, Measure, Priority, Rule, Section, Table
+from selfchatbot.likeness.measures.base import Explanation, Measure, Priority, Rule
 from selfchatbot.likeness.parts import Part, Run
+from selfchatbot.likeness.report.sections import Section, Table
 from selfchatbot.likeness.run.inputs import EvaluationData, Inputs, ProbeLine
 from selfchatbot.likeness.run.model_pair import ModelPair
 from selfchatbot.likeness.run.progress import OnProgress
@@ -136,11 +137,9 @@ class Controls:
         return other.capitalize() if part[0].isupper() else other
 
 
-def forget(findings: tuple[ProbeResult, ...] | None, _: Run) -> str | None:
+def forget(findings: tuple[ProbeResult, ...], _: Run) -> str | None:
     """A line that the model knows and the base model doesn't."""
-    known = [
-        str(one.line) for one in findings or () if one.z > KNOWN_Z and (one.base_z is None or one.base_z < KNOWN_Z)
-    ]
+    known = [str(one.line) for one in findings if one.z > KNOWN_Z and (one.base_z is None or one.base_z < KNOWN_Z)]
     if not known:
         return None
     return (
@@ -149,7 +148,7 @@ def forget(findings: tuple[ProbeResult, ...] | None, _: Run) -> str | None:
     )
 
 
-class Probes(Measure[tuple[ProbeResult, ...] | None]):
+class ProbesMeasure(Measure[tuple[ProbeResult, ...]]):
     """Whether the model knows the lines of the file given to --probe; None without such a file."""
 
     key = "probes"
@@ -199,7 +198,7 @@ class Probes(Measure[tuple[ProbeResult, ...] | None]):
             for line, trained, untrained in zip(inputs.data.probes, model, base, strict=True)
         )
 
-    def section(self, findings: tuple[ProbeResult, ...] | None) -> Section | None:
+    def section(self, findings: tuple[ProbeResult, ...]) -> Section:
         head = ("line", "bits per character", "control strings", "standard deviations below", "under the base model")
         rows = [
             (
@@ -209,10 +208,8 @@ class Probes(Measure[tuple[ProbeResult, ...] | None]):
                 f"{one.z:.1f}",
                 "" if one.base_z is None else f"{one.base_z:.1f}",
             )
-            for one in findings or ()
+            for one in findings
         ]
-        if not rows:
-            return None
         return Section(
             "Does the model still know it? Each line of your file is compared with strings of the same shape. Above 3 "
             "standard deviations, and not so under the base model, it probably does.",

@@ -2,28 +2,28 @@
 
 from typing import Any
 
-from selfchatbot.likeness.measures.authorship import Authorship
+from selfchatbot.likeness.measures.authorship import AuthorshipMeasure
 from selfchatbot.likeness.measures.base import Measure
-from selfchatbot.likeness.measures.canaries import Canaries
-from selfchatbot.likeness.measures.context_fit import ContextFit
+from selfchatbot.likeness.measures.canaries import CanariesMeasure
+from selfchatbot.likeness.measures.context_fit import ContextFitMeasure
 from selfchatbot.likeness.measures.copying import CopyingMeasure
-from selfchatbot.likeness.measures.discriminator import Discriminator
-from selfchatbot.likeness.measures.faults import Faults
+from selfchatbot.likeness.measures.discriminator import DiscriminatorMeasure
+from selfchatbot.likeness.measures.faults import FaultsMeasure
 from selfchatbot.likeness.measures.leaks import LeaksMeasure
 from selfchatbot.likeness.measures.prediction import PredictionMeasure
-from selfchatbot.likeness.measures.probes import Probes
-from selfchatbot.likeness.measures.style import Style
+from selfchatbot.likeness.measures.probes import ProbesMeasure
+from selfchatbot.likeness.measures.style import StyleMeasure
 
 MEASURES: tuple[Measure[Any], ...] = (
-    Discriminator(),
-    Authorship(),
-    Style(),
+    DiscriminatorMeasure(),
+    AuthorshipMeasure(),
+    StyleMeasure(),
     PredictionMeasure(),
-    ContextFit(),
+    ContextFitMeasure(),
     CopyingMeasure(),
     LeaksMeasure(),
-    Faults(),
-    Canaries(),
-    Probes(),
+    FaultsMeasure(),
+    CanariesMeasure(),
+    ProbesMeasure(),
 )
 """In the order of the reports. The verdict begins with the headline of the first measure that has one."""

@@ -3,21 +3,12 @@
 import math
 from collections.abc import Mapping
 
-from selfchatbot.likeness.measures.base import (
-    Explanation,
-    Figure,
-    Priority,
-    Rule,
-    Section,
-    SpeakerMeasure,
-    StackedBars,
-    Table,
-    percent_of_axis,
-)
+from selfchatbot.likeness.measures.base import Explanation, Figure, Priority, Rule, SpeakerMeasure
 from selfchatbot.likeness.parts import Run
 from selfchatbot.likeness.report.phrasing import now, number, share
+from selfchatbot.likeness.report.sections import Section, StackedBars, StackedRow, Table, percent_of_axis
 from selfchatbot.likeness.run.inputs import Inputs
-from selfchatbot.likeness.speakers import NAMES, Speaker
+from selfchatbot.likeness.speakers import SPEAKER_NAMES, Speaker
 from selfchatbot.likeness.text.distances import DISTINCT_WORDS, DISTINCT_WORDS_SAMPLE, FeatureResult, measure_style
 from selfchatbot.likeness.text.features import Reference, style_features
 
@@ -52,7 +43,7 @@ def describe(name: str, mine: FeatureResult, theirs: FeatureResult, speaker: Spe
 
     "you end 3 % of messages with a full stop, the model 41 %"
     """
-    who, whose, _ = NAMES[speaker]
+    who, whose, _ = SPEAKER_NAMES[speaker]
     me, them, what = mine.mean.value, theirs.mean.value, ""
     if name == DISTINCT_WORDS:
         return f"you use {me:.0f} different words in {DISTINCT_WORDS_SAMPLE}, {who} {them:.0f}"
@@ -82,7 +73,7 @@ def match_variety(findings: Mapping[Speaker, dict[str, FeatureResult]], run: Run
     )
 
 
-class Style(SpeakerMeasure[dict[str, FeatureResult]]):
+class StyleMeasure(SpeakerMeasure[dict[str, FeatureResult]]):
     """Features by name."""
 
     key = "style"
@@ -140,20 +131,17 @@ class Style(SpeakerMeasure[dict[str, FeatureResult]]):
         return Section(text, [table, chart] if differences else [chart])
 
 
-def _row(name: str, findings: Mapping[Speaker, dict[str, FeatureResult]]) -> dict[str, object]:
+def _row(name: str, findings: Mapping[Speaker, dict[str, FeatureResult]]) -> StackedRow:
     """One feature's distances, as shares of the longest bar."""
     distances = {
         speaker: features[name].distance
-        for speaker in NAMES
+        for speaker in SPEAKER_NAMES
         if speaker != "me" and name in (features := findings.get(speaker, {}))
     }
     chance = findings["me"][name].distance.high
     longest = max(chance, MIN_CHANCE, *(distance.value for distance in distances.values()))
-    return {
-        "label": name.replace("_", " "),
-        "bars": [
-            (speaker, percent_of_axis(distance.value, 0, longest), number(distance))
-            for speaker, distance in distances.items()
-        ],
-        "chance": percent_of_axis(chance, 0, longest),
-    }
+    bars = [
+        (speaker, percent_of_axis(distance.value, 0, longest), number(distance))
+        for speaker, distance in distances.items()
+    ]
+    return StackedRow(name.replace("_", " "), bars, percent_of_axis(chance, 0, longest))

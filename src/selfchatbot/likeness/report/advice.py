@@ -18,16 +18,11 @@ NEARLY_ONE_EPOCH = 0.95
 
 def advice(result: Likeness) -> list[str]:
     """Sentences, ordered by priority and then by measure."""
-    found = [
-        (rule.priority, sentence)
-        for rules, findings in [
-            (TRAINING_RULES, None),
-            *((measure.rules, result.findings(measure)) for measure in MEASURES),
-        ]
-        for rule in rules
-        if (sentence := rule.sentence(findings, result.run))
-    ]
-    return [sentence for _, sentence in sorted(found, key=lambda one: one[0])]
+    sentences = [(rule.priority, rule.sentence(None, result.run)) for rule in TRAINING_RULES]
+    for measure in MEASURES:
+        if findings := result.findings(measure):
+            sentences += [(rule.priority, rule.sentence(findings, result.run)) for rule in measure.rules]
+    return [sentence for _, sentence in sorted(sentences, key=lambda one: one[0]) if sentence]
 
 
 def all_rules() -> list[Rule[Any]]:

@@ -10,13 +10,13 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from selfchatbot.files import write_text
-from selfchatbot.likeness.measures.base import Explanation, ForestPlot, Section, percent_of_axis
 from selfchatbot.likeness.measures.registry import MEASURES
 from selfchatbot.likeness.report.advice import advice
 from selfchatbot.likeness.report.runs import comparison
+from selfchatbot.likeness.report.sections import ForestPlot, Section, percent_of_axis
 from selfchatbot.likeness.report.verdict import headline, warnings
 from selfchatbot.likeness.result import Likeness
-from selfchatbot.likeness.speakers import NAMES, Speaker
+from selfchatbot.likeness.speakers import SPEAKER_NAMES, Speaker
 from selfchatbot.style import messages_of
 
 PAGE_FILE = "likeness.html"
@@ -31,15 +31,6 @@ class Example:
     message: str
     """The last turn of the others."""
     replies: Mapping[Speaker, str]
-
-
-@dataclass(frozen=True, slots=True)
-class MeasureSection:
-    """The section of one measure."""
-
-    key: str
-    explanation: Explanation
-    section: Section
 
 
 def write_page(
@@ -58,24 +49,20 @@ def write_page(
         loader=PackageLoader("selfchatbot.likeness.report", "assets"), autoescape=True, undefined=StrictUndefined
     )
     environment.filters.update(place=percent_of_axis, code=_code, unbroken=_unbroken, bubbles=messages_of)
-    sections = [
-        MeasureSection(measure.key, measure.explanation, section)
-        for measure in MEASURES
-        if (findings := result.findings(measure)) and (section := measure.section(findings))
-    ]
+    found = [(measure, findings) for measure in MEASURES if (findings := result.findings(measure))]
+    sections = [(measure, section) for measure, findings in found if (section := measure.section(findings))]
     compared = comparison(runs)
-    tiles = [measure.tile(result.findings(measure)) for measure in MEASURES]
     page = environment.get_template("page.html.jinja").render(
         result=result,
-        names={speaker: name.name for speaker, name in NAMES.items()},
+        names={speaker: name.name for speaker, name in SPEAKER_NAMES.items()},
         headline=headline(result),
         warnings=warnings(result),
-        tiles=[tile for tile in tiles if tile],
+        tiles=[tile for measure, findings in found if (tile := measure.tile(findings))],
         advice=advice(result),
-        plots=[one for one in sections if one.section.is_plot],
-        tables=[one for one in sections if not one.section.is_plot],
+        plots=[(measure, section) for measure, section in sections if section.is_plot],
+        tables=[(measure, section) for measure, section in sections if not section.is_plot],
         runs=compared,
-        low=_axis_start([*(one.section for one in sections), *([compared] if compared else [])]),
+        low=_axis_start([*(section for _, section in sections), *([compared] if compared else [])]),
         parameters=[(name, "" if value is None else str(value)) for name, value in result.run.parameters.items()],
         examples=examples,
         misses=misses,
@@ -85,7 +72,7 @@ def write_page(
 
 def _axis_start(sections: Sequence[Section]) -> float:
     """Where the axes begin that show from 0.5 on; lower where an interval does, as 0.5 is the middle of chance."""
-    plots = [figure for section in sections for figure in section.figures if isinstance(figure, ForestPlot)]
+    plots = [block for section in sections for block in section.content if isinstance(block, ForestPlot)]
     lows = [bar.interval.low for plot in plots if plot.from_half for bar in plot.bars]
     return min([0.5, *(math.floor(10 * low) / 10 for low in lows)])
 

@@ -2,9 +2,10 @@
 
 from collections.abc import Sequence
 
-from selfchatbot.likeness.measures.base import Bar, ForestPlot, Rows, Section, SpeakerMeasure, Table
+from selfchatbot.likeness.measures.base import SpeakerMeasure
 from selfchatbot.likeness.measures.registry import MEASURES
 from selfchatbot.likeness.report.phrasing import number
+from selfchatbot.likeness.report.sections import Bar, ForestPlot, Rows, Section, Table
 from selfchatbot.likeness.result import Likeness
 
 COMPARED = ("model", "training_replies", "contexts", "seed")

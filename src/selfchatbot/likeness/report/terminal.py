@@ -7,7 +7,7 @@ from selfchatbot.likeness.measures.base import SpeakerMeasure
 from selfchatbot.likeness.measures.registry import MEASURES
 from selfchatbot.likeness.report.verdict import verdict
 from selfchatbot.likeness.result import Likeness
-from selfchatbot.likeness.speakers import NAMES
+from selfchatbot.likeness.speakers import SPEAKER_NAMES
 
 
 def print_summary(result: Likeness, console: Console) -> None:
@@ -15,10 +15,11 @@ def print_summary(result: Likeness, console: Console) -> None:
     console.print(verdict(result), style="bold", soft_wrap=True)
     table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="dim")
     table.add_column("95 % intervals", no_wrap=True)
-    for name in NAMES.values():
+    for name in SPEAKER_NAMES.values():
         table.add_column(name.short, justify="right", no_wrap=True)
     for measure in MEASURES:
         if isinstance(measure, SpeakerMeasure) and (row := measure.summary):
             found = result.findings(measure)
-            table.add_row(row.label, *(row.text(found[speaker]) if speaker in found else "" for speaker in NAMES))
+            cells = (row.text(found[speaker]) if speaker in found else "" for speaker in SPEAKER_NAMES)
+            table.add_row(row.label, *cells)
     console.print(table)

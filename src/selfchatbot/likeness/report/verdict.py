@@ -17,5 +17,5 @@ def headline(result: Likeness) -> str:
 
 def warnings(result: Likeness) -> list[str]:
     """Copying, leaks, faults: a plain sentence for each, if there are any."""
-    sentences = (measure.warning(result.findings(measure)) for measure in MEASURES)
+    sentences = (measure.warning(findings) for measure in MEASURES if (findings := result.findings(measure)))
     return [sentence for sentence in sentences if sentence]

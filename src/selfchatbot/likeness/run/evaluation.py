@@ -29,7 +29,7 @@ from selfchatbot.likeness.run.inputs import EvaluationData, Inputs, ModelOutputs
 from selfchatbot.likeness.run.model_pair import ModelPair
 from selfchatbot.likeness.run.progress import OnStep
 from selfchatbot.likeness.run.replies import generate_replies
-from selfchatbot.likeness.speakers import MODEL_SPEAKERS, NAMES, ModelSpeaker
+from selfchatbot.likeness.speakers import MODEL_SPEAKERS, SPEAKER_NAMES, ModelSpeaker, Speaker
 from selfchatbot.models import Machine
 from selfchatbot.parameters import FILE_NAME, GenerationParameters, RawParameters, TrainingParameters, read_parameters
 from selfchatbot.session.contacts import speakers
@@ -119,7 +119,7 @@ def _read(
 
 def _run_model(pair: ModelPair, speaker: ModelSpeaker, data: EvaluationData, on_progress: OnStep) -> ModelOutputs:
     """Everything that needs one of the models, while it is in memory."""
-    who = NAMES[speaker].name
+    who = SPEAKER_NAMES[speaker].name
     prompts = {measure.key: measure.prompts(data) for measure in MEASURES}
     contexts = [context.messages for context in data.contexts]
     generated = generate_replies(
@@ -159,16 +159,18 @@ def _inputs(data: EvaluationData, outputs: dict[ModelSpeaker, ModelOutputs], pai
 
 def _measure(inputs: Inputs) -> dict[str, Any]:
     """The fields of a `Likeness` that are computed from texts and model outputs."""
-    found = {measure: measure.measure(inputs) for measure in MEASURES}
-    by_speaker = {
-        speaker: SpeakerResult(
-            replies=len(texts),
-            **{one.key: results.get(speaker) for one, results in found.items() if isinstance(one, SpeakerMeasure)},
-        )
-        for speaker, texts in inputs.answers.items()
+    whole: dict[str, Any] = {}
+    by_speaker: dict[Speaker, dict[str, Any]] = {
+        speaker: {"replies": len(texts)} for speaker, texts in inputs.answers.items()
     }
-    whole = {one.key: results for one, results in found.items() if not isinstance(one, SpeakerMeasure)}
-    return {"speakers": by_speaker, **whole}
+    for measure in MEASURES:
+        found = measure.measure(inputs)
+        if isinstance(measure, SpeakerMeasure):
+            for speaker, fields in by_speaker.items():
+                fields[measure.key] = found.get(speaker) if found else None
+        else:
+            whole[measure.key] = found
+    return {"speakers": {speaker: SpeakerResult(**fields) for speaker, fields in by_speaker.items()}, **whole}
 
 
 def _run(
