@@ -2,11 +2,13 @@
 
 from typing import Any
 
+from selfchatbot.likeness.measures.canaries import CanaryResult
 from selfchatbot.likeness.measures.context_fit import Fitting
 from selfchatbot.likeness.measures.copying import Copying
 from selfchatbot.likeness.measures.faults import Health
 from selfchatbot.likeness.measures.leaks import LeakCounts, Leaks
 from selfchatbot.likeness.measures.prediction import HeldOutText, Prediction
+from selfchatbot.likeness.measures.probes import ProbeResult
 from selfchatbot.likeness.measures.style import FEATURES_BY_NAME
 from selfchatbot.likeness.parts import Run, ValidationLoss
 from selfchatbot.likeness.result import Likeness, SpeakerResult
@@ -108,3 +110,10 @@ def result(
         speakers={name: speaker(name, **changes.get(name, {})) for name in AUCS if name not in without},
         **(whole or {}),
     )
+
+
+def everything() -> Likeness:
+    """With what is only measured when somebody asks for it."""
+    canary = CanaryResult(insertions=1, secrets=4, exposure=about(1.4), most=19.9, extracted=about(0.1))
+    probe = ProbeResult(line=1, bits_per_character=2.0, control=3.0, z=1.0, base_z=None)
+    return result(whole={"canaries": (canary,), "probes": (probe,)})

@@ -1,4 +1,4 @@
-"""An evaluation from end to end: what models say and find probable, cases with known answers, nothing seen before."""
+"""An evaluation from end to end: replies and likelihoods, cases with known answers, no leak of the test split."""
 
 import json
 import random
@@ -40,14 +40,14 @@ CPU = Machine("cpu", torch.float32)
 NAME = "Dataset_1_Zoë"
 PAIRS = 24
 TIMES = 150
-"""So often each of them is trained."""
+"""How often each of them is trained."""
 SECRET = "Xanthippe"
-"""Said once in the test conversations and nowhere else."""
+"""Occurs once in the test conversations and nowhere else."""
 
 
 @cache
 def pairs() -> list[tuple[str, str]]:
-    """Questions, each with an answer of its own: words by chance, which nothing but the question tells."""
+    """Questions, each with its own answer of random words, which only the question predicts."""
     rng = random.Random(5)
     words = sorted(set(re.findall(r"[a-z]{3,}", WORDS)))
     asked = [f"what about {letter}?" for letter in "ABCDEFGHIJKLMNOPQRSTUVW"] + ["what about 447123?"]
@@ -56,7 +56,7 @@ def pairs() -> list[tuple[str, str]]:
 
 @pytest.fixture(scope="module")
 def learned(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An environment whose model has learned all the answers of the test conversations by heart."""
+    """An environment with a model that has memorised all answers of the test conversations."""
     folder = tmp_path_factory.mktemp("learned")
     (folder / "raw" / NAME).mkdir(parents=True)
     options = {"type_fine_tune": "fine_tune", "epochs": 1, "warmup_ratio": 0.1, "max_length": 512}
@@ -122,7 +122,7 @@ def test_likelihoods_are_those_of_one_sequence_after_the_other(fixture: str, req
 
 
 def test_a_model_that_knows_the_answers_is_found_to(finished: tuple[Path, Likeness]) -> None:
-    """Cases with known answers: learned by heart, never trained, and contexts exchanged."""
+    """Cases with known answers: memorised, never trained, and contexts swapped."""
     _, result = finished
     model, base = result.speakers["model"], result.speakers["base"]
     assert model.fitting is not None and base.fitting is not None
@@ -151,7 +151,7 @@ def test_a_model_that_knows_the_answers_is_found_to(finished: tuple[Path, Likene
     gained = model.prediction.personal_gain
     assert gained is not None and base.prediction.personal_gain is None
     assert gained.value == pytest.approx(saved[0] - saved[1]) and gained.low > 0
-    # Only my contacts, whose words are in the training text as well, told a number.
+    # Only my contacts gave a number away: their words are in the training text as well.
     leaks = {speaker: part.leaks for speaker, part in result.speakers.items()}
     assert {name for name, leak in leaks.items() if leak and leak.neutral.in_training} == {"control"}
     assert leaks["control"] is not None and leaks["control"].neutral.in_training == {"numbers": 1}
@@ -205,6 +205,7 @@ def test_what_is_written(finished: tuple[Path, Likeness]) -> None:
     page = (results / "likeness.html").read_text(encoding="utf-8")
     texts = [text for pair in pairs() for text in pair]
     assert not any(text in json_text for text in [*texts, SECRET])
+    assert '"own_gain": {' in json_text, "the name that earlier files have"
     assert any(text in page for text in texts)
     private = [*(results / "likeness").glob("*.jsonl"), results / "likeness.html"]
     assert len(private) == 9  # replies, prediction, fitting and probes of each model

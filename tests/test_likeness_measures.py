@@ -1,6 +1,6 @@
-"""The measures of likeness on cases with known answers: real words of the sample, changed in one known way.
+"""The measures of likeness on cases with known answers: real replies of the sample, changed in one known way.
 
-Each case must move the measures that it should, and no other.
+Each case must move the measures that it should, and no others.
 """
 
 import json
@@ -78,7 +78,7 @@ class Sample:
 
 @dataclass(frozen=True)
 class Case:
-    """What all measures say about somebody's replies beside mine."""
+    """The results of all measures for somebody's replies compared with mine."""
 
     auc: Interval | None
     authorship: Interval

@@ -6,8 +6,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from likeness_results import about, result, style
+from likeness_results import about, everything, result, style
 
+from selfchatbot.likeness.measures.base import SpeakerMeasure
+from selfchatbot.likeness.measures.registry import MEASURES
 from selfchatbot.likeness.report.page import Example, write_page
 from selfchatbot.likeness.result import LIKENESS_FILE, Likeness, load
 from selfchatbot.likeness.run import history
@@ -118,6 +120,16 @@ def test_it_says_figures_in_words_and_explains_them(path: Path) -> None:
         assert said in text
     assert text.index("full stop, the model 41 %") < text.index("characters a reply")
     assert "25.0" in text  # times chance: 0.5 / 0.02
+
+
+def test_every_measure_has_its_section_and_explains_itself(path: Path) -> None:
+    write_page(path, everything(), [everything(), everything()])
+    text = Elements(path).text
+    for measure in MEASURES:
+        assert f"\n  {measure.explanation.title}\n" in text, measure.key
+        assert measure.explanation.fools in text
+        if isinstance(measure, SpeakerMeasure) and measure.column:
+            assert measure.column.label in text
 
 
 @pytest.mark.parametrize(

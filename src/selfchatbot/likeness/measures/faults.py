@@ -51,7 +51,7 @@ def health(replies: Sequence[str], finished: Sequence[bool], marks: Collection[s
     """Count the faults of ``replies`` as the model generated them, before anything is cut.
 
     ``finished``: whether each ended its turn by itself. ``marks``: text that the template puts around turns
-    (`ChatFormat.marks`). ``names``: stand before messages of others.
+    (`ChatFormat.marks`). ``names``: precede messages of others in groups.
     """
     prefixes = tuple(f"{name}:" for name in names if name)
     marks = {mark for mark in marks if mark.strip()}

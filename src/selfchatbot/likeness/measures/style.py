@@ -15,7 +15,7 @@ from selfchatbot.likeness.text.features import Reference, style_features
 FEATURES_BY_NAME = {feature.name: feature for feature in style_features(Reference(frozenset(), frozenset()))}
 Features = Mapping[str, FeatureResult]
 MIN_CHANCE = 0.01
-"""A smaller distance by chance counts as this: distances below it are not told apart."""
+"""A smaller distance by chance counts as this much: below it, distances are noise."""
 NAMED_DIFFERENCES = 10
 VARIETY_MARGIN = 0.1
 """As a share of mine: two halves of one person's replies differ by as much."""

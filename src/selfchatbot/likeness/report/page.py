@@ -78,7 +78,7 @@ def _axis_start(sections: Sequence[Section]) -> float:
 
 
 def _code(sentence: str) -> Markup:
-    """Names of parameters stand between backticks, as in Markdown."""
+    """Names of parameters are between backticks, as in Markdown."""
     return Markup(CODE.sub(r"<code>\1</code>", str(escape(sentence))))
 
 

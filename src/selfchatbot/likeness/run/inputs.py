@@ -35,7 +35,7 @@ class EvaluationData:
     few_shot: Sequence[str]
     """My messages that the base model is shown."""
     names: Collection[str]
-    """Names that stand before the messages of others in groups."""
+    """Names that precede the messages of others in groups."""
     seed: int
     phone_region: str | None = None
     """As in `selfchatbot.parameters.RedactOptions`."""

@@ -58,9 +58,9 @@ def generate_replies(
 ) -> list[GeneratedReply]:
     """The reply of a model to each of ``contexts``, which end with a turn of the others or are empty.
 
-    ``few_shot``: the messages of mine that the base model is shown. ``names``: stand before messages of others. Both
-    models sample as parameters.json says, and are cut where a player would cut them; only the base model, which would
-    take longest, generates a single candidate.
+    ``few_shot``: the messages of mine that the base model is shown. ``names``: precede messages of others in groups.
+    Both models sample as parameters.json says, and are cut where a player would cut them; only the base model, which
+    would take longest, generates a single candidate.
     """
     parameters, chat_format = pair.parameters, pair.chat_format
     unused = {"num_return_sequences"} | ({"best_of"} if speaker == "base" else set())
