@@ -42,8 +42,7 @@ class Messenger(Preprocessor):
     profile: ClassVar[tuple[str, ...]] = ("profile_information.json", "profile_v2.name.full_name", "profile.name")
     """The file of a download that says who made it, and the places where the name can be."""
 
-    def read(self, path: Path, files: list[ExportFile] | None = None) -> Iterator[Message]:
-        seen: list[ExportFile] = [] if files is None else files
+    def read_exports(self, path: Path, files: list[ExportFile]) -> Iterator[Message]:
         me = self._owner(path)
         threads: dict[str, list[ExportPath]] = {}
         for file in self.export_files(path):
@@ -54,7 +53,7 @@ class Messenger(Preprocessor):
         # An encrypted chat goes on where the other one ended: what has the same name comes in the order of time.
         for parts in sorted(threads.values(), key=lambda parts: (_spelled(_thread(parts[0])), _newest(parts))):
             for part in sorted(parts, key=_number, reverse=True):
-                yield from _Part(part, me).messages(chats, seen)
+                yield from _Part(part, me).messages(chats, files)
 
     @classmethod
     def recognises(cls, path: ExportPath, head: bytes) -> bool:
@@ -96,7 +95,6 @@ class _Part:
     def __init__(self, path: ExportPath, me: str | None) -> None:
         self.file = ExportFile(path, chat="", me=me)
         self._header: dict[str, Any] = {}
-        self._first, self._last = LAST, FIRST
 
     def messages(self, chats: Names, files: list[ExportFile]) -> Iterator[Message]:
         """What was typed, oldest first."""
@@ -115,8 +113,6 @@ class _Part:
             )
         file.group = len(members) > 2 if members else None
         file.me = file.me if file.me in members else None
-        if file.messages:
-            file.first, file.last = _time(self._first), _time(self._last)
         files.append(file)
         notices = Notices(members)
         for milliseconds, sender, content, attached in chain([first] if first else [], rows):
@@ -168,7 +164,7 @@ class _Part:
             time, sender, content = record.get("timestamp_ms"), record.get("sender_name"), record.get("content")
         if not isinstance(time, int) or not FIRST <= time <= LAST:
             raise self._error("its timestamp is no number of milliseconds since 1970")
-        self._first, self._last = min(self._first, time), max(self._last, time)
+        self.file.cover(_time(time))
         if not isinstance(sender, str | None) or not isinstance(content, str | None):
             raise self._error("its sender or content is no text")
         if (
