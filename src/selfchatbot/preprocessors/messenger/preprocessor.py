@@ -95,6 +95,7 @@ class _Part:
     def __init__(self, path: ExportPath, me: str | None) -> None:
         self.file = ExportFile(path, chat="", me=me)
         self._header: dict[str, Any] = {}
+        self._first, self._last = LAST, FIRST
 
     def messages(self, chats: Names, files: list[ExportFile]) -> Iterator[Message]:
         """What was typed, oldest first."""
@@ -113,6 +114,8 @@ class _Part:
             )
         file.group = len(members) > 2 if members else None
         file.me = file.me if file.me in members else None
+        if file.messages:  # milliseconds until here: a date for every message would be slower
+            file.first, file.last = _time(self._first), _time(self._last)
         files.append(file)
         notices = Notices(members)
         for milliseconds, sender, content, attached in chain([first] if first else [], rows):
@@ -164,7 +167,7 @@ class _Part:
             time, sender, content = record.get("timestamp_ms"), record.get("sender_name"), record.get("content")
         if not isinstance(time, int) or not FIRST <= time <= LAST:
             raise self._error("its timestamp is no number of milliseconds since 1970")
-        self.file.cover(_time(time))
+        self._first, self._last = min(self._first, time), max(self._last, time)
         if not isinstance(sender, str | None) or not isinstance(content, str | None):
             raise self._error("its sender or content is no text")
         if (
