@@ -42,7 +42,7 @@ from selfchatbot.likeness.run.contexts import (
 from selfchatbot.likeness.text.distances import DISTINCT_WORDS, FeatureResult, measure_style
 from selfchatbot.likeness.text.features import Reference, StyleFeature, style_features
 from selfchatbot.messages import read_conversations
-from selfchatbot.session.contacts import speakers
+from selfchatbot.session.contacts import contact_names
 from selfchatbot.statistics import Interval, bootstrap_groups
 from selfchatbot.style import distance, style_of
 
@@ -106,7 +106,7 @@ def sample(tmp_path_factory: pytest.TempPathFactory) -> Sample:
     (dataset.raw / "parameters.json").write_text(json.dumps(values), encoding="utf-8")
     preprocess(dataset)
     data = dataset.preprocessed
-    names = speakers(data)
+    names = contact_names(data)
     training = read_training(data, names)
     features = style_features(Reference.of(training.mine, training.contacts))
     return Sample(

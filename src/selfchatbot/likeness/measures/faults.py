@@ -13,7 +13,7 @@ from selfchatbot.likeness.report.sections import Section, Table, Tile
 from selfchatbot.likeness.run.inputs import Inputs
 from selfchatbot.likeness.speakers import Speaker
 from selfchatbot.likeness.text.lexicon import laughter
-from selfchatbot.player.reply.truncation import SYNTAX
+from selfchatbot.player.reply.truncation import MARKUP_CHARACTERS
 from selfchatbot.style import words_of
 
 LOOPING_MESSAGES = 4
@@ -51,7 +51,7 @@ def health(replies: Sequence[str], finished: Sequence[bool], marks: Collection[s
     """Count the faults of ``replies`` as the model generated them, before anything is cut.
 
     ``finished``: whether each ended its turn by itself. ``marks``: text that the template puts around turns
-    (`ChatFormat.marks`). ``names``: precede messages of others in groups.
+    (`ChatFormat.markers`). ``names``: precede messages of others in groups.
     """
     prefixes = tuple(f"{name}:" for name in names if name)
     marks = {mark for mark in marks if mark.strip()}
@@ -94,7 +94,7 @@ def _repeats(words: Sequence[str], size: int, times: int) -> bool:
 def _has_mark(reply: str, marks: Collection[str]) -> bool:
     """As `selfchatbot.player.reply.truncation` cuts them: a mark without markup counts only as a whole message."""
     lines = {line.strip() for line in reply.split("\n")}
-    return any(mark in reply if SYNTAX & set(mark) else mark.strip() in lines for mark in marks)
+    return any(mark in reply if MARKUP_CHARACTERS & set(mark) else mark.strip() in lines for mark in marks)
 
 
 def longer_replies(findings: Mapping[Speaker, Health], run: Run) -> str | None:

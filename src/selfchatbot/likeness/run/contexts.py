@@ -69,7 +69,7 @@ def read_contexts(data: Path, count: int, seed: int) -> list[Context]:
 def control_replies(contexts: Sequence[Context], names: Collection[str]) -> list[str]:
     """What the contacts really wrote right before each of my replies; in a group, the last one who spoke.
 
-    ``names`` precede messages in groups, see `selfchatbot.session.contacts.speakers`.
+    ``names`` precede messages in groups, see `selfchatbot.session.contacts.contact_names`.
     """
     return [last_speaker(context.messages[-1]["content"], names) for context in contexts]
 

@@ -15,6 +15,7 @@ from typing import Any
 import selfchatbot
 from selfchatbot.environment import Dataset
 from selfchatbot.errors import SelfChatBotError
+from selfchatbot.likeness.limits import DEFAULT_CONTEXTS, MIN_CONTEXTS
 from selfchatbot.likeness.measures.base import SpeakerMeasure
 from selfchatbot.likeness.measures.canaries import CanaryResult
 from selfchatbot.likeness.measures.registry import MEASURES
@@ -32,13 +33,10 @@ from selfchatbot.likeness.run.replies import generate_replies
 from selfchatbot.likeness.speakers import MODEL_SPEAKERS, SPEAKER_NAMES, ModelSpeaker, Speaker
 from selfchatbot.models import Machine
 from selfchatbot.parameters import FILE_NAME, GenerationParameters, RawParameters, TrainingParameters, read_parameters
-from selfchatbot.session.contacts import speakers
+from selfchatbot.session.contacts import contact_names
 from selfchatbot.trainer.metrics import FILE_NAME as METRICS_NAME
 from selfchatbot.trainer.metrics import validations
 
-DEFAULT_CONTEXTS = 200
-MIN_CONTEXTS = 20
-"""With fewer replies, every interval would reach from one end of its scale to the other."""
 NOT_COMPARED = {
     *("model", "checkpoint_minutes", "gradient_checkpointing", "evaluations_per_epoch", "choose_sampling", "seed"),
 }
@@ -95,7 +93,7 @@ def _read(
     probes: Sequence[ProbeLine],
     canaries: tuple[CanaryResult, ...] | None,
 ) -> EvaluationData:
-    names = speakers(dataset.preprocessed)
+    names = contact_names(dataset.preprocessed)
     places = read_contexts(dataset.preprocessed, contexts, seed)
     if len(places) < min(MIN_CONTEXTS, contexts):
         raise SelfChatBotError(
@@ -153,7 +151,7 @@ def _inputs(data: EvaluationData, outputs: dict[ModelSpeaker, ModelOutputs], pai
             "control": control_replies(data.contexts, data.names),
         },
         outputs=outputs,
-        template_marks=pair.chat_format.marks,
+        template_marks=pair.chat_format.markers,
     )
 
 

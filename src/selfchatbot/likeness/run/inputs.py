@@ -64,7 +64,7 @@ class Inputs:
     answers: Answers
     outputs: Mapping[ModelSpeaker, ModelOutputs]
     template_marks: Collection[str]
-    """Text that the chat template puts around turns, from `ChatFormat.marks`."""
+    """Text that the chat template puts around turns, from `ChatFormat.markers`."""
 
     @property
     def seed(self) -> int:

@@ -12,7 +12,7 @@ from selfchatbot.likeness.speakers import ModelSpeaker
 from selfchatbot.messages import ChatMessages, introduction
 
 if TYPE_CHECKING:
-    from selfchatbot.player.reply.reranking import Drawn
+    from selfchatbot.player.reply.reranking import Candidate
 
 CONTEXTS_PER_BATCH = 32
 """A larger batch would wait longer for its longest reply."""
@@ -137,7 +137,7 @@ def _answer(
     """One batch."""
     from selfchatbot.player.engines.batch import Batch
     from selfchatbot.player.engines.protocol import Sampling
-    from selfchatbot.player.reply.truncation import OwnWords
+    from selfchatbot.player.reply.truncation import Truncator
 
     parameters, chat_format, prompts = pair.parameters, pair.chat_format, [one.prompt for one in prompted]
     left = pair.window - max(map(len, prompts))
@@ -153,20 +153,20 @@ def _answer(
     best = [0] * len(prompted) if count == 1 else _best(pair, [one.alone for one in prompted], candidates)
     replies = []
     for number, one in enumerate(prompted):
-        own_words = OwnWords(chat_format.marks, one.context, names)
+        truncate = Truncator(chat_format.markers, one.context, names)
         candidate = candidates[best[number]][number]
-        text, _ = own_words(chat_format.reply(candidate.once().ids))
+        text, _ = truncate(chat_format.reply(candidate.without_loop().ids))
         replies.append(GeneratedReply(text, chat_format.reply(candidate.ids), candidate.ended))
     return replies
 
 
-def _best(pair: ModelPair, alone: Sequence[tuple[int, ...]], candidates: "Sequence[Sequence[Drawn]]") -> list[int]:
+def _best(pair: ModelPair, alone: Sequence[tuple[int, ...]], candidates: "Sequence[Sequence[Candidate]]") -> list[int]:
     """For each context, which of its candidates fits best, chosen as `Player` does.
 
     ``alone``: each prompt without its context. Contexts that share it are scored together.
     """
     from selfchatbot.player.engines.likelihood import of_continuations
-    from selfchatbot.player.reply.reranking import gains
+    from selfchatbot.player.reply.reranking import pmi_scores
 
     model, chat_format = pair.loaded("model").model, pair.chat_format
     best = [0] * len(alone)
@@ -174,8 +174,8 @@ def _best(pair: ModelPair, alone: Sequence[tuple[int, ...]], candidates: "Sequen
     for number, prompt in enumerate(alone):
         by_prompt.setdefault(prompt, []).append(number)
     for prompt, numbers in by_prompt.items():
-        texts = [one[number].once() for number in numbers for one in candidates]
-        scores = gains(texts, chat_format.end, list(prompt), partial(of_continuations, model))
+        texts = [one[number].without_loop() for number in numbers for one in candidates]
+        scores = pmi_scores(texts, chat_format.end, list(prompt), partial(of_continuations, model))
         for place, number in enumerate(numbers):
             own = scores[place * len(candidates) : (place + 1) * len(candidates)]
             best[number] = own.index(max(own))
