@@ -97,17 +97,17 @@ class Tables:
     @cached_property
     def features(self) -> Any:
         """The style features that the training text supports."""
-        from selfchatbot.likeness.measures.features import Reference, style_features
+        from selfchatbot.likeness.text.features import Reference, style_features
 
         return style_features(Reference.of(self.model.training.mine, self.model.training.contacts))
 
     def styles(self, texts: list[str]) -> tuple[Any, list[float], int, int]:
         """AUC, the means of a style as shares of mine, the number of style features near mine, and of all features."""
-        from selfchatbot.likeness.intervals import groups_of
         from selfchatbot.likeness.measures.discriminator import separability
-        from selfchatbot.likeness.measures.style_distances import measure_style
+        from selfchatbot.likeness.text.distances import measure_style
+        from selfchatbot.statistics import bootstrap_groups
 
-        groups, features = groups_of([place.conversation for place in self.places]), self.features
+        groups, features = bootstrap_groups([place.conversation for place in self.places]), self.features
         mine = [place.reply for place in self.places]
         styles = measure_style({"me": mine, "model": texts}, groups, features, 0)
         shares = [styles["model"][mean].mean.value / styles["me"][mean].mean.value for mean in MEANS]
@@ -121,18 +121,18 @@ class Tables:
 
     def show(self, variants: dict[str, list[str]]) -> None:
         """Print the first table."""
-        from selfchatbot.likeness.measures import copying
+        from selfchatbot.likeness.measures.copying import TrainingIndex, copying
         from selfchatbot.likeness.measures.faults import health
 
         conversations = [place.conversation for place in self.places]
-        known = copying.Training(self.model.training.mine)
+        index = TrainingIndex(self.model.training.mine)
         mine = [place.reply for place in self.places]
         fits = self.fits(variants)
         print("| variant | told apart (AUC) | fits | characters, messages, words | style | copied | faults |")
         print("|---|---|---:|---|---:|---:|---:|")
         for name, texts in {"me": mine, **variants}.items():
             auc, shares, like, of = self.styles(texts)
-            copied = copying.copying(texts, conversations, known, 0)
+            copied = copying(texts, conversations, index, 0)
             faults = health(texts, [True] * len(texts), self.model.format.markers, self.model.names)
             bad = faults.empty + faults.looping + faults.other_speaker + faults.template
             cells = (

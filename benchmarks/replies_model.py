@@ -26,7 +26,7 @@ class ReplyModel:
     def __init__(self, data: Path, checkpoint: Path, work: Path, count: int) -> None:
         from selfchatbot.likeness.run.cache import Cache
         from selfchatbot.likeness.run.contexts import read_contexts, read_training
-        from selfchatbot.likeness.run.model_pair import Models
+        from selfchatbot.likeness.run.model_pair import ModelPair
         from selfchatbot.models import quiet
         from selfchatbot.parameters import FILE_NAME, GenerationParameters, read_parameters
         from selfchatbot.session.contacts import contact_names
@@ -38,7 +38,7 @@ class ReplyModel:
         self.training = read_training(data, self.names)
         self.data = data
         self.cache = Cache(work / "cache")
-        self.models = Models(checkpoint, parameters, 0, self.cache, None)
+        self.models = ModelPair(checkpoint, parameters, 0, self.cache, None)
         self.format = self.models.chat_format
 
     def replies(self, variant: str, seed: int) -> list[str]:
@@ -82,14 +82,14 @@ class ReplyModel:
             sampling_module.sample = sample
 
     def _prompt(self, messages: Any, retrieval: bool) -> list[int]:
-        from selfchatbot.likeness.run.model_pair import UNLIMITED
+        from selfchatbot.likeness.run.model_pair import UNLIMITED_TOKENS
         from selfchatbot.likeness.run.replies import CONTEXT_TOKENS, context_prompt
 
         prompt = context_prompt(self.format, messages, self.models.window)
         if not retrieval:
             return prompt
         question, answer = self._similar(messages[-1]["content"])
-        more = len(self.format.prompt([question], UNLIMITED)) + len(self.format.turn(answer["content"]))
+        more = len(self.format.prompt([question], UNLIMITED_TOKENS)) + len(self.format.turn(answer["content"]))
         return self.format.prompt([question, answer, *messages], CONTEXT_TOKENS + more)
 
     @cached_property

@@ -4,7 +4,6 @@ The model never saw these conversations. Somebody who can't tell the replies apa
 """
 
 import json
-import math
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from typing import Any, Literal
 from selfchatbot.errors import SelfChatBotError
 from selfchatbot.messages import ChatMessages, answered, read_conversations
 from selfchatbot.player import Player
+from selfchatbot.statistics import wilson
 
 GAME_FILE = "game.jsonl"
 Side = Literal["a", "b"]
@@ -66,17 +66,6 @@ class Score:
             f"{self.right} of {self.guesses} right: {self.right / self.guesses:.0%}, 95 % confidence interval "
             f"{low:.0%} to {high:.0%}; 50 % is chance"
         )
-
-
-def wilson(right: int, total: int, z: float = 1.959964) -> tuple[float, float]:
-    """Wilson's score interval of a share; (0, 1) for a total of 0."""
-    if not total:
-        return 0.0, 1.0
-    share = right / total
-    scale = 1 + z * z / total
-    middle = (share + z * z / (2 * total)) / scale
-    half = z * math.sqrt(share * (1 - share) / total + z * z / (4 * total * total)) / scale
-    return max(0.0, middle - half), min(1.0, middle + half)
 
 
 class Game:
@@ -179,4 +168,4 @@ def _conversations(path: Path) -> list[ChatMessages]:
     return list(read_conversations(path))
 
 
-__all__ = ["Game", "Round", "Score", "wilson"]
+__all__ = ["Game", "Round", "Score"]
