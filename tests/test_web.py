@@ -1,4 +1,4 @@
-"""The API of ``-t web``, with OpenAI's own client and with what no client would send; and who is turned away."""
+"""The API of ``-t web``, with OpenAI's client and with malformed requests, and which requests are refused."""
 
 import http.client
 import json
@@ -72,7 +72,7 @@ def test_the_model_is_listed(client: openai.OpenAI) -> None:
     assert raised.value.code == "model_not_found"
 
 
-def test_a_completion_is_what_the_player_says(client: openai.OpenAI, player: SlowPlayer) -> None:
+def test_a_completion_is_the_reply_of_the_player(client: openai.OpenAI, player: SlowPlayer) -> None:
     completion = client.chat.completions.create(**GREEDY)
     assert completion.object == "chat.completion"
     assert completion.model == "Zoë"
@@ -87,7 +87,7 @@ def test_a_completion_is_what_the_player_says(client: openai.OpenAI, player: Slo
     assert completion.usage.total_tokens == completion.usage.prompt_tokens + completion.usage.completion_tokens
 
 
-def test_the_stream_says_the_same(client: openai.OpenAI) -> None:
+def test_the_stream_is_the_same_reply(client: openai.OpenAI) -> None:
     whole = client.chat.completions.create(**GREEDY)
     chunks = list(client.chat.completions.create(**GREEDY, stream=True, stream_options={"include_usage": True}))
     assert {chunk.object for chunk in chunks} == {"chat.completion.chunk"}
@@ -107,13 +107,13 @@ def test_max_tokens_and_its_newer_name(client: openai.OpenAI) -> None:
 
 
 def test_seed_temperature_and_top_p(client: openai.OpenAI) -> None:
-    def said(**options: object) -> str:
+    def reply(**options: object) -> str:
         return client.chat.completions.create(**{**GREEDY, **options}).choices[0].message.content
 
-    assert said(temperature=1.5, seed=7) == said(temperature=1.5, seed=7)
-    assert said(temperature=1.5, seed=-7) != said(temperature=1.5, seed=8)
-    assert said(temperature=1.5, top_p=0) == said()
-    assert said(temperature=1.5, extra_body={"top_k": 1}) == said()
+    assert reply(temperature=1.5, seed=7) == reply(temperature=1.5, seed=7)
+    assert reply(temperature=1.5, seed=-7) != reply(temperature=1.5, seed=8)
+    assert reply(temperature=1.5, top_p=0) == reply()
+    assert reply(temperature=1.5, extra_body={"top_k": 1}) == reply()
 
 
 def test_several_choices(client: openai.OpenAI) -> None:
@@ -155,12 +155,14 @@ def test_stop_sequences_end_the_reply_before_them(client: openai.OpenAI) -> None
         assert "".join(chunk.choices[0].delta.content or "" for chunk in chunks) == text[: text.index(stop)]
 
 
-def test_stop_sequences_may_come_in_pieces() -> None:
+def test_stop_sequences_may_be_split_between_chunks() -> None:
     for size in range(1, 8):
         stops = StopSequences(["\n\n", "END."])
         text = "one\ntwo E EN END.three"
-        said = "".join(stops.feed(text[place : place + size]) for place in range(0, len(text), size)) + stops.rest()
-        assert said == "one\ntwo E EN "
+        passed_on = (
+            "".join(stops.feed(text[place : place + size]) for place in range(0, len(text), size)) + stops.rest()
+        )
+        assert passed_on == "one\ntwo E EN "
     stops = StopSequences(["END."])
     assert stops.feed("the EN") + stops.rest() == "the EN"
 
@@ -286,7 +288,7 @@ def test_the_page_is_guarded_and_can_be_linked_to(address: str) -> None:
     assert ask(address, "/", headers={"Host": "evil.example"})[0] == 403
 
 
-def test_a_token_is_demanded_where_there_is_one(player: SlowPlayer) -> None:
+def test_a_token_is_required_if_there_is_one(player: SlowPlayer) -> None:
     with serving(player, token="correct-horse-battery", host="0.0.0.0") as address:
         assert openai_client(address, "correct-horse-battery").models.list().data[0].id == "Zoë"
         for wrong in ("correct-horse", "correct-horse-battery-staple"):
@@ -297,12 +299,12 @@ def test_a_token_is_demanded_where_there_is_one(player: SlowPlayer) -> None:
             assert (status, headers["WWW-Authenticate"]) == (401, "Bearer")
             assert b"horse" not in content
         assert ask(address, "/")[0] == ask(address, "/style.css")[0] == 200
-        # Under any address of this machine, but under no name of others.
+        # By any address of this machine, but not by another site's name.
         assert ask(address, "/", headers={"Host": "192.168.1.5:8642"})[0] == 200
         assert ask(address, "/", headers={"Host": "evil.example"})[0] == 403
 
 
-def test_thirty_two_clients_at_once_are_all_answered(client: openai.OpenAI) -> None:
+def test_thirty_two_clients_at_once_all_get_their_reply(client: openai.OpenAI) -> None:
     def one(number: int) -> tuple[int, str]:
         messages = [{"role": "user", "content": f"hey {number}"}]
         completion = client.chat.completions.create(model="x", messages=messages, temperature=0, max_tokens=8)
@@ -311,7 +313,7 @@ def test_thirty_two_clients_at_once_are_all_answered(client: openai.OpenAI) -> N
     with ThreadPoolExecutor(32) as clients:
         together = dict(clients.map(one, range(32)))
     assert all(together.values())
-    # Nobody got another's answer.
+    # Each one is the reply to that client.
     for number in (0, 9, 31):
         assert together[number] == one(number)[1]
 
@@ -324,7 +326,7 @@ def wait_until(condition: object, seconds: float = 20) -> None:
 
 
 def begin(address: str, **changes: object) -> socket.socket:
-    """A request on a plain connection, of which nothing is read."""
+    """Send a request on a plain connection and read nothing."""
     body = completion_body(**changes)
     connection = socket.create_connection((urlsplit(address).hostname, urlsplit(address).port))
     head = (
@@ -344,7 +346,7 @@ def slow(tiny_model: Path) -> Iterator[SlowPlayer]:
     return player
 
 
-def test_a_client_that_leaves_stops_its_reply(slow: SlowPlayer) -> None:
+def test_a_client_that_disconnects_stops_its_reply(slow: SlowPlayer) -> None:
     with serving(slow) as address:
         for stream, temperature in ((True, 0), (False, 0), (True, 1), (False, 1)):
             before = slow.made
@@ -357,7 +359,7 @@ def test_a_client_that_leaves_stops_its_reply(slow: SlowPlayer) -> None:
             assert slow.made == made
 
 
-def test_the_game_tells_what_is_real_only_after_a_guess(player: SlowPlayer, tmp_path: Path) -> None:
+def test_the_game_reveals_the_real_reply_only_after_a_guess(player: SlowPlayer, tmp_path: Path) -> None:
     reply = "well it was quite a long day"
     line = {"messages": [*HEY, {"role": "assistant", "content": reply}]}
     (tmp_path / "test.jsonl").write_text(json.dumps(line) + "\n", encoding="utf-8")
@@ -372,15 +374,15 @@ def test_the_game_tells_what_is_real_only_after_a_guess(player: SlowPlayer, tmp_
         assert ask(address, "/game/guess", json.dumps(guess).encode())[0] == 400
         guess["side"] = "a" if this["a"] == reply else "b"
         status, _, content = ask(address, "/game/guess", json.dumps(guess).encode())
-        told = json.loads(content)
-        assert (status, told["right"], told["real"]) == (200, True, guess["side"])
-        assert told["score"].startswith("1 of 1 right")
+        verdict = json.loads(content)
+        assert (status, verdict["right"], verdict["real"]) == (200, True, guess["side"])
+        assert verdict["score"].startswith("1 of 1 right")
         assert ask(address, "/game/guess", json.dumps(guess).encode())[0] == 404
         assert ask(address, "/game/round", b"{}")[0] == 404
     assert reply not in (tmp_path / "game.jsonl").read_text(encoding="utf-8")
 
 
-def test_a_full_line_says_429_and_who_leaves_makes_room(slow: SlowPlayer) -> None:
+def test_a_full_queue_gives_429_until_a_client_disconnects(slow: SlowPlayer) -> None:
     with serving(slow, max_waiting=2) as address:
         client = openai_client(address)
         connections = [begin(address, max_tokens=300)]
@@ -397,7 +399,7 @@ def test_a_full_line_says_429_and_who_leaves_makes_room(slow: SlowPlayer) -> Non
         assert client.chat.completions.create(**GREEDY, max_tokens=2).choices[0].message.content
 
 
-def test_slow_and_silent_clients_hold_nobody(slow: SlowPlayer) -> None:
+def test_slow_and_silent_clients_delay_nobody(slow: SlowPlayer) -> None:
     slow.seconds = 0
     with serving(slow) as address:
         host = (urlsplit(address).hostname, urlsplit(address).port)
@@ -417,7 +419,7 @@ def test_slow_and_silent_clients_hold_nobody(slow: SlowPlayer) -> None:
             connection.close()
 
 
-def test_what_fails_in_the_model_is_told_and_the_next_is_answered(slow: SlowPlayer) -> None:
+def test_a_failure_of_the_model_is_reported_and_the_next_request_served(slow: SlowPlayer) -> None:
     slow.seconds = 0
     chunks = slow.chunks
 
@@ -462,7 +464,7 @@ def test_other_machines_need_a_token(run: Run, results: Path) -> None:
     assert "--port" in one_line_error(run("play", "-d", "1", "-t", "web", "--port", "70000"), 2)
 
 
-def test_without_the_extra_the_command_that_brings_it_is_named(environment: Path, results: Path) -> None:
+def test_without_the_extra_the_error_names_the_command_that_installs_it(environment: Path, results: Path) -> None:
     script = (
         "import sys; sys.modules['uvicorn'] = None; sys.argv = ['play', '-d', '1', '-t', 'web'];"
         "from selfchatbot.cli.play import main; main()"
@@ -503,9 +505,9 @@ def test_signals_under_load_end_cleanly(environment: Path, results: Path, number
     answers = []
     for connection in connections[1:]:
         answers.append(b"")
-        while piece := connection.recv(65536):
-            answers[-1] += piece
+        while part := connection.recv(65536):
+            answers[-1] += part
         connection.close()
-    # Each client was told; none was cut without a word.
+    # Each client got a response; no connection was just closed.
     assert all(b"HTTP/1.1 " in answer for answer in answers)
     assert any(b"the server is stopping" in answer for answer in answers)

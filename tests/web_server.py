@@ -1,4 +1,4 @@
-"""A web server in a thread of the test's process, around a real player that can be slowed down."""
+"""A web server in a thread of the test process, with a real player that can be slowed down."""
 
 import threading
 import time
