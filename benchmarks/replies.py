@@ -105,9 +105,9 @@ class Tables:
         """AUC, the means of a style as shares of mine, the number of style features near mine, and of all features."""
         from selfchatbot.likeness.measures.discriminator import separability
         from selfchatbot.likeness.text.distances import measure_style
-        from selfchatbot.statistics import groups_of
+        from selfchatbot.statistics import bootstrap_groups
 
-        groups, features = groups_of([place.conversation for place in self.places]), self.features
+        groups, features = bootstrap_groups([place.conversation for place in self.places]), self.features
         mine = [place.reply for place in self.places]
         styles = measure_style({"me": mine, "model": texts}, groups, features, 0)
         shares = [styles["model"][mean].mean.value / styles["me"][mean].mean.value for mean in MEANS]
