@@ -62,8 +62,15 @@ def fast_machine() -> Machine:
     import torch
 
     machine = this_machine()
-    has_instructions = getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)
-    return Machine("cpu", torch.bfloat16) if machine.device == "cpu" and has_instructions() else machine
+    return Machine("cpu", torch.bfloat16) if machine.device == "cpu" and _has_bfloat16_instructions() else machine
+
+
+def _has_bfloat16_instructions() -> bool:
+    import torch
+
+    if hasattr(torch.cpu, "get_capabilities"):
+        return bool(torch.cpu.get_capabilities().get("avx512_bf16"))
+    return bool(torch.cpu._is_avx512_bf16_supported())  # older versions have no public way
 
 
 def resolve(name: str) -> str:
