@@ -10,8 +10,7 @@ from selfchatbot.gguf.writer import Quantization
 from selfchatbot.likeness.result import FILE_NAME as LIKENESS_NAME
 from selfchatbot.likeness.result import Likeness, load
 from selfchatbot.parameters import GenerationParameters
-from selfchatbot.trainer.metrics import FILE_NAME as METRICS_NAME
-from selfchatbot.trainer.metrics import validations
+from selfchatbot.trainer.metrics import METRICS_NAME, validations
 
 
 def export_dataset(

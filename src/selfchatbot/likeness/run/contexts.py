@@ -5,6 +5,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from selfchatbot.environment import conversations_file
 from selfchatbot.errors import SelfChatBotError
 from selfchatbot.likeness.result import Speaker
 from selfchatbot.messages import ChatMessages, answered, read_conversations
@@ -40,9 +41,7 @@ def read_contexts(data: Path, count: int, seed: int) -> list[Context]:
     They are spread: every conversation gives one after the other until it has no more, so that no long one outweighs
     the rest. Raises SelfChatBotError where there is none.
     """
-    path = data / "test.jsonl"
-    if not path.is_file():
-        raise SelfChatBotError(f"{path} is not there: run selfChatBot_preprocess first")
+    path = conversations_file(data, "test")
     rng = random.Random(seed)
     found: list[tuple[float, int, int, Context]] = []
     for number, conversation in enumerate(read_conversations(path), 1):
@@ -90,9 +89,7 @@ class Training:
 
 def read_training(data: Path, speakers: Collection[str]) -> Training:
     """Raises SelfChatBotError where train.jsonl isn't there or not what it should be."""
-    path = data / "train.jsonl"
-    if not path.is_file():
-        raise SelfChatBotError(f"{path} is not there: run selfChatBot_preprocess first")
+    path = conversations_file(data, "train")
     training = Training([], [])
     for conversation in read_conversations(path):
         for message in conversation:

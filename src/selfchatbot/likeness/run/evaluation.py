@@ -56,20 +56,22 @@ from selfchatbot.likeness.run.model_pair import Modelled, Models
 from selfchatbot.likeness.run.replies import Said, replies
 from selfchatbot.messages import ChatMessages, introduction, read_conversations
 from selfchatbot.models import Machine
-from selfchatbot.parameters import FILE_NAME, GenerationParameters, RawParameters, TrainingParameters, read_parameters
+from selfchatbot.parameters import (
+    FILE_NAME,
+    GenerationParameters,
+    RawParameters,
+    TrainingParameters,
+    Trait,
+    read_parameters,
+)
 from selfchatbot.redaction import SEPARATOR
 from selfchatbot.session.contacts import speakers
-from selfchatbot.trainer.metrics import FILE_NAME as METRICS_NAME
-from selfchatbot.trainer.metrics import validations
+from selfchatbot.trainer.metrics import METRICS_NAME, validations
 
 CONTEXTS = 200
 FEWEST = 20
 """Replies of mine to something: with fewer, every interval would reach from one end to the other."""
 MODELLED: tuple[Modelled, ...] = ("model", "base")
-NOT_COMPARED = {
-    *("model", "checkpoint_minutes", "gradient_checkpointing", "evaluations_per_epoch", "choose_sampling", "seed"),
-}
-"""Training parameters that make no difference to the model, or that the result has elsewhere or by another name."""
 PACKAGES = ("torch", "transformers", "scikit-learn")
 
 OnProgress = Callable[[str, int, int], None]
@@ -247,7 +249,11 @@ def _run(
     settings = parameters.model_dump(exclude={"model", "seed", "num_return_sequences"})
     with suppress(SelfChatBotError):  # it may be gone; what was trained is there all the same
         trained = read_parameters(dataset.preprocessed / FILE_NAME, TrainingParameters)
-        settings = {**trained.model_dump(exclude=NOT_COMPARED), "training_seed": trained.seed, **settings}
+        settings = {
+            **trained.model_dump(exclude=trained.fields_with(Trait.NOT_COMPARED)),
+            "training_seed": trained.seed,
+            **settings,
+        }
     versions = {name: importlib.metadata.version(name) for name in PACKAGES}
     return Run(
         dataset=dataset.folder,
