@@ -1,6 +1,7 @@
 """Names lead to models: folders, .gguf files, the embedded model, hub ids."""
 
 import json
+import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -27,6 +28,14 @@ def test_a_local_folder_is_loaded(tiny_model: Path) -> None:
     assert models.load_tokenizer(str(tiny_model)).eos_token == "<|im_end|>"
     assert models.window(model.config, 1024) == 512
     assert models.window(model.config, 100) == 100
+
+
+@pytest.mark.skipif(sys.platform != "linux" or torch.cuda.is_available(), reason="reads the flags of a Linux CPU")
+def test_bfloat16_is_used_where_the_cpu_has_instructions_for_it() -> None:
+    """If a version of torch hides them, training would silently take twice as long."""
+    flags = Path("/proc/cpuinfo").read_text(encoding="utf-8").split()
+    expected = torch.bfloat16 if "avx512_bf16" in flags else torch.float32
+    assert models.fast_machine() == models.Machine("cpu", expected)
 
 
 def test_a_folder_of_the_embedded_models_name_comes_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,6 +11,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
 
+from selfchatbot.environment import conversations_file
 from selfchatbot.errors import SelfChatBotError
 from selfchatbot.messages import ChatMessages, answered, read_conversations
 from selfchatbot.player import Player
@@ -79,7 +80,7 @@ class Game:
         self._path = results / GAME_FILE
         self._checkpoint = checkpoint
         self._random = random.Random(seed)
-        self._conversations = _conversations(data / "test.jsonl")
+        self._conversations: list[ChatMessages] = list(read_conversations(conversations_file(data, "test")))
         self._right: list[bool] = []
         self._places = [
             (number, turn)
@@ -160,12 +161,6 @@ def _record(line: str) -> dict[str, Any] | None:
     kinds: dict[str, type] = {"checkpoint": str, "conversation": int, "turn": int, "right": bool}
     well_formed = isinstance(record, dict) and all(isinstance(record.get(key), kind) for key, kind in kinds.items())
     return record if well_formed else None
-
-
-def _conversations(path: Path) -> list[ChatMessages]:
-    if not path.is_file():
-        raise SelfChatBotError(f"{path} is not there: run selfChatBot_preprocess first")
-    return list(read_conversations(path))
 
 
 __all__ = ["Game", "Round", "Score"]

@@ -1,4 +1,4 @@
-"""metrics.jsonl: what a training measured, a record a line."""
+"""metrics.jsonl: the losses of a training, one record per line."""
 
 import json
 import math
@@ -8,14 +8,14 @@ from typing import Any
 
 from selfchatbot.files import fsync, write_text
 
-FILE_NAME = "metrics.jsonl"
+METRICS_NAME = "metrics.jsonl"
 
 
 class Metrics:
-    """A line of JSON for each record, written at once, so that the file can be read at any time."""
+    """Writes each record at once, so that the file can be read at any time."""
 
     def __init__(self, path: Path, until_step: int | None = None) -> None:
-        """A new file, or, for a run that goes on, the old one as it was at ``until_step``."""
+        """A new file or, for a resumed run, the old one as it was at ``until_step``."""
         self.path = path
         kept = [] if until_step is None else [record for record in self.read() if record["step"] <= until_step]
         write_text(path, "".join(json.dumps(record) + "\n" for record in kept))
@@ -34,7 +34,7 @@ class Metrics:
         return losses[-1] if losses else math.nan
 
     def read(self) -> list[dict[str, Any]]:
-        """All records; a line that a killed run or a power cut left damaged is none."""
+        """All records; lines left incomplete by a crash are skipped."""
         if not self.path.exists():
             return []
         *lines, _ = self.path.read_text(encoding="utf-8", errors="replace").split("\n")
@@ -46,9 +46,9 @@ class Metrics:
 
 
 def validations(path: Path) -> list[dict[str, Any]]:
-    """The records of validations, with "epoch" and "validation_loss" (nats per trained token): first the base model's.
+    """The records of validations, with "epoch" and "validation_loss" (nats per trained token), from the base model on.
 
-    Those before the first damaged line; none where there is no file.
+    Reads up to the first damaged line; empty if there is no file.
     """
     found: list[dict[str, Any]] = []
     with suppress(OSError, ValueError), path.open(encoding="utf-8", newline="\n") as lines:
