@@ -74,19 +74,19 @@ class Tried:
     def __init__(self, data: Path, checkpoint: Path, work: Path, count: int) -> None:
         from selfchatbot.likeness.run.cache import Cache
         from selfchatbot.likeness.run.contexts import read_contexts, read_training
-        from selfchatbot.likeness.run.model_pair import Models
+        from selfchatbot.likeness.run.model_pair import ModelPair
         from selfchatbot.models import quiet
         from selfchatbot.parameters import FILE_NAME, GenerationParameters, read_parameters
-        from selfchatbot.session.contacts import speakers
+        from selfchatbot.session.contacts import contact_names
 
         quiet()
         parameters = read_parameters(checkpoint.parent / FILE_NAME, GenerationParameters)
-        self.names = speakers(data)
+        self.names = contact_names(data)
         self.places = read_contexts(data, count, 0)
         self.training = read_training(data, self.names)
         self.data = data
         self.cache = Cache(work / "cache")
-        self.models = Models(checkpoint, parameters, 0, self.cache, None)
+        self.models = ModelPair(checkpoint, parameters, 0, self.cache, None)
         self.format = self.models.chat_format
         self.true: dict[int, list[float]] = {}
         """What each place adds to 20 true replies to other places, by the number of the place."""
@@ -113,7 +113,7 @@ class Tried:
         return [texts[number] for number in range(len(prompts))]
 
     def _answers(self, prompts: list[list[int]], way: str, seed: int) -> list[list[int]]:
-        from selfchatbot.player.engines import sampling as choosing
+        from selfchatbot.player.engines import sampling as sampling_module
         from selfchatbot.player.engines.batch import Batch
         from selfchatbot.player.engines.protocol import Sampling
 
@@ -122,24 +122,24 @@ class Tried:
         top_p = value if kind == "top_p" else 1.0
         sampling = Sampling(1.0, top_p, 0, 1.0, LONGEST, self.format.end, never, seed, may_be_empty=False)
         kept = {"min_p": min_p, "typical": typical}.get(kind)
-        choose = choosing.choose
+        choose = sampling_module.sample
         if kept is not None:
-            choosing.choose = lambda logits, *rest: choose(kept(logits, value), *rest)
+            sampling_module.sample = lambda logits, *rest: choose(kept(logits, value), *rest)
         try:
             made = Batch(self.models.loaded("model").model, prompts).replies(sampling, last=True)
             return [one.ids for one in made]
         finally:
-            choosing.choose = choose
+            sampling_module.sample = choose
 
     def _prompt(self, messages: Any, retrieval: bool) -> list[int]:
-        from selfchatbot.likeness.run.model_pair import UNLIMITED
+        from selfchatbot.likeness.run.model_pair import UNLIMITED_TOKENS
         from selfchatbot.likeness.run.replies import CONTEXT_TOKENS, context_prompt
 
         prompt = context_prompt(self.format, messages, self.models.window)
         if not retrieval:
             return prompt
         question, answer = self._similar(messages[-1]["content"])
-        more = len(self.format.prompt([question], UNLIMITED)) + len(self.format.turn(answer["content"]))
+        more = len(self.format.prompt([question], UNLIMITED_TOKENS)) + len(self.format.turn(answer["content"]))
         return self.format.prompt([question, answer, *messages], CONTEXT_TOKENS + more)
 
     @cached_property
@@ -242,17 +242,17 @@ class Tried:
     @cached_property
     def features(self) -> Any:
         """The style features, by what is in the training text."""
-        from selfchatbot.likeness.measures.features import Reference, style_features
+        from selfchatbot.likeness.text.features import Reference, style_features
 
         return style_features(Reference.of(self.training.mine, self.training.contacts))
 
     def styles(self, texts: list[str]) -> tuple[Any, list[float], int, int]:
         """AUC, the means of a text style as shares of mine, and how many style features are near mine, of how many."""
-        from selfchatbot.likeness.intervals import groups_of
         from selfchatbot.likeness.measures.discriminator import separability
-        from selfchatbot.likeness.measures.style_distances import measure_style
+        from selfchatbot.likeness.text.distances import measure_style
+        from selfchatbot.statistics import bootstrap_groups
 
-        groups, features = groups_of([place.conversation for place in self.places]), self.features
+        groups, features = bootstrap_groups([place.conversation for place in self.places]), self.features
         mine = [place.reply for place in self.places]
         styles = measure_style({"me": mine, "model": texts}, groups, features, 0)
         shares = [styles["model"][mean].mean.value / styles["me"][mean].mean.value for mean in MEANS]
@@ -266,19 +266,19 @@ class Tried:
 
     def show(self, ways: dict[str, list[str]]) -> None:
         """The table."""
-        from selfchatbot.likeness.measures import copying
+        from selfchatbot.likeness.measures.copying import TrainingIndex, copying
         from selfchatbot.likeness.measures.faults import health
 
         conversations = [place.conversation for place in self.places]
-        known = copying.Training(self.training.mine)
+        index = TrainingIndex(self.training.mine)
         mine = [place.reply for place in self.places]
         fits = self.fits(ways)
         print("| way | told apart (AUC) | fits | characters, messages, words | style | copied | faults |")
         print("|---|---|---:|---|---:|---:|---:|")
         for name, texts in {"me": mine, **ways}.items():
             auc, shares, like, of = self.styles(texts)
-            copied = copying.copying(texts, conversations, known, 0)
-            faults = health(texts, [True] * len(texts), self.format.marks, self.names)
+            copied = copying(texts, conversations, index, 0)
+            faults = health(texts, [True] * len(texts), self.format.markers, self.names)
             bad = faults.empty + faults.looping + faults.other_speaker + faults.template
             cells = (
                 "-" if auc is None else f"{auc.value:.2f} ({auc.low:.2f}-{auc.high:.2f})",

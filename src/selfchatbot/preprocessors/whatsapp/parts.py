@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from selfchatbot.preprocessors.base import ExportFile, decoded_lines
+from selfchatbot.preprocessors.base import ExportFile
+from selfchatbot.preprocessors.reading.lines import decoded_lines
 from selfchatbot.preprocessors.whatsapp.content import typed
 from selfchatbot.preprocessors.whatsapp.layout import Layout, clean
 from selfchatbot.preprocessors.whatsapp.stamps import Stamp, StampReader, looks_like_stamp

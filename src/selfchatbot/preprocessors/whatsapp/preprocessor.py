@@ -18,11 +18,11 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from selfchatbot.errors import ExportError, ParametersError
+from selfchatbot.errors import ExportError
 from selfchatbot.messages import Message
 from selfchatbot.preprocessors.base import ExportFile, Preprocessor
 from selfchatbot.preprocessors.reading.archives import ExportPath
-from selfchatbot.preprocessors.reading.dates import Order, decide_orders
+from selfchatbot.preprocessors.reading.dates import Order, ambiguous_order, decide_orders
 from selfchatbot.preprocessors.whatsapp.edits import Edits
 from selfchatbot.preprocessors.whatsapp.layout import Layout, scan
 from selfchatbot.preprocessors.whatsapp.parts import Unread, joined, parts, texts
@@ -42,14 +42,13 @@ class WhatsApp(Preprocessor):
         None, description="`dmy`, `mdy` or `ymd`, only needed when the dates in the files don't show it."
     )
 
-    def read(self, path: Path, files: list[ExportFile] | None = None) -> Iterator[Message]:
-        seen: list[ExportFile] = [] if files is None else files
-        layouts = self._layouts(path, seen)
+    def read_exports(self, path: Path, files: list[ExportFile]) -> Iterator[Message]:
+        layouts = self._layouts(path, files)
         self._decide_orders(layouts, path)
         # Exports of one chat come one after the other, the older first.
         layouts.sort(key=lambda layout: (layout.chat, layout.earliest, layout.latest, str(layout.path)))
         for layout in layouts:
-            yield from _read_file(layout, seen, Edits(layout, layouts))
+            yield from _read_file(layout, files, Edits(layout, layouts))
 
     @classmethod
     def recognises(cls, path: ExportPath, head: bytes) -> bool:
@@ -98,17 +97,13 @@ class WhatsApp(Preprocessor):
         proved = {layout.evidence.proof() or layout.evidence.decide() for layout in (*layouts, *neighbours)}
         for layout, order in zip(layouts, found, strict=False):
             layout.order = order
-            date = "/".join((layout.first.a, layout.first.b, layout.first.c))
-            key = f"preprocessor_data.{self.name}.date_order"
+            first = "/".join((layout.first.a, layout.first.b, layout.first.c))
             if order is None:
-                raise ParametersError(
-                    f"{layout.path}: its dates can be day/month as well as month/day (first: {date}): set "
-                    f'{key} to "dmy" or "mdy"'
-                )
+                raise ambiguous_order(layout.path, first, self.name)
             if order == "mdy" and order not in proved and order != self.date_order:
                 layout.notes.append(
-                    f"its dates can be day/month as well as month/day and were read as month/day (first: {date}): if "
-                    f'that is wrong, set {key} to "dmy"'
+                    f"its dates can be day/month as well as month/day (first: {first}) and were read as month/day: "
+                    f'if that is wrong, set preprocessor_data.{self.name}.date_order to "dmy"'
                 )
 
 
@@ -121,9 +116,7 @@ def _read_file(layout: Layout, files: list[ExportFile], edits: Edits) -> Iterato
     # Android copies messages in another form than it exports them, so only an iPhone's paste looks like messages.
     found = joined(parts(layout, unread), file) if layout.marks else parts(layout, unread)
     for time, author, text, content in texts(layout, found):
-        file.messages += 1
-        file.first = time if file.first is None or time < file.first else file.first
-        file.last = time if file.last is None or time > file.last else file.last
+        file.add(time)
         if content:
             wording = edits.newer(time, author, text, content) if edits else content
             yield Message(time, author, wording, layout.chat)

@@ -7,9 +7,10 @@ which of its fields is the day and which the month is decided for the file as a 
 and month.
 """
 
-from selfchatbot.preprocessors.reading.dates.evidence import OrderEvidence, decide_orders
+from selfchatbot.preprocessors.reading.dates.evidence import OrderEvidence, ambiguous_order, decide_orders
 from selfchatbot.preprocessors.reading.dates.forms import (
     ERAS,
+    MONTHS,
     Order,
     era,
     half_day,
@@ -22,8 +23,10 @@ from selfchatbot.preprocessors.reading.dates.forms import (
 
 __all__ = [
     "ERAS",
+    "MONTHS",
     "Order",
     "OrderEvidence",
+    "ambiguous_order",
     "decide_orders",
     "era",
     "half_day",
