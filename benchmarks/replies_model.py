@@ -143,14 +143,16 @@ class ReplyModel:
     def information_of(self, contexts: list[tuple[Any, list[str]]]) -> list[list[float]]:
         """The pointwise mutual information of each context and the texts beside it, in nats."""
         from selfchatbot.likeness.run.replies import context_prompt
-        from selfchatbot.player.engines.likelihood import of_continuations
+        from selfchatbot.player.engines.likelihood import continuation_log_probabilities
 
         texts = sorted({text for _, row in contexts for text in row})
         alone = [([], texts[start : start + 64]) for start in range(0, len(texts), 64)]
 
         def score(context: tuple[Any, list[str]]) -> list[float]:
             prompt = context_prompt(self.format, context[0], self.models.window)
-            return of_continuations(self.models.loaded("model").model, prompt, [self.ids(text) for text in context[1]])
+            return continuation_log_probabilities(
+                self.models.loaded("model").model, prompt, [self.ids(text) for text in context[1]]
+            )
 
         both = [*alone, *contexts]
         found = self.cache.computed("gains", [self.models.identity("model"), both], both, score)

@@ -32,7 +32,7 @@ from selfchatbot.messages import read_conversations
 from selfchatbot.models import Machine
 from selfchatbot.parameters import GenerationParameters, TrainingParameters, read_parameters
 from selfchatbot.player.checkpoint import load_checkpoint
-from selfchatbot.player.engines.likelihood import of_continuations, of_window
+from selfchatbot.player.engines.likelihood import continuation_log_probabilities, window_log_probability
 from selfchatbot.player.tune_sampling import choose_sampling
 from selfchatbot.trainer import Trainer
 
@@ -114,11 +114,11 @@ def test_likelihoods_are_those_of_one_sequence_after_the_other(fixture: str, req
         return sum(logits[place - 1, ids[place]].item() for place in range(first, len(ids)))
 
     for prompt in ([8], [8, 30, 31, 99]):
-        found = of_continuations(model, prompt, continuations)
+        found = continuation_log_probabilities(model, prompt, continuations)
         assert found == pytest.approx([alone([*prompt, *ids], len(prompt)) for ids in continuations], abs=1e-3)
     ids = list(range(40, 60))
     labels = [IGNORED] * 15 + ids[15:]
-    assert of_window(model, Window(ids, labels)) == pytest.approx(alone(ids, 15), abs=1e-3)
+    assert window_log_probability(model, Window(ids, labels)) == pytest.approx(alone(ids, 15), abs=1e-3)
 
 
 def test_a_model_that_knows_the_answers_is_found_to(finished: tuple[Path, Likeness]) -> None:

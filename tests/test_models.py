@@ -1,7 +1,6 @@
 """Names lead to models: folders, .gguf files, the embedded model, hub ids."""
 
 import json
-import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -30,12 +29,11 @@ def test_a_local_folder_is_loaded(tiny_model: Path) -> None:
     assert models.window(model.config, 100) == 100
 
 
-@pytest.mark.skipif(sys.platform != "linux" or torch.cuda.is_available(), reason="reads the flags of a Linux CPU")
-def test_bfloat16_is_used_where_the_cpu_has_instructions_for_it() -> None:
-    """If a version of torch hides them, training would silently take twice as long."""
+@pytest.mark.skipif(not Path("/proc/cpuinfo").exists(), reason="asks Linux what the processor has")
+def test_bfloat16_instructions_are_recognised() -> None:
+    """Where torch is asked in another way, models would silently run at half the speed."""
     flags = Path("/proc/cpuinfo").read_text(encoding="utf-8").split()
-    expected = torch.bfloat16 if "avx512_bf16" in flags else torch.float32
-    assert models.fast_machine() == models.Machine("cpu", expected)
+    assert models.has_bfloat16_instructions() == ("avx512_bf16" in flags), f"torch {torch.__version__}"
 
 
 def test_a_folder_of_the_embedded_models_name_comes_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import logging
 from typing import TYPE_CHECKING
 
-from selfchatbot.cli.shell import leave, parser, printable, run
+from selfchatbot.cli.shell import leave, parser, printable, run, show_log
 from selfchatbot.distributed import is_main
 
 if TYPE_CHECKING:
@@ -41,7 +40,7 @@ def _stage(dataset_id: str, restart: bool, dry_run: bool) -> None:
     for split in ("train", "validation"):  # before torch is loaded, which takes a while
         conversations_file(dataset.preprocessed, split)
     console = Console(stderr=True, highlight=False, markup=False, quiet=not is_main())
-    _show_log(console)
+    show_log(lambda line: console.print(line, soft_wrap=True))  # above the progress bar
     if dry_run:
         _dry_run(parameters, dataset, console)
         return
@@ -135,18 +134,6 @@ def _show_samples(console: Console, step: int, samples: list[Sample]) -> None:
         table.add_row("model", printable(sample.answers[step]), end_section=True)
         table.add_row("")
     console.print(table)
-
-
-def _show_log(console: Console) -> None:
-    """Print selfchatbot's log above the progress bar."""
-
-    class Handler(logging.Handler):
-        def emit(self, record: logging.LogRecord) -> None:
-            console.print(record.getMessage(), soft_wrap=True)
-
-    logger = logging.getLogger("selfchatbot")
-    logger.addHandler(Handler())
-    logger.setLevel(logging.INFO)
 
 
 def _bar(console: Console) -> Bar:

@@ -77,7 +77,7 @@ class Loop:
         if parameters.neftune_alpha is not None:
             add_embedding_noise(model, parameters.neftune_alpha)
         self._optimizer: torch.optim.Optimizer = adamw(model, parameters, machine)
-        self._scaler = torch.amp.GradScaler(machine.device, enabled=machine.dtype == torch.float16)  # type: ignore[attr-defined]
+        self._scaler = torch.amp.GradScaler(machine.device, enabled=machine.dtype == torch.float16)
         self.wrapped: torch.nn.Module = model
         """The model as DDP or FSDP wraps it; FSDP changes ``model`` itself."""
         if distributed.world_size() > 1:

@@ -140,9 +140,9 @@ def _pmi(
     batches += [batch(context.messages, row) for context, row in zip(contexts, rows, strict=True)]
 
     def score(batch: tuple[list[int], list[list[int]]]) -> list[float]:
-        from selfchatbot.player.engines.likelihood import of_continuations
+        from selfchatbot.player.engines.likelihood import continuation_log_probabilities
 
-        return of_continuations(pair.loaded(speaker).model, *batch)
+        return continuation_log_probabilities(pair.loaded(speaker).model, *batch)
 
     found = pair.computed("fitting", speaker, batches, batches, score, lambda done: on_progress(done, len(batches)))
     without = dict(zip(texts, [value for values in found[:alone] for value in values], strict=True))

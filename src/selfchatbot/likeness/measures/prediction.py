@@ -97,10 +97,10 @@ def predict(
     windows = [window for side in sides for window in side]
 
     def score(window: Window) -> WindowScore:
-        from selfchatbot.player.engines.likelihood import of_window
+        from selfchatbot.player.engines.likelihood import window_log_probability
 
         labels = [label for label in window.labels if label != IGNORED]
-        nats = -of_window(pair.loaded(speaker).model, window)
+        nats = -window_log_probability(pair.loaded(speaker).model, window)
         return WindowScore(nats, len(labels), len(pair.chat_format.reply(labels)))
 
     found = pair.computed("prediction", speaker, windows, windows, score, lambda done: on_progress(done, len(windows)))

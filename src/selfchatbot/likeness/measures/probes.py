@@ -90,9 +90,9 @@ def probe(
     ids = [[chat_format.turn(text)[:-1][:room] for text in some] for some in texts]
 
     def score(ids: list[list[int]]) -> list[float]:
-        from selfchatbot.player.engines.likelihood import of_continuations
+        from selfchatbot.player.engines.likelihood import continuation_log_probabilities
 
-        return of_continuations(pair.loaded(speaker).model, prompt, ids)
+        return continuation_log_probabilities(pair.loaded(speaker).model, prompt, ids)
 
     found = pair.computed("probes", speaker, [prompt, ids], ids, score, lambda done: on_progress(done, len(ids)))
     scores = []

@@ -101,10 +101,10 @@ def extract(
 
 def _log_probabilities(pair: ModelPair, messages: ChatMessages, texts: Sequence[str]) -> list[float]:
     """Of ``texts``, without the tokens that all of them begin with: those are read once and equal for all."""
-    from selfchatbot.player.engines.likelihood import of_continuations
+    from selfchatbot.player.engines.likelihood import continuation_log_probabilities
 
     model, chat_format = pair.loaded("model").model, pair.chat_format
     prompt = context_prompt(chat_format, messages, pair.window // 2)
     turns = [chat_format.turn(text) for text in texts]
     shared = sum(1 for _ in takewhile(lambda tokens: len(set(tokens)) == 1, zip(*turns, strict=False)))
-    return of_continuations(model, prompt + turns[0][:shared], [turn[shared:] for turn in turns])
+    return continuation_log_probabilities(model, prompt + turns[0][:shared], [turn[shared:] for turn in turns])

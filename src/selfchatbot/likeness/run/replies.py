@@ -165,7 +165,7 @@ def _best(pair: ModelPair, alone: Sequence[tuple[int, ...]], candidates: "Sequen
 
     ``alone``: each prompt without its context. Contexts that share it are scored together.
     """
-    from selfchatbot.player.engines.likelihood import of_continuations
+    from selfchatbot.player.engines.likelihood import continuation_log_probabilities
     from selfchatbot.player.reply.reranking import pmi_scores
 
     model, chat_format = pair.loaded("model").model, pair.chat_format
@@ -175,7 +175,7 @@ def _best(pair: ModelPair, alone: Sequence[tuple[int, ...]], candidates: "Sequen
         by_prompt.setdefault(prompt, []).append(number)
     for prompt, numbers in by_prompt.items():
         texts = [one[number].without_loop() for number in numbers for one in candidates]
-        scores = pmi_scores(texts, chat_format.end, list(prompt), partial(of_continuations, model))
+        scores = pmi_scores(texts, chat_format.end, list(prompt), partial(continuation_log_probabilities, model))
         for place, number in enumerate(numbers):
             own = scores[place * len(candidates) : (place + 1) * len(candidates)]
             best[number] = own.index(max(own))
