@@ -12,7 +12,7 @@ from dataclasses import replace
 from selfchatbot.messages import Conversation
 from selfchatbot.parameters import RedactOptions
 from selfchatbot.redaction import codes, contacts, numbers, passwords, tokens
-from selfchatbot.redaction.rule import lower, replaced
+from selfchatbot.redaction.rule import lower, replace_spans
 
 SEPARATOR = "\x1e"
 """Between turns. It counts as white space in patterns."""
@@ -91,7 +91,7 @@ class Redactor:
         found: dict[str, int] = {}
         for rule in self._rules:
             if (digits or not rule.digits) and rule.quick(low) and (spans := list(rule.find(text, low))):
-                text = replaced(text, spans, PLACEHOLDERS[rule.kind])
+                text = replace_spans(text, spans, PLACEHOLDERS[rule.kind])
                 low = lower(text)
                 found[rule.kind] = len(spans)
         return text, found

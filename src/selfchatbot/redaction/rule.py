@@ -71,7 +71,7 @@ def lower(text: str) -> str:
     return low if len(low) == len(text) else "".join(c.lower()[0] for c in text)
 
 
-def replaced(text: str, spans: Iterable[Span], placeholder: str) -> str:
+def replace_spans(text: str, spans: Iterable[Span], placeholder: str) -> str:
     """``text`` with a placeholder at each of the places."""
     pieces = []
     end = 0
