@@ -2,11 +2,10 @@
 
 import json
 import math
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from selfchatbot.files import fsync, write_text
+from selfchatbot.files import fsync, read_jsonl, write_text
 
 METRICS_NAME = "metrics.jsonl"
 
@@ -35,14 +34,7 @@ class Metrics:
 
     def read(self) -> list[dict[str, Any]]:
         """All records; lines left incomplete by a crash are skipped."""
-        if not self.path.exists():
-            return []
-        *lines, _ = self.path.read_text(encoding="utf-8", errors="replace").split("\n")
-        records = []
-        for line in lines:
-            with suppress(ValueError):
-                records.append(json.loads(line))
-        return records
+        return list(read_jsonl(self.path))
 
 
 def validations(path: Path) -> list[dict[str, Any]]:
@@ -50,10 +42,5 @@ def validations(path: Path) -> list[dict[str, Any]]:
 
     Reads up to the first damaged line; empty if there is no file.
     """
-    found: list[dict[str, Any]] = []
-    with suppress(OSError, ValueError), path.open(encoding="utf-8", newline="\n") as lines:
-        for line in lines:
-            record = json.loads(line)
-            if isinstance(record.get("validation_loss"), float):
-                found.append(record)
-    return found
+    records = read_jsonl(path, stop_at_damage=True)
+    return [record for record in records if isinstance(record.get("validation_loss"), float)]
