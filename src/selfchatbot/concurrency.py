@@ -1,4 +1,4 @@
-"""Background threads that don't block exit, and a `map` with two workers for inference on a CPU."""
+"""Background threads that don't block exit, and a two-worker map for CPU inference."""
 
 import threading
 from collections import deque
@@ -10,25 +10,25 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 ABANDONED = "abandoned at exit"
-"""The beginning of the names of threads that may load or compute for a long time, see `left_running`."""
-AHEAD = 4
-"""Items that are submitted before the result of the first of them is taken."""
+"""Prefix of the names of threads that may compute or load for long: see `left_running`."""
+MAX_AHEAD = 4
+"""Items that are computed or queued while an earlier result has not been taken."""
 
 
 def left_running() -> bool:
-    """Whether such a thread is still running.
+    """Whether an ``ABANDONED`` thread is still running.
 
-    At exit, Python would wait for it, or stop it in the middle of native code, which crashes. `os._exit` does neither.
+    Python would wait for it at exit, or stop it in the middle of native code, which crashes; `os._exit` does neither.
     """
     return any(thread.name.startswith(ABANDONED) for thread in threading.enumerate())
 
 
 def two_at_once(compute: Callable[[Item], Result], items: Sequence[Item], device: str) -> Iterator[Result]:
-    """Like `map`, for torch. If ``device`` is "cpu", two items at once, each with half of torch's threads.
+    """Like `map`, for work done by torch: on "cpu", two items at once, each with half of torch's threads.
 
-    On two cores, two Python threads with one torch thread each read 557 tokens/s, one with both 431: the second core
-    doesn't wait while the first is between two matrix products. An exception, such as Ctrl-C, is raised at once; the
-    other item that is being computed is abandoned.
+    Two Python threads with one torch thread each read 557 tokens/s on two cores, a single one with both threads 431:
+    between two matrix products, torch works on one core only. An exception such as Ctrl-C is raised at once; the item
+    computed at the same time is abandoned.
     """
     import torch
 
@@ -37,14 +37,14 @@ def two_at_once(compute: Callable[[Item], Result], items: Sequence[Item], device
         yield from map(compute, items)
         return
     workers = ThreadPoolExecutor(2, ABANDONED, torch.set_num_threads, (threads // 2,))
-    begun: deque[Future[Result]] = deque()
+    started: deque[Future[Result]] = deque()
     try:
         for item in items:
-            if len(begun) == AHEAD:
-                yield begun.popleft().result()
-            begun.append(workers.submit(compute, item))
-        while begun:
-            yield begun.popleft().result()
+            if len(started) == MAX_AHEAD:
+                yield started.popleft().result()
+            started.append(workers.submit(compute, item))
+        while started:
+            yield started.popleft().result()
         workers.shutdown()
     finally:
         workers.shutdown(wait=False, cancel_futures=True)

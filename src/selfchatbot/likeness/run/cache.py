@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
+from selfchatbot.files import read_jsonl
+
 Unit = TypeVar("Unit")
 
 
@@ -32,7 +34,7 @@ class Cache:
         """
         key = hashlib.sha256(json.dumps(depends_on, sort_keys=True).encode()).hexdigest()[:12]
         path = self._folder / f"{name}-{key}.jsonl"
-        results = _read(path)[: len(units)]
+        results = list(read_jsonl(path, stop_at_damage=True))[: len(units)]
         on_unit(len(results))
         if len(results) == len(units):
             return results
@@ -49,18 +51,3 @@ class Cache:
                 results.append(json.loads(line))
                 on_unit(len(results))
         return results
-
-
-def _read(path: Path) -> list[Any]:
-    """The complete lines of a file."""
-    try:
-        *lines, _ = path.read_text(encoding="utf-8", errors="replace").split("\n")
-    except OSError:
-        return []
-    results = []
-    for line in lines:
-        try:
-            results.append(json.loads(line))
-        except ValueError:
-            break
-    return results

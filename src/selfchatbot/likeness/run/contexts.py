@@ -5,6 +5,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from selfchatbot.environment import conversations_file
 from selfchatbot.errors import SelfChatBotError
 from selfchatbot.likeness.speakers import Speaker
 from selfchatbot.messages import ChatMessages, answered, read_conversations
@@ -48,9 +49,7 @@ def read_contexts(data: Path, count: int, seed: int) -> list[Context]:
     They are spread evenly: each conversation gives one place in turn until it has none left, so that no long
     conversation outweighs the others. Raises SelfChatBotError where there are none.
     """
-    path = data / "test.jsonl"
-    if not path.is_file():
-        raise SelfChatBotError(f"{path} is not there: run selfChatBot_preprocess first")
+    path = conversations_file(data, "test")
     rng = random.Random(seed)
     found: list[tuple[float, int, int, Context]] = []
     for number, conversation in enumerate(read_conversations(path), 1):
@@ -89,9 +88,7 @@ def last_speaker(turn: str, names: Collection[str]) -> str:
 
 def read_training(data: Path, names: Collection[str]) -> TrainingTexts:
     """Raises SelfChatBotError where train.jsonl is missing or malformed."""
-    path = data / "train.jsonl"
-    if not path.is_file():
-        raise SelfChatBotError(f"{path} is not there: run selfChatBot_preprocess first")
+    path = conversations_file(data, "train")
     training = TrainingTexts([], [])
     for conversation in read_conversations(path):
         for message in conversation:

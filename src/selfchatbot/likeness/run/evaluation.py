@@ -32,15 +32,17 @@ from selfchatbot.likeness.run.progress import OnStep
 from selfchatbot.likeness.run.replies import generate_replies
 from selfchatbot.likeness.speakers import MODEL_SPEAKERS, SPEAKER_NAMES, ModelSpeaker, Speaker
 from selfchatbot.models import Machine
-from selfchatbot.parameters import FILE_NAME, GenerationParameters, RawParameters, TrainingParameters, read_parameters
+from selfchatbot.parameters import (
+    FILE_NAME,
+    GenerationParameters,
+    RawParameters,
+    TrainingParameters,
+    Trait,
+    read_parameters,
+)
 from selfchatbot.session.contacts import contact_names
-from selfchatbot.trainer.metrics import FILE_NAME as METRICS_NAME
-from selfchatbot.trainer.metrics import validations
+from selfchatbot.trainer.metrics import METRICS_NAME, validations
 
-NOT_COMPARED = {
-    *("model", "checkpoint_minutes", "gradient_checkpointing", "evaluations_per_epoch", "choose_sampling", "seed"),
-}
-"""Training parameters that make no difference to the model, or that the result has elsewhere or by another name."""
 PACKAGES = ("torch", "transformers", "scikit-learn")
 
 
@@ -181,7 +183,11 @@ def _run(
     settings = parameters.model_dump(exclude={"model", "seed", "num_return_sequences"})
     with suppress(SelfChatBotError):  # the file may be gone, while the checkpoint is still there
         trained = read_parameters(dataset.preprocessed / FILE_NAME, TrainingParameters)
-        settings = {**trained.model_dump(exclude=NOT_COMPARED), "training_seed": trained.seed, **settings}
+        settings = {
+            **trained.model_dump(exclude=trained.fields_with(Trait.NOT_COMPARED)),
+            "training_seed": trained.seed,
+            **settings,
+        }
     versions = {name: importlib.metadata.version(name) for name in PACKAGES}
     return Run(
         dataset=dataset.folder,
