@@ -155,11 +155,11 @@ def test_closing_stops_it_and_what_was_read_stays_read(engines: tuple[Transforme
     next(stream)
     stream.close()
     request = {"prompt": [*prompt, 9, 9], "n_predict": 1, "temperature": 0}
-    assert engine._ask("/completion", request)["timings"]["cache_n"] >= 99
+    assert engine._server.request("/completion", request)["timings"]["cache_n"] >= 99
 
 
 def test_nobody_else_may_ask(engines: tuple[TransformersEngine, LlamaCppEngine]) -> None:
-    address = engines[1]._address
+    address = engines[1]._server.address
     assert address.startswith("127.0.0.1:")
     for path, body in (("/completion", b'{"prompt": "hi", "n_predict": 1}'), ("/slots", None), ("/props", None)):
         request = urllib.request.Request(f"http://{address}{path}", data=body)
@@ -181,8 +181,24 @@ def test_the_file_is_made_once_and_again_for_another_checkpoint(results: Path) -
         second = checkpoint_gguf(results / "best", parameters)
         assert second != first
         assert not first.exists()
+        assert {file.name for file in results.glob("best-*q8_0*")} == {second.name, f"{second.name}.sha256"}
     finally:
         template.write_text(original, encoding="utf-8")
+
+
+@pytest.mark.parametrize("damage", ["empty", "middle", "no checksum"])
+def test_a_damaged_file_is_made_again(results: Path, damage: str) -> None:
+    parameters = read_parameters(results / "parameters.json", GenerationParameters)
+    path = checkpoint_gguf(results / "best", parameters)
+    content = path.read_bytes()
+    middle = len(content) // 2
+    changed = {"empty": b"", "middle": content[:middle] + bytes([content[middle] ^ 1]) + content[middle + 1 :]}
+    if damage in changed:
+        path.write_bytes(changed[damage])
+    else:
+        path.with_name(f"{path.name}.sha256").unlink()
+    assert checkpoint_gguf(results / "best", parameters) == path
+    assert path.read_bytes() == content
 
 
 def test_what_it_cannot_play_transformers_plays(
@@ -207,7 +223,7 @@ def test_without_the_extra_it_is_said(results: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.setitem(sys.modules, "xllamacpp", None)
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     assert isinstance(player(results, "auto")._engine, TransformersEngine)
-    with pytest.raises(SelfChatBotError, match=r"selfchatbot\[fast\]"):
+    with pytest.raises(SelfChatBotError, match=r"pip install \"\.\[fast\]\""):
         player(results, "llama.cpp")
 
 

@@ -13,8 +13,8 @@ from selfchatbot.models import Machine
 from selfchatbot.parameters import GenerationParameters, read_parameters
 from selfchatbot.player import Player
 from selfchatbot.player.engines.protocol import Sampling, Token
-from selfchatbot.player.reply.messages import bubbles
-from selfchatbot.player.reply.truncation import OwnWords
+from selfchatbot.player.reply.messages import split_messages
+from selfchatbot.player.reply.truncation import Truncator
 
 CPU = Machine("cpu", torch.float32)
 QUESTION = [{"role": "user", "content": "how are you doing today? 3 1"}]
@@ -31,7 +31,7 @@ def test_a_model_driven_to_repeat_itself_ends(made_base: Path, tmp_path: Path) -
     player = saying(tmp_path, made_base, "haha yeah\n" * 2)
     assert player.reply(QUESTION) == "\n".join(["haha yeah"] * 3)
     assert [reply.text for reply in player.candidates(QUESTION, 2)] == ["\n".join(["haha yeah"] * 3)] * 2
-    assert list(bubbles(player.stream(QUESTION))) == ["haha yeah"] * 3
+    assert list(split_messages(player.stream(QUESTION))) == ["haha yeah"] * 3
 
 
 def test_a_loop_makes_a_reply_fit_no_better(tiny_model: Path) -> None:
@@ -53,16 +53,16 @@ def test_a_loop_makes_a_reply_fit_no_better(tiny_model: Path) -> None:
     player._engine = Looping()
     best, other = player.candidates(QUESTION, 2)
     assert best.text == other.text == "haha yeah see you"
-    assert best.gain == pytest.approx(2 * len(words) ** 0.5)
-    assert other.gain == pytest.approx(1 * len(words) ** 0.5)
+    assert best.pmi == pytest.approx(2 * len(words) ** 0.5)
+    assert other.pmi == pytest.approx(1 * len(words) ** 0.5)
 
 
 def test_a_model_that_never_ends_is_cut(made_base: Path, tmp_path: Path) -> None:
     player = saying(tmp_path, made_base, "ok" + " so nice" * 3, max_new_tokens=400, max_length=512)
-    pieces = list(player.pieces(QUESTION))
-    assert "".join(piece.text for piece in pieces).startswith("ok so nice so nice so nice so nice")
-    assert pieces[-1].finish == "stop"
-    assert pieces[-1].tokens < 200
+    chunks = list(player.chunks(QUESTION))
+    assert "".join(chunk.text for chunk in chunks).startswith("ok so nice so nice so nice so nice")
+    assert chunks[-1].finish_reason == "stop"
+    assert chunks[-1].tokens < 200
 
 
 def test_a_model_that_speaks_for_others_is_cut(made_base: Path, tmp_path: Path) -> None:
@@ -72,7 +72,7 @@ def test_a_model_that_speaks_for_others_is_cut(made_base: Path, tmp_path: Path) 
     assert player.candidates(GROUP, 1)[0].text == "haha yeah"
     # Nobody is called kai here, as far as the conversation tells; the dataset may know better.
     assert "kai: see you" in player.reply(QUESTION)
-    player.speakers = frozenset({"kai"})
+    player.contact_names = frozenset({"kai"})
     assert player.reply(QUESTION) == "haha yeah"
 
 
@@ -92,18 +92,18 @@ def test_a_model_that_speaks_for_others_is_cut(made_base: Path, tmp_path: Path) 
     ],
 )
 def test_what_is_cut(text: str, expected: str) -> None:
-    assert OwnWords(MARKS, GROUP)(text)[0] == expected
+    assert Truncator(MARKS, GROUP)(text)[0] == expected
 
 
 def test_a_colon_in_a_message_makes_nobody_a_speaker() -> None:
-    cut = OwnWords(MARKS, [{"role": "user", "content": "note: bring an umbrella"}])
+    cut = Truncator(MARKS, [{"role": "user", "content": "note: bring an umbrella"}])
     assert cut("note: I have one")[0] == "note: I have one"
 
 
 @given(st.lists(st.sampled_from(["moss:", "moss", " ", "\n", "<|im_end|>", "<|im", "Them:", "Them", "no\n", "a"])))
 def test_what_was_shown_is_never_taken_back(parts: list[str]) -> None:
     """Character by character, each text that is shown continues the one before, up to the whole reply."""
-    cut = OwnWords(MARKS, GROUP)
+    cut = Truncator(MARKS, GROUP)
     text = "".join(parts).strip()
     shown = ""
     for length in range(1, len(text) + 1):
@@ -125,7 +125,7 @@ def test_bubbles_come_when_they_are_finished() -> None:
             made.append(piece)
             yield piece
 
-    shown = bubbles(pieces())  # type: ignore[arg-type]
+    shown = split_messages(pieces())  # type: ignore[arg-type]
     assert next(shown) == "hey"
     assert made == ["he", "y\n"]
     assert list(shown) == ["what's up", "bye"]

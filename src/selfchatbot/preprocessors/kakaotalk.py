@@ -27,12 +27,12 @@ from typing import ClassVar, NamedTuple
 
 from selfchatbot.errors import ExportError
 from selfchatbot.messages import Message
-from selfchatbot.preprocessors.base import ExportFile, Preprocessor, decoded_lines, same_name
+from selfchatbot.preprocessors.base import ExportFile, Preprocessor, same_name
 from selfchatbot.preprocessors.reading.archives import ExportPath
-from selfchatbot.preprocessors.reading.dates import half_day, wall_clock
+from selfchatbot.preprocessors.reading.dates import MONTHS, half_day, wall_clock
+from selfchatbot.preprocessors.reading.lines import decoded_lines
 
 CSV_HEAD = "Date,User,Message"
-MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 ME = ("회원님", "You", "you")
 ENOUGH = 50
 """Messages that show how a file is written."""
@@ -137,12 +137,11 @@ class KakaoTalk(Preprocessor):
     name: ClassVar[str] = "KakaoTalk"
     suffixes: ClassVar[tuple[str, ...]] = (".txt", ".csv")
 
-    def read(self, path: Path, files: list[ExportFile] | None = None) -> Iterator[Message]:
-        seen: list[ExportFile] = [] if files is None else files
+    def read_exports(self, path: Path, files: list[ExportFile]) -> Iterator[Message]:
         layouts = [_scan(file) for file in self.export_files(path)]
         # Exports of one chat, and the parts of a long one, come one after the other, the older first.
         for layout in sorted(layouts, key=lambda layout: (layout.chat, layout.first, str(layout.path))):
-            yield from _read_file(layout, seen)
+            yield from _read_file(layout, files)
 
     @classmethod
     def recognises(cls, path: ExportPath, head: bytes) -> bool:
@@ -166,9 +165,7 @@ def _read_file(layout: Layout, files: list[ExportFile]) -> Iterator[Message]:
     for time, author, text in layout.entries():
         if not author:
             continue
-        file.messages += 1
-        file.first = time if file.first is None or time < file.first else file.first
-        file.last = time if file.last is None or time > file.last else file.last
+        file.add(time)
         if text and not text.isspace() and not NOTHING.fullmatch(text):
             yield Message(time, author, text, layout.chat)
 
@@ -259,8 +256,7 @@ def _date(match: re.Match[str]) -> tuple[int, int, int]:
         year, month, day = match.group("year", "month", "day")
         return int(year), int(month), int(day)
     year, name, day, behind = match.group("year", "name", "day", "day_")
-    short = name[:3].lower()
-    return int(year), MONTHS.index(short) + 1 if short in MONTHS else 0, int(day or behind or 0)
+    return int(year), MONTHS.get(name[:3].lower(), 0), int(day or behind or 0)
 
 
 _half_day = lru_cache(maxsize=256)(half_day)

@@ -22,7 +22,8 @@ from typing import Any, ClassVar, NamedTuple
 
 from selfchatbot.errors import ExportError
 from selfchatbot.messages import Message
-from selfchatbot.preprocessors.base import ExportFile, ExportPath, Preprocessor, decoded_lines
+from selfchatbot.preprocessors.base import ExportFile, ExportPath, Preprocessor
+from selfchatbot.preprocessors.reading.lines import decoded_lines
 
 ME = "Me"
 PAD = "  "
@@ -57,17 +58,14 @@ class Signal(Preprocessor):
     name: ClassVar[str] = "Signal"
     suffixes: ClassVar[tuple[str, ...]] = (".json", ".md")
 
-    def read(self, path: Path, files: list[ExportFile] | None = None) -> Iterator[Message]:
-        seen: list[ExportFile] = [] if files is None else files
+    def read_exports(self, path: Path, files: list[ExportFile]) -> Iterator[Message]:
         # Exports of one chat, made at different times, come one after the other.
         for file in sorted(self.export_files(path), key=_chat):
             export = ExportFile(path=file, chat=_chat(file), me=ME, group=_group(file))
-            seen.append(export)
+            files.append(export)
             entries = _json_entries(file) if file.suffix.lower() == ".json" else _md_entries(file)
             for entry in entries:
-                export.messages += 1
-                export.first = min(export.first or entry.time, entry.time)
-                export.last = max(export.last or entry.time, entry.time)
+                export.add(entry.time)
                 if entry.text.strip():
                     yield Message(entry.time, entry.sender, entry.text, export.chat, entry.id)
 

@@ -8,9 +8,9 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from selfchatbot.errors import ExportError
-from selfchatbot.preprocessors.base import decoded_lines
 from selfchatbot.preprocessors.reading.archives import ExportPath
 from selfchatbot.preprocessors.reading.dates import Order, OrderEvidence, half_day, wall_clock
+from selfchatbot.preprocessors.reading.lines import decoded_lines
 
 DAY = re.compile(
     r"(?:(?P<before>[^\W\d_]+)\.?,? )?(?P<a>\d{1,4})[./年년-] ?(?P<b>\d{1,2})[./月월-] ?(?P<c>\d{1,4})"

@@ -21,13 +21,12 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from selfchatbot.errors import ParametersError
 from selfchatbot.messages import Message
 from selfchatbot.preprocessors.base import ExportFile, Preprocessor, same_name
 from selfchatbot.preprocessors.line.content import typed
 from selfchatbot.preprocessors.line.layout import TIME, Layout, day_of, entries, scan
 from selfchatbot.preprocessors.reading.archives import ExportPath
-from selfchatbot.preprocessors.reading.dates import Order, decide_orders
+from selfchatbot.preprocessors.reading.dates import Order, ambiguous_order, decide_orders
 
 
 class LINE(Preprocessor):
@@ -40,13 +39,12 @@ class LINE(Preprocessor):
         None, description="`dmy` or `mdy`, only needed when the days and weekdays in the files don't show it."
     )
 
-    def read(self, path: Path, files: list[ExportFile] | None = None) -> Iterator[Message]:
-        seen: list[ExportFile] = [] if files is None else files
+    def read_exports(self, path: Path, files: list[ExportFile]) -> Iterator[Message]:
         layouts = [scan(file) for file in self.export_files(path)]
         self._decide_orders(layouts)
         # Exports of one chat come one after the other, the older first.
         for layout in sorted(layouts, key=lambda layout: (layout.chat, layout.begin, str(layout.path))):
-            yield from self._read_file(layout, seen)
+            yield from self._read_file(layout, files)
 
     @classmethod
     def recognises(cls, path: ExportPath, head: bytes) -> bool:
@@ -63,11 +61,7 @@ class LINE(Preprocessor):
         for layout, order in zip(layouts, found, strict=True):
             layout.order = self.date_order if self.date_order in layout.weekdays else layout.by_weekday() or order
             if layout.order is None:
-                date = "/".join(map(str, layout.first[:3]))
-                raise ParametersError(
-                    f"{layout.path}: its dates can be day/month as well as month/day (first: {date}): set "
-                    f'preprocessor_data.{self.name}.date_order to "dmy" or "mdy"'
-                )
+                raise ambiguous_order(layout.path, "/".join(map(str, layout.first[:3])), self.name)
 
     def _read_file(self, layout: Layout, files: list[ExportFile]) -> Iterator[Message]:
         """The messages of one file in its order."""
@@ -83,9 +77,7 @@ class LINE(Preprocessor):
             name, separator, text = rest.partition("\t") if names is None else _split(rest, names)
             if not separator or not name:
                 continue
-            file.messages += 1
-            file.first = time if file.first is None or time < file.first else file.first
-            file.last = time if file.last is None or time > file.last else file.last
+            file.add(time)
             if content := typed(text):
                 yield Message(time, name, content, layout.chat)
 
