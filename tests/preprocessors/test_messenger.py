@@ -163,7 +163,7 @@ def test_in_other_languages_the_sender_and_an_attachment_make_a_notice() -> None
     assert notices.wrote("Ann Lee lähetti liitteen.", "Ann Lee", attached=True)
     assert not notices.wrote("Ann Lee lähetti liitteen.", "Ann Lee", attached=False)
     assert not notices.wrote("Ann Lee lähetti liitteen.", "Bo", attached=True)
-    assert len(PREDICATES) == 9
+    assert len(PREDICATES) == 10
 
 
 def chat(tmp_path: Path, records: list[Any], **header: Any) -> Path:
