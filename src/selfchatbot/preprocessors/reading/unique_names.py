@@ -1,9 +1,18 @@
 """Names that are shown for accounts and chats which an export tells apart by their ids."""
 
 import re
+from functools import lru_cache
 
+INVISIBLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u00ad\u200b\u200e\u200f\u202a-\u202e\u2060-\u2069\ufeff]+")
+"""Control characters and marks of direction, which some copies of a name hold; not what emoji are joined with."""
 NAMESAKE = re.compile(r" \((?:(?:user|channel|chat)\d{1,20}|\d{15,20}|[UW][A-Z0-9]{7,11})\)$", re.ASCII)
 """The id behind the name of a later one: of Telegram, Discord and Slack."""
+
+
+@lru_cache(maxsize=4096)
+def visible(name: str) -> str:
+    """``name`` without characters that nobody sees, so that one person stays one person."""
+    return name if name.isprintable() else INVISIBLE.sub("", name).strip() or name
 
 
 class Names:
