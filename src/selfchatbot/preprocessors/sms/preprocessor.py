@@ -2,8 +2,9 @@
 
 Grammar: "Fields in XML backup files" on synctech.com.au. A file holds all chats, SMS first and MMS after them, and one
 backup holds much of the one before. So all backups of a folder are sorted together, in a temporary database that is no
-file anyone can see, and what is there twice (same time, sender and text) counts once. I am ``Me``: the app only says
-what was sent. Times are UTC. `backup` reads one file; this module puts the chats together.
+file anyone can see, and what is there twice (same time, sender and text) counts once. Reactions, which phones send as
+texts, are left out (`tapbacks`). I am ``Me``: the app only says what was sent. Times are UTC. `backup` reads one file;
+this module puts the chats together.
 """
 
 import sqlite3
@@ -17,8 +18,11 @@ from typing import ClassVar
 from selfchatbot.errors import SelfChatBotError
 from selfchatbot.messages import Message
 from selfchatbot.preprocessors.base import ExportFile, ExportPath, Preprocessor
+from selfchatbot.preprocessors.reading.tapbacks import is_tapback
 from selfchatbot.preprocessors.sms.backup import ME, AddressBook, Backup, Entry
 
+QUOTABLE = 1_000
+"""Latest texts of a chat to which somebody can have reacted."""
 ROWS = 10_000
 """Messages that wait in memory for the database."""
 EPOCH = datetime(1970, 1, 1)
@@ -37,12 +41,17 @@ class SMS(Preprocessor):
             with closing(sqlite3.connect("")) as database:
                 store = _Store(database, paths)
                 notes = [store.take(number) for number in range(len(paths))]
+                earlier: dict[str, None] = {}
                 for message, export in store.messages():
                     if not seen or seen[-1] is not export:
                         number = paths.index(export.path)
                         export.notes, notes[number] = notes[number], []
                         seen.append(export)
-                    if message.content:
+                        earlier.clear()
+                    if message.content and not is_tapback(message.content, earlier):
+                        earlier[message.content] = None
+                        if len(earlier) > QUOTABLE:
+                            del earlier[next(iter(earlier))]
                         yield message
         except sqlite3.Error as error:
             raise SelfChatBotError(f"{path} can't be sorted ({error}): make room in {gettempdir()}") from error
