@@ -6,7 +6,6 @@ German, Italian, Portuguese, Dutch, Japanese and Korean some.
 """
 
 import re
-from collections.abc import Container
 
 _QUOTED = r"(?:“.*”|«[\s\u202f]*.*[\s\u202f]*»|„.*[“”]|「.*」|‘.*’)"
 """People seldom write such quotation marks around a whole text that follows such a word."""
@@ -38,7 +37,7 @@ _OTHERS = (
     rf"@(?:에|에서) {_EMOJI} ?(?:표시(?:함| 제거함)|반응함)",
 )
 _THINGS = (
-    r"(?:Le (?:gustó|encantó|dio risa)|Exclamó por|Reaccionó con \S{1,15} a) (?:una imagen|un video|un archivo adjunto)",
+    r"(?:Le (?:gustó|encantó|dio risa)|Exclamó por) (?:una imagen|un video|un archivo adjunto)",
     r"[Aa] (?:aimé|adoré|ri de|mis en évidence) une (?:image|photo|vidéo|pièce jointe)",
     r"(?:Gostou de|Amou|Adorou|Riu de|Enfatizou) (?:uma imagem|um vídeo|um anexo)",
 )
@@ -81,18 +80,30 @@ _STARTS = (
 """Of those without quotation marks."""
 LONGEST = 2_000
 """Characters. Longer texts are quoted in part."""
+QUOTABLE = 1_000
+"""Latest texts of a chat to which somebody can have reacted."""
 
 
-def is_tapback(text: str, earlier: Container[str]) -> bool:
-    """Whether a phone wrote ``text`` to react to a message.
+class Tapbacks:
+    """Knows the reactions in one chat. Its texts are to be given in their order, each once."""
 
-    ``earlier`` holds texts of the chat: what stands in straight quotation marks has to be one of them, as people write
-    those after such words, too.
-    """
-    if len(text) > LONGEST or not (_QUOTES.search(text) or text.startswith(_STARTS) or " to a" in text[:20]):
+    def __init__(self) -> None:
+        self._earlier: dict[str, None] = {}
+
+    def is_one(self, text: str) -> bool:
+        """Whether a phone wrote ``text`` to react to a message.
+
+        What stands in straight quotation marks has to be an earlier text of the chat, as people write those after such
+        words, too.
+        """
+        if len(text) <= LONGEST and (_QUOTES.search(text) or text.startswith(_STARTS) or " to a" in text[:20]):
+            stripped = text.strip(" \n")
+            if _BY_FORM.fullmatch(stripped):
+                return True
+            match = _IN_STRAIGHT_QUOTES.fullmatch(stripped)
+            if match is not None and any(quoted in self._earlier for quoted in match.groups() if quoted):
+                return True
+        self._earlier[text] = None
+        if len(self._earlier) > QUOTABLE:
+            del self._earlier[next(iter(self._earlier))]
         return False
-    text = text.strip(" \n")
-    if _BY_FORM.fullmatch(text):
-        return True
-    match = _IN_STRAIGHT_QUOTES.fullmatch(text)
-    return match is not None and any(quoted in earlier for quoted in match.groups() if quoted)

@@ -18,11 +18,9 @@ from typing import ClassVar
 from selfchatbot.errors import SelfChatBotError
 from selfchatbot.messages import Message
 from selfchatbot.preprocessors.base import ExportFile, ExportPath, Preprocessor
-from selfchatbot.preprocessors.reading.tapbacks import is_tapback
+from selfchatbot.preprocessors.reading.tapbacks import Tapbacks
 from selfchatbot.preprocessors.sms.backup import ME, AddressBook, Backup, Entry
 
-QUOTABLE = 1_000
-"""Latest texts of a chat to which somebody can have reacted."""
 ROWS = 10_000
 """Messages that wait in memory for the database."""
 EPOCH = datetime(1970, 1, 1)
@@ -41,17 +39,14 @@ class SMS(Preprocessor):
             with closing(sqlite3.connect("")) as database:
                 store = _Store(database, paths)
                 notes = [store.take(number) for number in range(len(paths))]
-                earlier: dict[str, None] = {}
+                tapbacks = Tapbacks()
                 for message, export in store.messages():
                     if not seen or seen[-1] is not export:
                         number = paths.index(export.path)
                         export.notes, notes[number] = notes[number], []
                         seen.append(export)
-                        earlier.clear()
-                    if message.content and not is_tapback(message.content, earlier):
-                        earlier[message.content] = None
-                        if len(earlier) > QUOTABLE:
-                            del earlier[next(iter(earlier))]
+                        tapbacks = Tapbacks()
+                    if message.content and not tapbacks.is_one(message.content):
                         yield message
         except sqlite3.Error as error:
             raise SelfChatBotError(f"{path} can't be sorted ({error}): make room in {gettempdir()}") from error
