@@ -216,7 +216,7 @@ def test_what_is_no_export_is_one_line(tmp_path: Path, name: str, content: bytes
     assert "\n" not in str(error.value)
 
 
-NAMES = st.text(st.characters(exclude_categories=["Cs", "Cc", "Zs"]), min_size=1, max_size=12)
+NAMES = st.text(st.characters(exclude_categories=["Cs", "Cc", "Cf", "Zs"]), min_size=1, max_size=12)
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=60)
 KINDS = ["Default"] * 5 + ["Reply"] * 2 + ["Call", "ChannelPinnedMessage", "20", "46"]
 

@@ -241,7 +241,7 @@ def test_what_is_no_chat_is_one_line(tmp_path: Path, content: bytes, message: st
     assert "\n" not in str(error.value)
 
 
-NAMES = st.text(st.characters(exclude_categories=["Cs", "Cc", "Zs"]), min_size=1, max_size=12)
+NAMES = st.text(st.characters(exclude_categories=["Cs", "Cc", "Cf", "Zs"]), min_size=1, max_size=12)
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=60)
 
 

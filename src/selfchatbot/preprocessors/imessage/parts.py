@@ -26,7 +26,7 @@ EFFECTS = frozenset(
         *("Sparkles", "Spotlight", "Slam", "Loud", "Gentle", "Invisible Ink"),
     )
 )
-_ENDING = r"\.(?:jpe?g|png|hei[cf]|gif|tiff?|bmp|webp|mov|mp4|m4[av]|3gp|avi|caf|amr|mp3|wav|aac|pdf|vcf|zip|txt|xml|smil|usdz)"
+_ENDING = r"\.(?:jpe?g|png|hei[cf]|gif|tiff?|bmp|webp|mov|mp4|m4[av]|3gp|avi|caf|amr|mp3|wav|aac|pdf|vcf|zip|xml|smil)"
 _UUID = r"[0-9A-Fa-f]{8}-(?:[0-9A-Fa-f]{4}-){3}[0-9A-Fa-f]{12}"
 # Such names are made by cameras and phones: with a number, or one of the few that they give without.
 _MADE_NAME = (

@@ -24,7 +24,7 @@ from selfchatbot.preprocessors.messenger.text import last_versions, repaired
 from selfchatbot.preprocessors.reading.json_stream import CutShortError, NoObjectError, json_values
 from selfchatbot.preprocessors.reading.order import oldest_to_newest
 from selfchatbot.preprocessors.reading.reverse import Row
-from selfchatbot.preprocessors.reading.unique_names import Names
+from selfchatbot.preprocessors.reading.unique_names import Names, visible
 
 PART = re.compile(r"message_(\d+)\.json", re.IGNORECASE)
 COUNTER = re.compile(r"_\d+\Z")
@@ -74,7 +74,7 @@ class Messenger(Preprocessor):
         """The name of the account that was exported: as its profile says, or else who takes part in the chats."""
         heads = ((_spelled(_thread(parts[0])), _head(parts[0])) for parts in threads)
         # Not in encrypted chats, whose names are right as they are; those that are right stay as they are.
-        chats = [(thread, [repaired(name) for name in participants(head)]) for thread, head in heads]
+        chats = [(thread, [visible(repaired(name)) for name in participants(head)]) for thread, head in heads]
         profile = self._profile_name(path)
         if profile is not None and any(profile in members for _, members in chats):
             return profile
@@ -87,7 +87,8 @@ class Messenger(Preprocessor):
             if file.name.casefold() == file_name:
                 try:
                     return next(
-                        (repaired(name) for _, name in json_values(file, *places) if isinstance(name, str)), None
+                        (visible(repaired(name)) for _, name in json_values(file, *places) if isinstance(name, str)),
+                        None,
                     )
                 except ExportError:
                     return None
@@ -145,7 +146,7 @@ class _Part:
         named = [
             repaired(name) for one in participants if isinstance(one, dict) and isinstance(name := one.get("name"), str)
         ]
-        return named + [one for one in participants if isinstance(one, str)]
+        return [visible(name) for name in (*named, *(one for one in participants if isinstance(one, str)))]
 
     def _rows(self) -> Iterator[Row]:
         """Milliseconds, sender, content, whether something is attached and whether it may be an edit, in file order."""
@@ -198,7 +199,7 @@ class _Part:
             sender, content = repaired(sender or ""), repaired(content)
         # Of deleted accounts only an empty name is left.
         # Of messages of Instagram, only the edited ones lack this key.
-        return time, sender or "?", content, any(map(record.get, ATTACHED)), KID_KEY not in record
+        return time, visible(sender) if sender else "?", content, any(map(record.get, ATTACHED)), KID_KEY not in record
 
     def _error(self, problem: str) -> ExportError:
         return ExportError(f"{self.file.path}, message {self.file.messages:,}: {problem}: export it again")

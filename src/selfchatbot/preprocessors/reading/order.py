@@ -6,11 +6,12 @@ from datetime import datetime
 from itertools import chain, islice, pairwise
 
 from selfchatbot.messages import Message
+from selfchatbot.preprocessors.reading.json_stream import CutShortError
 from selfchatbot.preprocessors.reading.reverse import Row, oldest_first
 
-HEAD = 1_000
+HEAD = 500
 """Messages whose times show the direction of a file."""
-WINDOW = 2_000
+WINDOW = 300
 """Messages among which a late one finds its place."""
 
 
@@ -24,10 +25,11 @@ def oldest_to_newest(rows: Iterable[Row], whole: bool = False) -> Iterator[Row]:
     """``rows``, which begin with a number for their time (UTC), by that time; equal ones keep their order.
 
     A file that is written newest first is turned round in a temporary file. Rows that are a little late, by up to
-    `WINDOW`, are moved to their place, so that memory holds some thousand only. With ``whole``, all rows have been read
-    when the first one is given.
+    `WINDOW`, are moved to their place, so that memory holds some hundred only. With ``whole``, all rows have been read
+    when the first one is given. A CutShortError is raised behind the last row that came before it.
     """
-    rows = iter(rows)
+    cut: list[CutShortError] = []
+    rows = _up_to_the_cut(rows, cut)
     head = list(islice(rows, HEAD))
     newest_first = is_newest_first(row[0] for row in head)
     ordered: Iterator[Row] = chain(head, rows)
@@ -43,6 +45,8 @@ def oldest_to_newest(rows: Iterable[Row], whole: bool = False) -> Iterator[Row]:
         yield from waiting[:-WINDOW]
         del waiting[:-WINDOW]
     yield from waiting
+    if cut:
+        raise cut[0]
 
 
 def chronological(messages: Iterable[Message]) -> Iterator[Message]:
@@ -61,6 +65,13 @@ def chronological(messages: Iterable[Message]) -> Iterator[Message]:
     rows = ((message.timestamp.isoformat(), *astuple(message)[1:]) for message in ordered)
     for time, *rest in oldest_first(rows):
         yield Message(datetime.fromisoformat(time), *rest)
+
+
+def _up_to_the_cut(rows: Iterable[Row], cut: list[CutShortError]) -> Iterator[Row]:
+    try:
+        yield from rows
+    except CutShortError as error:
+        cut.append(error)
 
 
 def _time(row: Row) -> float:

@@ -31,7 +31,7 @@ class Names:
         """The name for an id; ``name`` is what the export calls it here, None for a deleted account."""
         if (known := self._by_id.get(key)) is not None:
             return known
-        name = shown = name or key
+        name = shown = visible(name) if name else key
         # Two that differ in case only would both be "me": names in parameters.json are compared without case.
         if shown.casefold() in self._taken:
             shown = f"{shown} ({key})"
