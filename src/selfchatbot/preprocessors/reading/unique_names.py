@@ -12,7 +12,10 @@ NAMESAKE = re.compile(r" \((?:(?:user|channel|chat)\d{1,20}|\d{15,20}|[UW][A-Z0-
 @lru_cache(maxsize=4096)
 def visible(name: str) -> str:
     """``name`` without characters that nobody sees, so that one person stays one person."""
-    return name if name.isprintable() else INVISIBLE.sub("", name).strip() or name
+    if name.isprintable():
+        return name
+    seen = INVISIBLE.sub("", name)
+    return name if seen == name else seen.strip() or name
 
 
 class Names:
