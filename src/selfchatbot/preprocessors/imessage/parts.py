@@ -26,16 +26,15 @@ EFFECTS = frozenset(
         *("Sparkles", "Spotlight", "Slam", "Loud", "Gentle", "Invisible Ink"),
     )
 )
-_ENDING = r"\.(?:jpe?g|png|hei[cf]|gif|tiff?|bmp|webp|mov|mp4|m4[av]|3gp|avi|caf|amr|mp3|wav|aac|pdf|vcf|zip|xml|smil)"
 _UUID = r"[0-9A-Fa-f]{8}-(?:[0-9A-Fa-f]{4}-){3}[0-9A-Fa-f]{12}"
 # Such names are made by cameras and phones: with a number, or one of the few that they give without.
 _MADE_NAME = (
     rf"(?:[\w.-]{{0,40}}{_UUID}[\w.() -]{{0,20}}|[\w-]{{0,8}}\d{{6,}}[\w-]{{0,40}}|[0-9a-f]{{16,64}}"
     r"|(?i:IMG|DSC[NF]?|PXL|VID|MVI|MOV|FB_IMG|received|RPReplay|Screen ?Recording|Screen ?shot|camphoto|cinemagraph"
     r"|photo|image|video|audio|AUD|recording|lp_image|mms|attachment|tmp|trim|memoji|sticker|messages image)"
-    r"[-_.( ]{0,2}[\w.() -]{0,40}\d[\w.() -]{0,40}"
-    r"|RenderedImage|FullSizeRender[\w-]{0,20}|image|IMG|Image|video|Video|Attachment|CL\.loc|smil)"
-    rf"(?i:{_ENDING})"
+    r"[-_.( ]{0,2}[\w.() -]{0,40}\d[\w.() -]{0,40})\.\w{2,5}"
+    r"|(?:RenderedImage|FullSizeRender|[Ii]mage|IMG|[Vv]ideo|Attachment)\.(?i:jpe?g|png|hei[cf]|gif|webp|mov|mp4)"
+    r"|RPReplay_\w+\.\w{2,4}|CL\.loc\.vcf"
 )
 # Copied attachments stand in "attachments/", others in the folders of Messages or in a backup; of one that is gone only
 # the name is left.
