@@ -71,7 +71,8 @@ def _files(found: FormatSummary, hide: Callable[[str], str]) -> RenderableType:
         (found.groups_left_out, "group chat(s) excluded"),
     )
     title = ", ".join([title, *(f"{count:,} {what}" for count, what in counts if count)])
-    several = len({str(file.path) for file in found.files}) < len(found.files)
+    # "message_1.json" six times says nothing.
+    several = len({file.path.name for file in found.files}) < len(found.files)
     table = Table("chat" if several else "file", title=title, title_justify="left")
     for heading in ("messages", "stated", "from", "to"):
         table.add_column(heading, justify="right")
