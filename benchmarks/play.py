@@ -35,7 +35,7 @@ from selfchatbot.player import Player
 from selfchatbot.player.checkpoint import load_checkpoint, load_checkpoint_tokenizer
 from selfchatbot.player.engines.protocol import Engine, Sampling
 from selfchatbot.player.gguf_cache import checkpoint_gguf
-from selfchatbot.player.reply.messages import bubbles
+from selfchatbot.player.reply.messages import split_messages
 
 SPEAKERS = ("transformers generate", "our transformers", "llama.cpp's own loop", "our llama.cpp")
 HISTORIES = (0, 500, 1500)
@@ -196,14 +196,14 @@ def own_loop(results: Path, chat_format: ChatFormat) -> Speak:
     """llama.cpp generates by itself; it only tells what it has."""
     import xllamacpp
 
-    from selfchatbot.player.engines.llamacpp import cores
+    from selfchatbot.player.engines.llamacpp_server import physical_cores
 
     parameters = xllamacpp.CommonParams()
     parameters.model.path = str(checkpoint_gguf(results / "best", parameters_of(results)))
     parameters.n_ctx = WINDOW
     parameters.verbosity = 0
     parameters.warmup = False
-    parameters.cpuparams.n_threads = parameters.cpuparams_batch.n_threads = cores()
+    parameters.cpuparams.n_threads = parameters.cpuparams_batch.n_threads = physical_cores()
     server = xllamacpp.Server(parameters)
 
     def speak(prompt: list[int], tokens: int, penalty: float) -> Iterator[float]:
@@ -310,7 +310,7 @@ def turns(results: Path, test: Path, count: int = 20) -> None:
                 chat.append(message)
                 start = time.perf_counter()
                 moments, reply = [], []
-                for bubble in bubbles(player.stream(chat)):
+                for bubble in split_messages(player.stream(chat)):
                     moments.append(time.perf_counter() - start)
                     reply.append(bubble)
                 first.append(moments[0])

@@ -77,11 +77,11 @@ class Tried:
         from selfchatbot.likeness.run.model_pair import Models
         from selfchatbot.models import quiet
         from selfchatbot.parameters import FILE_NAME, GenerationParameters, read_parameters
-        from selfchatbot.session.contacts import speakers
+        from selfchatbot.session.contacts import contact_names
 
         quiet()
         parameters = read_parameters(checkpoint.parent / FILE_NAME, GenerationParameters)
-        self.names = speakers(data)
+        self.names = contact_names(data)
         self.places = read_contexts(data, count, 0)
         self.training = read_training(data, self.names)
         self.data = data
@@ -113,7 +113,7 @@ class Tried:
         return [texts[number] for number in range(len(prompts))]
 
     def _answers(self, prompts: list[list[int]], way: str, seed: int) -> list[list[int]]:
-        from selfchatbot.player.engines import sampling as choosing
+        from selfchatbot.player.engines import sampling as sampling_module
         from selfchatbot.player.engines.batch import Batch
         from selfchatbot.player.engines.protocol import Sampling
 
@@ -122,14 +122,14 @@ class Tried:
         top_p = value if kind == "top_p" else 1.0
         sampling = Sampling(1.0, top_p, 0, 1.0, LONGEST, self.format.end, never, seed, may_be_empty=False)
         kept = {"min_p": min_p, "typical": typical}.get(kind)
-        choose = choosing.choose
+        choose = sampling_module.sample
         if kept is not None:
-            choosing.choose = lambda logits, *rest: choose(kept(logits, value), *rest)
+            sampling_module.sample = lambda logits, *rest: choose(kept(logits, value), *rest)
         try:
             made = Batch(self.models.loaded("model").model, prompts).replies(sampling, last=True)
             return [one.ids for one in made]
         finally:
-            choosing.choose = choose
+            sampling_module.sample = choose
 
     def _prompt(self, messages: Any, retrieval: bool) -> list[int]:
         from selfchatbot.likeness.run.model_pair import UNLIMITED
@@ -278,7 +278,7 @@ class Tried:
         for name, texts in {"me": mine, **ways}.items():
             auc, shares, like, of = self.styles(texts)
             copied = copying.copying(texts, conversations, known, 0)
-            faults = health(texts, [True] * len(texts), self.format.marks, self.names)
+            faults = health(texts, [True] * len(texts), self.format.markers, self.names)
             bad = faults.empty + faults.looping + faults.other_speaker + faults.template
             cells = (
                 "-" if auc is None else f"{auc.value:.2f} ({auc.low:.2f}-{auc.high:.2f})",

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 
 from selfchatbot.errors import ExportError, SelfChatBotError
 from selfchatbot.preprocessors import Preprocessors
-from selfchatbot.preprocessors.base import LONGEST_LINE, decoded_lines
 from selfchatbot.preprocessors.reading.archives import ZipMember, files_below, members, walk
+from selfchatbot.preprocessors.reading.lines import MAX_LINE_BYTES, decoded_lines
 
 EXPORTS = SAMPLE / "DiscordChatExporter"
 DISCORD = Preprocessors["DiscordChatExporter"]
@@ -311,7 +311,7 @@ def test_endless_line(tmp_path: Path) -> None:
     path = tmp_path / "a.txt"
     with path.open("wb") as file:
         file.write(b"first\n")
-        for _ in range(LONGEST_LINE // 2**20 + 2):
+        for _ in range(MAX_LINE_BYTES // 2**20 + 2):
             file.write(b"x" * 2**20)
     with pytest.raises(ExportError, match="line 2: longer than"):
         list(decoded_lines(path))

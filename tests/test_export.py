@@ -13,7 +13,7 @@ from likeness_results import result
 from tiny_models import TEMPLATES, tiny_tokenizer
 
 from selfchatbot.chat_format import ChatFormat
-from selfchatbot.cli.export import export_dataset
+from selfchatbot.cli.play_types.export import export_dataset
 from selfchatbot.environment import Dataset, Environment
 from selfchatbot.export import export
 from selfchatbot.export.card import model_card

@@ -92,6 +92,37 @@ def test_the_example_has_40_lines_and_runs(environment: Path, minichat: Path, si
     assert "JSONL, Minichat, or move it elsewhere" in one_line_error(run("preprocess", "-d", "1"), 1)
 
 
+OVERRIDES_READ = """
+from datetime import datetime
+from selfchatbot.messages import Message
+from selfchatbot.preprocessors import ExportFile, Preprocessor
+from selfchatbot.preprocessors.base import ExportPath, decoded_lines
+
+class Minichat(Preprocessor):
+    name, suffixes = "Minichat", (".log",)
+
+    def read(self, path, files=None):
+        for export in self.export_files(path):
+            file = ExportFile(export, chat=export.stem)
+            (files if files is not None else []).append(file)
+            for line in decoded_lines(export):
+                file.messages += 1
+                time, name, text = line.replace("|", "", 1).split(" ", 2)
+                yield Message(datetime.fromisoformat(time), name, text, file.chat)
+"""
+
+
+def test_a_format_may_override_read(environment: Path, minichat: Path, site: Path, run: Run) -> None:
+    """Formats of other packages did so before there was read_exports."""
+    install(site, "older", OVERRIDES_READ, "Minichat = older:Minichat")
+    parameters = {"model": "m", "preprocessor_data": {"Minichat": {"username": "rowan"}}}
+    (minichat / "parameters.json").write_text(json.dumps(parameters))
+    done = run("preprocess", "-d", "1")
+    assert done.returncode == 0, done.stderr
+    written = (environment / "preprocessed" / "Dataset_1_Test" / "train.jsonl").read_text()
+    assert {"role": "assistant", "content": "hey"} in json.loads(written.split("\n")[0])["messages"]
+
+
 def test_its_files_are_known_in_the_wrong_folder(minichat: Path, site: Path, run: Run) -> None:
     install(site, "minichat_for_selfchatbot", example(), "Minichat = minichat_for_selfchatbot:Minichat")
     (minichat / "minichat").rename(minichat / "Slack")
@@ -106,6 +137,11 @@ def test_its_files_are_known_in_the_wrong_folder(minichat: Path, site: Path, run
         ("Other = 1", "it can't be imported (AttributeError)"),
         ("Minichat = 1", "no subclass of Preprocessor"),
         ("from selfchatbot.preprocessors import Preprocessor as Minichat", 'doesn\'t have name = "Minichat"'),
+        (
+            "from selfchatbot.preprocessors import Preprocessor\n"
+            "class Minichat(Preprocessor): name, suffixes = 'Minichat', ('.log',)",
+            "has no read_exports",
+        ),
     ],
 )
 def test_broken_package_is_one_line(minichat: Path, site: Path, run: Run, code: str, said: str) -> None:
@@ -138,7 +174,8 @@ def test_formats_are_imported_when_they_are_asked_for() -> None:
         "print(sorted(loaded), 'selfchatbot.preprocessors.jsonl' in sys.modules, 'ijson' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    ours = [f"selfchatbot.preprocessors.{name}" for name in ("base", "reading", "reading.archives", "registry")]
+    shared = ("base", "reading", "reading.archives", "reading.lines", "registry")
+    ours = [f"selfchatbot.preprocessors.{name}" for name in shared]
     assert done.stdout.strip() == f"{ours} True False"
 
 

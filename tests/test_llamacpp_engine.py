@@ -159,11 +159,11 @@ def test_closing_stops_it_and_what_was_read_stays_read(engines: tuple[Transforme
     next(stream)
     stream.close()
     request = {"prompt": [*prompt, 9, 9], "n_predict": 1, "temperature": 0}
-    assert engine._ask("/completion", request)["timings"]["cache_n"] >= 99
+    assert engine._server.request("/completion", request)["timings"]["cache_n"] >= 99
 
 
 def test_nobody_else_may_ask(engines: tuple[TransformersEngine, LlamaCppEngine]) -> None:
-    address = engines[1]._address
+    address = engines[1]._server.address
     assert address.startswith("127.0.0.1:")
     for path, body in (("/completion", b'{"prompt": "hi", "n_predict": 1}'), ("/slots", None), ("/props", None)):
         request = urllib.request.Request(f"http://{address}{path}", data=body)
@@ -211,7 +211,7 @@ def test_without_the_extra_it_is_said(results: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.setitem(sys.modules, "xllamacpp", None)
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     assert isinstance(player(results, "auto")._engine, TransformersEngine)
-    with pytest.raises(SelfChatBotError, match=r"selfchatbot\[fast\]"):
+    with pytest.raises(SelfChatBotError, match=r"pip install \"\.\[fast\]\""):
         player(results, "llama.cpp")
 
 

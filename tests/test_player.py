@@ -13,7 +13,7 @@ from selfchatbot.parameters import GenerationParameters, TrainingParameters, rea
 from selfchatbot.player import Player
 from selfchatbot.player.checkpoint import load_checkpoint
 from selfchatbot.player.engines.protocol import Sampling, Token
-from selfchatbot.player.player import _Draft
+from selfchatbot.player.reply.draft import Draft
 from selfchatbot.trainer import Trainer
 
 CPU = Machine("cpu", torch.float32)
@@ -89,14 +89,14 @@ def test_what_fits_best_comes_first(
         logits = model(torch.tensor([prompt + reply])).logits[0].log_softmax(-1)
         return sum(logits[len(prompt) + place - 1, token].item() for place, token in enumerate(reply))
 
-    gains = {
+    scores = {
         number: (log_probability(speaker.prompt(chat), ids) - log_probability(speaker.prompt(system), ids))
         / len(ids) ** 0.5
         for number, ids in made.items()
     }
-    assert [one.gain for one in drawn] == pytest.approx(sorted(gains.values(), reverse=True), abs=1e-3)
-    assert len(set(gains.values())) > 2
-    best = made[max(gains, key=gains.__getitem__)]
+    assert [one.pmi for one in drawn] == pytest.approx(sorted(scores.values(), reverse=True), abs=1e-3)
+    assert len(set(scores.values())) > 2
+    best = made[max(scores, key=scores.__getitem__)]
     assert chat_format.reply([token for token in best if token != chat_format.end]).startswith(drawn[0].text)
     assert player(results, temperature=1.5, seed=1, best_of=6).reply(chat) == drawn[0].text
     assert player(results, temperature=1.5, seed=1, best_of=6).replies(chat, 2) == [one.text for one in drawn[:2]]
@@ -105,12 +105,12 @@ def test_what_fits_best_comes_first(
 
 def test_the_best_is_said_as_a_whole_and_can_be_stopped(results: Path) -> None:
     speaker = player(results, temperature=1.5, seed=1, best_of=3)
-    pieces = list(speaker.pieces(QUESTION, 2))
-    said = [piece for piece in pieces if piece.text]
-    assert [piece.candidate for piece in said] == [0, 1] and all(piece.finish for piece in said)
-    assert [piece for piece in pieces if piece.finish] == said
+    chunks = list(speaker.chunks(QUESTION, 2))
+    said = [chunk for chunk in chunks if chunk.text]
+    assert [chunk.candidate for chunk in said] == [0, 1] and all(chunk.finish_reason for chunk in said)
+    assert [chunk for chunk in chunks if chunk.finish_reason] == said
     speaker = player(results, temperature=1.5, seed=1, best_of=3)
-    stopped = speaker.pieces(QUESTION, 2)
+    stopped = speaker.chunks(QUESTION, 2)
     assert next(stopped).tokens == 1  # of the first token, long before all are done
     stopped.close()
     assert speaker.reply(QUESTION)
@@ -119,7 +119,7 @@ def test_the_best_is_said_as_a_whole_and_can_be_stopped(results: Path) -> None:
 def test_where_nothing_was_said_the_first_candidate_is_as_good(results: Path) -> None:
     speaker = player(results, temperature=1.5, seed=1)
     drawn = speaker.candidates([], 3)
-    assert [one.gain for one in drawn] == [0, 0, 0]
+    assert [one.pmi for one in drawn] == [0, 0, 0]
 
 
 def test_a_seed_makes_replies_repeatable(results: Path) -> None:
@@ -179,6 +179,6 @@ def test_bytes_that_are_no_text_leave_what_is_shown() -> None:
     tokenizer = Tokenizer(models.BPE(vocabulary, [], unk_token="<unk>", byte_fallback=True))
     tokenizer.decoder = decoders.Sequence([decoders.ByteFallback(), decoders.Fuse()])
     tokens = [257, *(byte + 1 for byte in "😀é".encode()), 0xC3 + 1, 257, 257]
-    draft = _Draft(0)
-    shown = [draft.show(tokenizer.decode(tokens[:size])) for size in range(1, len(tokens) + 1)]
+    draft = Draft(0)
+    shown = [draft.show(tokenizer.decode(tokens[:size])).text for size in range(1, len(tokens) + 1)]
     assert shown == ["a", "", "", "", "😀", "", "é", "", "a", "a"]

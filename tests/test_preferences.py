@@ -12,7 +12,7 @@ from selfchatbot.models import Machine
 from selfchatbot.parameters import GenerationParameters, read_parameters
 from selfchatbot.player import Player
 from selfchatbot.session.dialogue import Dialogue
-from selfchatbot.session.preferences import FILE_NAME, add_preferences
+from selfchatbot.session.preferences import PREFERENCES_FILE, add_preferences
 
 PROMPT = [{"role": "user", "content": "hey 😀"}]
 
@@ -29,12 +29,12 @@ def dialogue(dataset: Dataset) -> Dialogue:
     parameters = read_parameters(dataset.results / "parameters.json", GenerationParameters)
     lively = parameters.model_copy(update={"temperature": 1.8, "seed": 5, "max_new_tokens": 30})
     player = Player(dataset.results / "best", lively, Machine("cpu", torch.float32))
-    path = dataset.results / FILE_NAME
+    path = dataset.results / PREFERENCES_FILE
     return Dialogue(lambda: player, lambda prompt, better, worse: add_preferences(path, prompt, better, worse))
 
 
 def pairs(dataset: Dataset) -> list[dict[str, Any]]:
-    path = dataset.results / FILE_NAME
+    path = dataset.results / PREFERENCES_FILE
     return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()] if path.exists() else []
 
 
@@ -107,7 +107,7 @@ def test_a_message_is_there_when_the_rating_can_not_be_kept(dialogue: Dialogue) 
     dialogue.say("hey 😀")
     answered(dialogue)
     list(dialogue.bad())
-    dialogue._rated = full
+    dialogue._on_preference = full
     with pytest.raises(OSError):
         dialogue.say("still there?")
     assert dialogue.messages[-1] == {"role": "user", "content": "still there?"}
@@ -135,7 +135,7 @@ def test_nothing_to_rate_is_said(dialogue: Dialogue) -> None:
 def test_it_is_the_layout_of_preference_trainers(tmp_path: Path) -> None:
     """`datasets` loads it with the three columns of TRL's "preference with explicit prompt", conversational."""
     datasets = pytest.importorskip("datasets")
-    path = tmp_path / FILE_NAME
+    path = tmp_path / PREFERENCES_FILE
     assert add_preferences(path, PROMPT, "a", ["b", "b", "a", " "]) == 1
     path.write_bytes(path.read_bytes() + b'{"prompt": [{"ro')  # a killed run
     assert add_preferences(path, PROMPT, "c", ["d", "e"]) == 2

@@ -20,14 +20,16 @@ from conftest import WORDS, Run, one_line_error
 
 from selfchatbot.cli.session import session
 from selfchatbot.cli.session.commands import HELP
-from selfchatbot.cli.session.screen import Asker, Screen, printable
+from selfchatbot.cli.session.keyboard import Keyboard
+from selfchatbot.cli.session.screen import Screen
+from selfchatbot.cli.shell import printable
 from selfchatbot.environment import Dataset
 from selfchatbot.messages import Message, read_conversations
 from selfchatbot.models import Machine
 from selfchatbot.parameters import GenerationParameters, read_parameters
 from selfchatbot.player import Player
 from selfchatbot.session.dialogue import Dialogue
-from selfchatbot.session.typing_pace import Pace, fitted, gaps, learned_pace
+from selfchatbot.session.typing_pace import Pace, fitted_pace, learned_pace, typing_gaps
 
 Talk = Callable[..., str]
 ANSWER = {"role": "assistant", "content": WORDS}
@@ -49,7 +51,7 @@ def talk(dataset: Dataset, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captu
         player.parameters = parameters.model_copy(update=changes)
         data = b"".join((line if isinstance(line, bytes) else line.encode()) + b"\n" for line in lines)
         monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(data), encoding="utf-8"))
-        session(lambda: player, dataset, dataset.results / "best", keep=keep)
+        session(lambda: player, dataset, dataset.results / "best", save=keep)
         return capsys.readouterr().out
 
     return talk
@@ -112,7 +114,7 @@ def test_the_one_of_several_that_fits_best_is_said(talk: Talk, dataset: Dataset,
     parameters = read_parameters(dataset.results / "parameters.json", GenerationParameters)
     player = Player(dataset.results / "best", parameters.model_copy(update=lively), Machine("cpu", torch.float32))
     replies = player.candidates([user("hey")], 5)
-    assert kept(dataset)[-1][-1]["content"] == max(replies, key=lambda reply: reply.gain).text
+    assert kept(dataset)[-1][-1]["content"] == max(replies, key=lambda reply: reply.pmi).text
     assert len({reply.text for reply in replies}) == 5
 
 
@@ -123,18 +125,18 @@ def test_set_and_show(talk: Talk, dataset: Dataset) -> None:
     assert len(kept(dataset)[-1][-1]["content"]) < 8
     assert 'key "temperature": found "hot"' in shown
     assert 'did you mean "' in shown or "known keys" in shown
-    assert "settled when the model is loaded" in shown
+    assert "can't change while the model is loaded" in shown
     assert (dataset.results / "parameters.json").read_bytes() == before
 
 
 def test_edit_and_ratings_in_a_pipe(talk: Talk, dataset: Dataset) -> None:
     shown = talk("/edit too early", "hey", "/edit", "/edit well hello", "/good", "/bad", "sure")
     assert "there is no reply yet" in shown
-    assert "/edit TEXT says" in shown
+    assert "/edit TEXT replaces" in shown
     pairs = [json.loads(line) for line in (dataset.results / "preferences.jsonl").read_text("utf-8").splitlines()]
     # Greedily it can only say the same again, which is better than the edited one.
     assert [pair["chosen"][0]["content"] for pair in pairs] == ["well hello", "well hello", WORDS]
-    assert "1 preference kept" in shown
+    assert "1 preference saved" in shown
 
 
 def test_save_and_load(talk: Talk, dataset: Dataset, tmp_path: Path) -> None:
@@ -142,7 +144,7 @@ def test_save_and_load(talk: Talk, dataset: Dataset, tmp_path: Path) -> None:
     other = tmp_path / "other.jsonl"
     other.write_text('{"messages": 3}\n', encoding="utf-8")
     shown = talk("/save", f"/save {file}", "hey", f"/save {file}", "sure", f"/save {file}", f"/save {other}")
-    assert "nothing was said yet" in shown and "is there already" in shown
+    assert "the conversation is empty" in shown and "exists already" in shown
     assert list(read_conversations(file)) == [[user("hey"), ANSWER, user("sure"), ANSWER]]
     nowhere = (tmp_path / "nothing", tmp_path, "~nosuch/x")
     shown = talk(f"/load {file}", "bye", f"/load {other}", *(f"/load {path}" for path in nowhere))
@@ -150,11 +152,11 @@ def test_save_and_load(talk: Talk, dataset: Dataset, tmp_path: Path) -> None:
     assert kept(dataset)[-1] == [user("hey"), ANSWER, user("sure"), ANSWER, user("bye"), ANSWER]
     assert "other.jsonl, line 1" in shown
     assert shown.count("can't be read") == len(nowhere)
-    assert "is there already" in talk("x", f"/save {file}")
+    assert "exists already" in talk("x", f"/save {file}")
 
 
 def test_load_opens_the_last_session_and_clear_begins_anew(talk: Talk, dataset: Dataset) -> None:
-    assert "no conversation was kept" in talk("/load")
+    assert "there is no saved conversation" in talk("/load")
     talk("first")
     talk("/load", "second", "/clear", "third")
     assert kept(dataset) == [
@@ -218,7 +220,7 @@ def test_a_results_folder_that_cannot_be_written(talk: Talk, dataset: Dataset) -
 
 def check_unwritable(talk: Talk) -> None:
     shown = talk("hey", "sure", "/edit no", "/good")
-    assert shown.count("nothing is kept unless you /save") == 1
+    assert shown.count("nothing is saved unless you /save") == 1
     assert shown.count("the rating is lost") == 2
     assert shown.count(WORDS) == 2
 
@@ -248,7 +250,7 @@ def test_a_checkpoint_that_is_replaced_while_it_plays(
     session(lambda: player, dataset, best)
     shown = capsys.readouterr().out
     assert shown.count(WORDS) == 3
-    assert shown.count("best/ has changed: this is still the old one") == 2
+    assert shown.count("best/ has changed, but this is still the old model") == 2
 
 
 def test_ctrl_c_stops_a_reply_and_keeps_what_was_said(
@@ -301,11 +303,11 @@ def test_my_pace_is_learned(dataset: Dataset) -> None:
         times.append(times[-1] + timedelta(seconds=2 + 0.25 * len(content) if number % 5 else 4000))
         # As an export writes it: to the minute.
         messages.append(Message(times[-1].replace(second=0, microsecond=0), "me", content, "c"))
-    pace = fitted(list(gaps(messages, {"me"})))
+    pace = fitted_pace(list(typing_gaps(messages, {"me"})))
     assert pace is not None
     assert pace.pause == pytest.approx(2, abs=1)
     assert pace.seconds_per_character == pytest.approx(0.25, abs=0.05)
-    assert fitted([(3, 1.0)] * 49) is None
+    assert fitted_pace([(3, 1.0)] * 49) is None
 
 
 def test_a_session_ends_cleanly_whatever_happens_to_its_output(installed: Path, run: Run) -> None:
@@ -351,7 +353,7 @@ def test_a_message_that_is_being_shown_is_said(dataset: Dataset) -> None:
         messages = dialogue.answer()
         assert next(messages) == first
         if shown:
-            dialogue.showing(first)
+            dialogue.mark_shown(first)
         messages.close()
         assert dialogue.last_reply == (first if shown else None)
 
@@ -460,7 +462,7 @@ def test_at_a_terminal(terminal: Callable[..., Terminal], installed: Path, tmp_p
     screen.type("/edit\r")
     screen.wait_for(READY)  # the reply, to be edited
     screen.type("!\r")
-    screen.wait_for("1 preference kept")
+    screen.wait_for("1 preference saved")
     screen.wait_for(READY)
     screen.type("thrown away\x03")
     screen.wait_for(READY)
@@ -539,7 +541,7 @@ def test_completion(talk: Talk, dataset: Dataset, monkeypatch: pytest.MonkeyPatc
     parameters = read_parameters(dataset.results / "parameters.json", GenerationParameters)
     player = Player(dataset.results / "best", parameters, Machine("cpu", torch.float32))
     monkeypatch.setattr("sys.stdin", io.StringIO())
-    commands = Commands(Dialogue(lambda: player, lambda *_: None), Screen(), Asker(dataset, False), dataset, False)
+    commands = Commands(Dialogue(lambda: player, lambda *_: None), Screen(), Keyboard(dataset, False), dataset, False)
     line = {"messages": [{"role": "system", "content": "with Zoë"}, user("hey")], "contact": "Zoë"}
     (dataset.preprocessed / "train.jsonl").write_text(json.dumps(line) + "\n", encoding="utf-8")
     monkeypatch.chdir(dataset.results)

@@ -10,10 +10,10 @@ import torch
 from transformers import DynamicCache, PreTrainedModel
 
 from selfchatbot.models import load_model
-from selfchatbot.player.engines.kv_cache import ROOM, GrowingLayer, argument, new_cache
+from selfchatbot.player.engines.kv_cache import SPARE_TOKENS, GrowingLayer, cache_argument, new_cache
 from selfchatbot.player.engines.likelihood import BATCH_TOKENS, PASS_TOKENS, _batches
 from selfchatbot.player.engines.protocol import Sampling
-from selfchatbot.player.engines.sampling import choose
+from selfchatbot.player.engines.sampling import sample
 from selfchatbot.player.engines.transformers import TransformersEngine
 
 GREEDY = Sampling(0, 1, 0, 1, 5, -1, frozenset(), 0)
@@ -62,7 +62,7 @@ def test_the_growing_cache_is_the_one_of_transformers(model: PreTrainedModel) ->
 
     def feed(length: int) -> None:
         ids = torch.tensor([[rng.randrange(10, 300) for _ in range(length)] for _ in range(rows)])
-        name = argument(model)
+        name = cache_argument(model)
         one, other = (model(input_ids=ids, logits_to_keep=1, **{name: cache}).logits for cache in (ours, theirs))
         torch.testing.assert_close(one, other, rtol=0, atol=1e-6)
         assert ours.get_seq_length() == theirs.get_seq_length()
@@ -71,7 +71,7 @@ def test_the_growing_cache_is_the_one_of_transformers(model: PreTrainedModel) ->
     for cache in (ours, theirs):
         cache.batch_repeat_interleave(4)
     rows = 4
-    for _ in range(ROOM + 5):
+    for _ in range(SPARE_TOKENS + 5):
         feed(1)
     for kept in ([0, 2, 3], [2, 0], [1]):
         for cache in (ours, theirs):
@@ -97,7 +97,7 @@ def test_tokens_are_drawn_as_often_as_they_are_probable(top_k: int, top_p: float
     logits[0, 38:] = -torch.inf
     sampling = Sampling(0.8, top_p, top_k, 1, 5, 0, frozenset(), 0)
     rows = logits.expand(20_000, -1)
-    drawn = choose(rows, torch.zeros_like(rows, dtype=torch.bool), sampling, generator)
+    drawn = sample(rows, torch.zeros_like(rows, dtype=torch.bool), sampling, generator)
     probable = (logits[0] / 0.8).softmax(-1)
     ordered, tokens = probable.sort(descending=True)
     kept = len(tokens)
@@ -117,7 +117,7 @@ def test_what_is_impossible_is_never_drawn() -> None:
     rows = torch.full((50_000, 9), -torch.inf)
     rows[:, [2, 6]] = 0.0
     sampling, generator = Sampling(1, 1, 0, 1, 5, 0, frozenset(), 0), torch.Generator().manual_seed(5)
-    drawn = choose(rows, torch.zeros_like(rows, dtype=torch.bool), sampling, generator)
+    drawn = sample(rows, torch.zeros_like(rows, dtype=torch.bool), sampling, generator)
     assert set(drawn.tolist()) == {2, 6}
 
 

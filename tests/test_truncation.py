@@ -13,8 +13,8 @@ from selfchatbot.models import Machine
 from selfchatbot.parameters import GenerationParameters, read_parameters
 from selfchatbot.player import Player
 from selfchatbot.player.engines.protocol import Sampling, Token
-from selfchatbot.player.reply.messages import bubbles
-from selfchatbot.player.reply.truncation import OwnWords
+from selfchatbot.player.reply.messages import split_messages
+from selfchatbot.player.reply.truncation import Truncator
 
 CPU = Machine("cpu", torch.float32)
 QUESTION = [{"role": "user", "content": "how are you doing today? 3 1"}]
@@ -33,7 +33,7 @@ def test_a_model_driven_to_repeat_itself_ends(tiny_model: Path, tmp_path: Path) 
     player = taught(tmp_path, tiny_model, lines.strip())
     assert player.reply(QUESTION) == "\n".join(["haha yeah"] * 3)
     assert [reply.text for reply in player.candidates(QUESTION, 2)] == ["\n".join(["haha yeah"] * 3)] * 2
-    assert list(bubbles(player.stream(QUESTION))) == ["haha yeah"] * 3
+    assert list(split_messages(player.stream(QUESTION))) == ["haha yeah"] * 3
 
 
 def test_a_loop_makes_a_reply_fit_no_better(tiny_model: Path) -> None:
@@ -55,8 +55,8 @@ def test_a_loop_makes_a_reply_fit_no_better(tiny_model: Path) -> None:
     player._engine = Looping()
     best, other = player.candidates(QUESTION, 2)
     assert best.text == other.text == "haha yeah see you"
-    assert best.gain == pytest.approx(2 * len(words) ** 0.5)
-    assert other.gain == pytest.approx(1 * len(words) ** 0.5)
+    assert best.pmi == pytest.approx(2 * len(words) ** 0.5)
+    assert other.pmi == pytest.approx(1 * len(words) ** 0.5)
 
 
 def test_a_model_that_never_ends_is_cut(tiny_model: Path) -> None:
@@ -65,9 +65,9 @@ def test_a_model_that_never_ends_is_cut(tiny_model: Path) -> None:
         model=str(tiny_model), temperature=0, repetition_penalty=1, max_new_tokens=400, max_length=512
     )
     player = Player(tiny_model, parameters, CPU)
-    pieces = list(player.pieces(QUESTION))
-    assert pieces[-1].finish == "stop"
-    assert pieces[-1].tokens < 200
+    last = list(player.chunks(QUESTION))[-1]
+    assert last.finish_reason == "stop"
+    assert last.tokens < 200
 
 
 def test_a_model_that_speaks_for_others_is_cut(tiny_model: Path, tmp_path: Path) -> None:
@@ -77,7 +77,7 @@ def test_a_model_that_speaks_for_others_is_cut(tiny_model: Path, tmp_path: Path)
     assert player.candidates(GROUP, 1)[0].text == "haha yeah"
     # Nobody is called kai here, as far as the conversation tells; the dataset may know better.
     assert "kai: see you" in player.reply(QUESTION)
-    player.speakers = frozenset({"kai"})
+    player.contact_names = frozenset({"kai"})
     assert player.reply(QUESTION) == "haha yeah"
 
 
@@ -97,18 +97,18 @@ def test_a_model_that_speaks_for_others_is_cut(tiny_model: Path, tmp_path: Path)
     ],
 )
 def test_what_is_cut(text: str, expected: str) -> None:
-    assert OwnWords(MARKS, GROUP)(text)[0] == expected
+    assert Truncator(MARKS, GROUP)(text)[0] == expected
 
 
 def test_a_colon_in_a_message_makes_nobody_a_speaker() -> None:
-    cut = OwnWords(MARKS, [{"role": "user", "content": "note: bring an umbrella"}])
+    cut = Truncator(MARKS, [{"role": "user", "content": "note: bring an umbrella"}])
     assert cut("note: I have one")[0] == "note: I have one"
 
 
 @given(st.lists(st.sampled_from(["moss:", "moss", " ", "\n", "<|im_end|>", "<|im", "Them:", "Them", "no\n", "a"])))
 def test_what_was_shown_is_never_taken_back(parts: list[str]) -> None:
     """Character by character, each text that is shown continues the one before, up to the whole reply."""
-    cut = OwnWords(MARKS, GROUP)
+    cut = Truncator(MARKS, GROUP)
     text = "".join(parts).strip()
     shown = ""
     for length in range(1, len(text) + 1):
@@ -130,7 +130,7 @@ def test_bubbles_come_when_they_are_finished() -> None:
             made.append(piece)
             yield piece
 
-    shown = bubbles(pieces())  # type: ignore[arg-type]
+    shown = split_messages(pieces())  # type: ignore[arg-type]
     assert next(shown) == "hey"
     assert made == ["he", "y\n"]
     assert list(shown) == ["what's up", "bye"]

@@ -189,7 +189,7 @@ def test_train_says_why_and_can_be_told_not_to(run: Run, environment: Path, tiny
     lines = log.read_text(encoding="utf-8").splitlines()
     assert "lora of" in lines[0]
     assert re.search(
-        r"sampling: temperature \S+, top_p \S+ and repetition_penalty \S+ (are|stay, .+) near(est|er) to my valid",
+        r"sampling: temperature \S+, top_p \S+ and repetition_penalty \S+ (are|stay: .+) near(est|er) to my valid",
         lines[-1],
     )
     assert "raining" not in lines[-1]

@@ -21,7 +21,7 @@ from web_server import SlowPlayer, serving, tiny_player
 
 from selfchatbot.parameters import GenerationParameters
 from selfchatbot.session.game import Game
-from selfchatbot.web.stop_sequences import Stops
+from selfchatbot.web.stop_sequences import StopSequences
 
 HEY = [{"role": "user", "content": "hey, how are you doing?"}]
 GREEDY = {"messages": HEY, "model": "Zoë", "temperature": 0}
@@ -79,11 +79,11 @@ def test_a_completion_is_what_the_player_says(client: openai.OpenAI, player: Slo
     choice = completion.choices[0]
     assert (choice.index, choice.message.role) == (0, "assistant")
     parameters = player.parameters.model_copy(update={"temperature": 0.0})
-    pieces = list(player.pieces(HEY, parameters=parameters))
-    assert choice.message.content == "".join(piece.text for piece in pieces)
-    assert choice.finish_reason == pieces[-1].finish
+    chunks = list(player.chunks(HEY, parameters=parameters))
+    assert choice.message.content == "".join(chunk.text for chunk in chunks)
+    assert choice.finish_reason == chunks[-1].finish_reason
     assert completion.usage.prompt_tokens == len(player.prompt(HEY))
-    assert completion.usage.completion_tokens == pieces[-1].tokens
+    assert completion.usage.completion_tokens == chunks[-1].tokens
     assert completion.usage.total_tokens == completion.usage.prompt_tokens + completion.usage.completion_tokens
 
 
@@ -133,14 +133,14 @@ def test_a_reply_is_the_best_of_some(
 ) -> None:
     monkeypatch.setattr(player, "parameters", player.parameters.model_copy(update={"best_of": 2}))
     parameters = player.parameters.model_copy(update={"temperature": 1.5})
-    best, other = [piece for piece in player.pieces(HEY, 2, parameters, 3) if piece.text]
+    best, other = [chunk for chunk in player.chunks(HEY, 2, parameters, 3) if chunk.text]
     asked = {**GREEDY, "temperature": 1.5, "seed": 3}
     completion = client.chat.completions.create(**asked)
     assert completion.choices[0].message.content == best.text != other.text
     assert completion.usage.completion_tokens == best.tokens
     chunks = list(client.chat.completions.create(**asked, stream=True))
     assert [chunk.choices[0].delta.content for chunk in chunks if chunk.choices[0].delta.content] == [best.text]
-    assert chunks[-1].choices[0].finish_reason == best.finish
+    assert chunks[-1].choices[0].finish_reason == best.finish_reason
 
 
 def test_stop_sequences_end_the_reply_before_them(client: openai.OpenAI) -> None:
@@ -157,11 +157,11 @@ def test_stop_sequences_end_the_reply_before_them(client: openai.OpenAI) -> None
 
 def test_stop_sequences_may_come_in_pieces() -> None:
     for size in range(1, 8):
-        stops = Stops(["\n\n", "END."])
+        stops = StopSequences(["\n\n", "END."])
         text = "one\ntwo E EN END.three"
         said = "".join(stops.feed(text[place : place + size]) for place in range(0, len(text), size)) + stops.rest()
         assert said == "one\ntwo E EN "
-    stops = Stops(["END."])
+    stops = StopSequences(["END."])
     assert stops.feed("the EN") + stops.rest() == "the EN"
 
 
@@ -337,7 +337,7 @@ def begin(address: str, **changes: object) -> socket.socket:
 
 @pytest.fixture
 def slow(tiny_model: Path) -> Iterator[SlowPlayer]:
-    """A player that needs a second for ten pieces."""
+    """A player that needs a second for ten chunks."""
     player = tiny_player(tiny_model)
     player.parameters = player.parameters.model_copy(update={"best_of": 2})  # where there is chance
     player.seconds = 0.1
@@ -381,7 +381,7 @@ def test_the_game_tells_what_is_real_only_after_a_guess(player: SlowPlayer, tmp_
 
 
 def test_a_full_line_says_429_and_who_leaves_makes_room(slow: SlowPlayer) -> None:
-    with serving(slow, longest_line=2) as address:
+    with serving(slow, max_waiting=2) as address:
         client = openai_client(address)
         connections = [begin(address, max_tokens=300)]
         wait_until(lambda: slow.made > 0)
@@ -419,13 +419,13 @@ def test_slow_and_silent_clients_hold_nobody(slow: SlowPlayer) -> None:
 
 def test_what_fails_in_the_model_is_told_and_the_next_is_answered(slow: SlowPlayer) -> None:
     slow.seconds = 0
-    pieces = slow.pieces
+    chunks = slow.chunks
 
     def failing(*arguments: object, **options: object) -> Iterator[object]:
-        yield from list(pieces(*arguments, **options))[:3]
+        yield from list(chunks(*arguments, **options))[:3]
         raise RuntimeError("secret words")
 
-    slow.pieces = failing  # type: ignore[method-assign,assignment]
+    slow.chunks = failing  # type: ignore[method-assign,assignment]
     with serving(slow) as address:
         client = openai_client(address)
         with pytest.raises(openai.InternalServerError) as raised:
@@ -433,7 +433,7 @@ def test_what_fails_in_the_model_is_told_and_the_next_is_answered(slow: SlowPlay
         assert "RuntimeError" in str(raised.value) and "secret" not in str(raised.value)
         with pytest.raises(openai.APIError, match="RuntimeError"):
             list(client.chat.completions.create(**GREEDY, stream=True))
-        slow.pieces = pieces  # type: ignore[method-assign]
+        slow.chunks = chunks  # type: ignore[method-assign]
         assert client.chat.completions.create(**GREEDY).choices[0].message.content
 
 
@@ -498,7 +498,7 @@ def test_signals_under_load_end_cleanly(environment: Path, results: Path, number
     stdout, stderr = process.communicate(timeout=30)
     assert process.returncode == 0, stderr
     assert "Traceback" not in stderr and "error" not in stderr and "failed" not in stderr
-    assert "The server has ended." in stdout
+    assert "The server has stopped." in stdout
     assert time.monotonic() - started < 15
     answers = []
     for connection in connections[1:]:

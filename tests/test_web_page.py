@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from web_server import SlowPlayer, serving, tiny_player
 
-from selfchatbot.player import Piece
+from selfchatbot.player import ReplyChunk
 from selfchatbot.session.game import Game
 
 playwright = pytest.importorskip("playwright.sync_api", reason="the page is tested with playwright: pip install it")
@@ -23,15 +23,15 @@ class PagePlayer(SlowPlayer):
 
     says: str | None = None
 
-    def pieces(self, *arguments: Any, **options: Any) -> Generator[Piece, None, None]:
+    def chunks(self, *arguments: Any, **options: Any) -> Generator[ReplyChunk, None, None]:
         if self.says is None:
-            yield from super().pieces(*arguments, **options)
+            yield from super().chunks(*arguments, **options)
         else:
             for place in range(0, len(self.says), 5):
                 time.sleep(self.seconds)
                 self.made += 1
-                yield Piece(0, self.says[place : place + 5], place // 5 + 1)
-            yield Piece(0, "", len(self.says), "stop")
+                yield ReplyChunk(0, self.says[place : place + 5], place // 5 + 1)
+            yield ReplyChunk(0, "", len(self.says), "stop")
 
 
 @pytest.fixture(scope="module")
@@ -311,7 +311,7 @@ def test_parameters_are_sent_when_they_were_changed(page: Page, player: PagePlay
     page.get_by_label("Liveliness").fill("1.5")
     page.get_by_label("Longest reply").fill("12")
     page.get_by_label("Seed").fill("7")
-    page.get_by_label("Choice of words").fill("-3")
+    page.get_by_label("Word choice").fill("-3")
     page.get_by_role("button", name="Close").click()
     body = sent(page, "again")
     assert {key: body[key] for key in body if key not in ("messages", "stream")} == {
@@ -322,7 +322,7 @@ def test_parameters_are_sent_when_they_were_changed(page: Page, player: PagePlay
     page.reload()
     page.get_by_role("button", name="Settings").click()
     expect(page.get_by_label("Liveliness")).to_have_value("1.5")
-    page.get_by_role("button", name="own values").click()
+    page.get_by_role("button", name="Reset to the model").click()
     expect(page.get_by_label("Liveliness")).to_have_value("0")
     expect(page.get_by_label("Seed")).to_have_value("")
 
@@ -394,7 +394,7 @@ def test_the_game_is_played_with_the_keyboard(browser: Browser, page: Page, play
         rights = 0
         for number in (1, 2):
             verdict = other.get_by_role("status")
-            expect(verdict).to_contain_text("One reply was really written")
+            expect(verdict).to_contain_text("One reply is real")
             expect(other.locator("button.answer:enabled")).to_have_count(2)
             expect(other.locator(".turn.user").first).to_contain_text(f"any news {TRAP}?")
             texts = other.locator(".answer .text").all_inner_texts()

@@ -11,22 +11,22 @@ import torch
 
 from selfchatbot.models import Machine
 from selfchatbot.parameters import GenerationParameters
-from selfchatbot.player import Piece, Player
+from selfchatbot.player import Player, ReplyChunk
 from selfchatbot.web.address import listen
 from selfchatbot.web.server import Server
 
 
 class SlowPlayer(Player):
-    """Sleeps before each piece, and counts them."""
+    """Sleeps before each chunk, and counts them."""
 
     seconds = 0.0
     made = 0
 
-    def pieces(self, *arguments: Any, **options: Any) -> Generator[Piece, None, None]:
-        for piece in super().pieces(*arguments, **options):
+    def chunks(self, *arguments: Any, **options: Any) -> Generator[ReplyChunk, None, None]:
+        for chunk in super().chunks(*arguments, **options):
             time.sleep(self.seconds)
             self.made += 1
-            yield piece
+            yield chunk
 
 
 def tiny_player(model: Path, kind: type[SlowPlayer] = SlowPlayer) -> SlowPlayer:

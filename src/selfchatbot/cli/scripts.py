@@ -1,6 +1,7 @@
-"""What the three console scripts call: from the first moment on, Ctrl-C ends them without a traceback.
+"""The entry points of the three console scripts, in which Ctrl-C never shows a traceback.
 
-While modules are still imported it ends the process as it ends any other; `selfchatbot.cli.shell.run` takes it back.
+While modules are being imported, Ctrl-C ends the process silently, as the system does by default. From
+`selfchatbot.cli.shell.run` on, it raises KeyboardInterrupt again.
 """
 
 import signal

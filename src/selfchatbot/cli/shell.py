@@ -1,28 +1,31 @@
-"""What the three scripts share: how a run ends, whatever happens in it."""
+"""What the three scripts share: options, the log on the screen, and how a run ends, whatever happens in it."""
 
 import argparse
 import errno
+import logging
 import os
 import signal
 import sys
 import traceback
 from collections.abc import Callable
 from contextlib import suppress
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from selfchatbot.concurrency import left_running
 from selfchatbot.distributed import rank, speaks
 from selfchatbot.errors import SelfChatBotError
 
-INTERRUPTED = 130
-FULL = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
-"""No space, or none left of one's quota."""
-LOADING = "loading the model"
-"""What is said meanwhile."""
+if TYPE_CHECKING:
+    from rich.status import Status
+
+INTERRUPTED_CODE = 130
+"""The exit code after Ctrl-C, as shells have it."""
+DISK_FULL = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
+"""No space on the disk, or none left in a quota."""
 
 
 class _Parser(argparse.ArgumentParser):
-    """Says what is wrong in one line, as everything here does."""
+    """Reports wrong usage in one line, like every other error here."""
 
     def error(self, message: str) -> NoReturn:
         self.exit(2, f"error: {message} ({self.prog} --help explains the options)\n")
@@ -37,8 +40,40 @@ def parser(prog: str, description: str) -> argparse.ArgumentParser:
     return arguments
 
 
+def integer(low: int, high: int | None = None) -> Callable[[str], int]:
+    """The ``type`` of an option that takes a whole number from ``low`` to ``high``."""
+
+    def parse(text: str) -> int:
+        number = int(text)
+        if number < low or (high is not None and number > high):
+            raise argparse.ArgumentTypeError(f"at least {low}" if high is None else f"{low} to {high}")
+        return number
+
+    parse.__name__ = "integer"  # argparse names it: invalid integer value
+    return parse
+
+
+def show_log(write: Callable[[str], object]) -> None:
+    """Pass what selfchatbot logs to ``write``, line by line."""
+
+    class Handler(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            write(record.getMessage())
+
+    logger = logging.getLogger("selfchatbot")
+    logger.addHandler(Handler())
+    logger.setLevel(logging.INFO)
+
+
+def loading_status() -> "Status":
+    """Shows on stderr that the model is being loaded, as long as the context is open."""
+    from rich.console import Console
+
+    return Console(stderr=True).status("loading the model")
+
+
 def printable(text: str) -> str:
-    """``text`` without control characters: a model must not move the cursor or set a title."""
+    """``text`` with control characters replaced: a model must not move the cursor or set the window's title."""
     return "".join(
         character if character in "\n\t" or character.isprintable() or ord(character) > 0x9F else "\ufffd"
         for character in text
@@ -48,21 +83,21 @@ def printable(text: str) -> str:
 def run(stage: Callable[[], None]) -> int:
     """Run a stage; whatever goes wrong becomes one line on stderr and an exit code.
 
-    2: wrong usage or parameters, 1: a run that failed, 130: Ctrl-C. Set SELFCHATBOT_DEBUG to see tracebacks.
+    2: wrong usage or parameters, 1: a failed run, 130: Ctrl-C. With SELFCHATBOT_DEBUG set, tracebacks are shown.
     """
-    # A service, or `<&-`, may start it without one of them.
+    # A service manager, or `<&-` in a shell, may start the script without one of them.
     sys.stdin = sys.stdin or open(os.devnull, encoding="utf-8")  # noqa: PTH123, SIM115
     sys.stdout = sys.stdout or open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115
     sys.stderr = sys.stderr or open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115
-    # What people chat holds every character there is; a Windows console may not.
+    # Chats contain any character; a Windows console may not be able to show it.
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")
     try:
-        if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:  # of `selfchatbot.cli.scripts`
+        if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:  # set by `selfchatbot.cli.scripts`
             signal.signal(signal.SIGINT, signal.default_int_handler)
         stage()
-        # A full disk behind `> file` shows itself only now; at exit it would be a traceback.
+        # A full disk behind `> file` shows here; at exit it would be a traceback.
         sys.stdout.flush()
     except SelfChatBotError as error:
         return _fail(str(error), error.exit_code)
@@ -70,33 +105,33 @@ def run(stage: Callable[[], None]) -> int:
         return int(end.code or 0)
     except KeyboardInterrupt as interrupt:
         if rank():
-            return 0  # how a run of several processes was stopped, the first one says
+            return 0  # the first of several processes reports it
         print(f"\n{interrupt}" if str(interrupt) else "\ninterrupted", file=sys.stderr)
-        return int(getattr(interrupt, "exit_code", INTERRUPTED))
+        return int(getattr(interrupt, "exit_code", INTERRUPTED_CODE))
     except BrokenPipeError:
-        # The reader of our output has gone (`| head`).
+        # The reader of our output is gone (`| head`).
         _drop_output()
         return 128 + getattr(signal, "SIGPIPE", 13)
     except OSError as error:
         _drop_output()
-        if error.errno in FULL:
-            return _fail(f"the disk is full{_at(error)}: free some space and run the same command again", 1)
-        return _fail(f"{error.strerror or error}{_at(error)}", 1)
+        if error.errno in DISK_FULL:
+            return _fail(f"the disk is full{_file_of(error)}: free some space and run the same command again", 1)
+        return _fail(f"{error.strerror or error}{_file_of(error)}", 1)
     except MemoryError:
         return _fail("out of memory: close other programs, or lower max_length in parameters.json", 1)
     except Exception as error:
         where = traceback.extract_tb(error.__traceback__)[-1]
         place = f"{os.path.basename(where.filename)}:{where.lineno}"  # noqa: PTH119
         return _fail(
-            f"unexpected {type(error).__name__} at {place}: this is a mistake of selfchatbot; "
-            "set SELFCHATBOT_DEBUG=1 and run again for the details to report",
+            f"unexpected {type(error).__name__} at {place}: this is a bug in selfchatbot; "
+            "run again with SELFCHATBOT_DEBUG=1 to see the traceback, and report it",
             1,
         )
     return 0
 
 
 def leave(code: int) -> NoReturn:
-    """End the process, at once where a model is still being loaded, or computes."""
+    """End the process, at once if a thread is still loading a model or computing."""
     if left_running():
         for stream in (sys.stdout, sys.stderr):
             with suppress(OSError, ValueError):
@@ -105,7 +140,7 @@ def leave(code: int) -> NoReturn:
     sys.exit(code)
 
 
-def _at(error: OSError) -> str:
+def _file_of(error: OSError) -> str:
     return f" ({error.filename})" if error.filename else ""
 
 
@@ -114,14 +149,14 @@ def _fail(message: str, code: int) -> int:
         return code
     if os.environ.get("SELFCHATBOT_DEBUG"):
         traceback.print_exc()
-    # Names of files and people hold every character there is, line ends as well.
+    # Names of files and people may contain any character, even line ends.
     line = "".join(character if character.isprintable() else " " for character in message)
     print(f"error: {line}", file=sys.stderr)
     return code
 
 
 def _drop_output() -> None:
-    """Forget what can't be printed: Python would complain again when it flushes at exit."""
+    """Discard what can't be printed, or Python would complain again when it flushes at exit."""
     try:
         sys.stdout.flush()
     except OSError:

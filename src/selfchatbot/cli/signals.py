@@ -1,4 +1,4 @@
-"""A closed terminal and a `kill` end a conversation as `exit` does: everything is kept, nobody sees a traceback."""
+"""A closed terminal or a `kill` ends a conversation like `exit`: everything is saved, and no traceback is shown."""
 
 import os
 import signal
@@ -8,19 +8,20 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType
 
-NAMES = ("SIGTERM", "SIGHUP", "SIGBREAK")
+SIGNAL_NAMES = ("SIGTERM", "SIGHUP", "SIGBREAK")
 
 
 @contextmanager
-def ended_by_signals(leave: Callable[[SystemExit], bool] = lambda _: False) -> Iterator[None]:
-    """Within it, these signals raise SystemExit with the exit code that shells give them.
+def exit_on_signals(leave: Callable[[SystemExit], bool] = lambda _: False) -> Iterator[None]:
+    """While this is active, these signals raise SystemExit with the exit code that shells give them.
 
-    Not where ``leave`` sees to that itself, and returns True: an event loop must not be left from in between.
+    If ``leave`` returns True, it ends the program itself and nothing is raised: an event loop, for example, must not be
+    left by an exception from a signal handler.
     """
 
     def end(number: int, _frame: FrameType | None) -> None:
         if number == getattr(signal, "SIGHUP", None):
-            _nobody_reads()
+            _discard_output()
         reason = SystemExit(128 + number)
         if not leave(reason):
             raise reason
@@ -28,7 +29,7 @@ def ended_by_signals(leave: Callable[[SystemExit], bool] = lambda _: False) -> I
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    numbers = [number for name in NAMES if (number := getattr(signal, name, None)) is not None]
+    numbers = [number for name in SIGNAL_NAMES if (number := getattr(signal, name, None)) is not None]
     before = {number: signal.signal(number, end) for number in numbers}
     try:
         yield
@@ -37,8 +38,8 @@ def ended_by_signals(leave: Callable[[SystemExit], bool] = lambda _: False) -> I
             signal.signal(number, handler)
 
 
-def _nobody_reads() -> None:
-    """The terminal has gone: whatever is still written, at exit too, goes nowhere instead of failing."""
+def _discard_output() -> None:
+    """The terminal is gone: send all further output nowhere, so that it doesn't fail."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     for stream in (sys.stdout, sys.stderr):
         with suppress(OSError, ValueError):

@@ -1,4 +1,4 @@
-"""One folder that other programs can load."""
+"""Writes a model as one folder for other programs."""
 
 from selfchatbot.export.folder import export
 

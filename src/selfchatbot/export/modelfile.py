@@ -1,6 +1,6 @@
-"""Ollama's Modelfile: which file, how a conversation is laid out, where a turn ends, how tokens are chosen.
+"""Ollama's Modelfile: the GGUF file, the chat template, the token that ends a turn, and the sampling.
 
-Its grammar: docs.ollama.com/modelfile; templates are those of Go's text/template.
+Its grammar: docs.ollama.com/modelfile; the template language is Go's text/template.
 """
 
 import json
@@ -10,7 +10,7 @@ from selfchatbot.parameters import GenerationParameters
 
 
 def modelfile(gguf: str, chat_format: ChatFormat, parameters: GenerationParameters) -> str:
-    """The Modelfile for the GGUF file of that name beside it."""
+    """The Modelfile for the GGUF file ``gguf`` beside it."""
     end = chat_format.texts()["end"]
     settings: dict[str, object] = {
         "num_ctx": parameters.max_length,
@@ -29,15 +29,18 @@ def modelfile(gguf: str, chat_format: ChatFormat, parameters: GenerationParamete
 
 
 def template(chat_format: ChatFormat) -> str:
-    """The layout of `ChatFormat` as a Go template over ``.Messages``, up to where my next turn begins."""
+    """The chat format as a Go template over ``.Messages``, up to where my next turn begins."""
     texts = {name: text or "" for name, text in chat_format.texts().items()}
-    takes = {name for name, text in chat_format.texts().items() if text is not None}
-    if "system" in takes:
+    supported = {name for name, text in chat_format.texts().items() if text is not None}
+    if "system" in supported:
         before_system, after_system = texts["system"], ""
-    else:  # it stands before the first turn of the others
+    else:  # it goes into the first turn of the others
         before_system, after_system = texts["head"], "\n\n"
-    opening = texts["opening"] if "opening" in takes else texts["head"] + texts["user_to_me"]
-    system_to_me = texts["system_to_me"] if "system_to_me" in takes else texts["system_to_user"] + texts["user_to_me"]
+    opening, system_to_me = texts["opening"], texts["system_to_me"]
+    if "opening" not in supported:
+        opening = texts["head"] + texts["user_to_me"]
+    if "system_to_me" not in supported:
+        system_to_me = texts["system_to_user"] + texts["user_to_me"]
     to_user = {"": texts["head"], "system": texts["system_to_user"], "user": "\n", "assistant": texts["me_to_user"]}
     to_me = {"": opening, "system": system_to_me, "user": texts["user_to_me"]}
     system = f'{{{{ if eq .Role "system" }}}}{_literal(before_system)}{{{{ .Content }}}}{_literal(after_system)}'
@@ -52,7 +55,7 @@ def template(chat_format: ChatFormat) -> str:
 
 
 def _after(variable: str, texts: dict[str, str]) -> str:
-    """Whichever text belongs after the role in ``variable``."""
+    """Go code that writes the text for the role in ``variable``."""
     branches = [f"if eq {variable} {_quoted(role)} }}}}{_literal(text)}" for role, text in texts.items()]
     return "{{ " + "{{ else ".join(branches) + "{{ end }}"
 
@@ -62,5 +65,5 @@ def _literal(text: str) -> str:
 
 
 def _quoted(text: str) -> str:
-    """A string of Go and of a Modelfile; the escapes that JSON uses are among Go's."""
+    """A string literal for Go and for a Modelfile; JSON's escapes are a subset of Go's."""
     return json.dumps(text, ensure_ascii=False)

@@ -1,5 +1,1 @@
-"""Write GGUF files, the model format of llama.cpp."""
-
-from selfchatbot.gguf.writer import QUANTIZATIONS, GgufError, Quantization, write_gguf
-
-__all__ = ["QUANTIZATIONS", "GgufError", "Quantization", "write_gguf"]
+"""Writes GGUF files, the model format of llama.cpp and the programs built on it."""

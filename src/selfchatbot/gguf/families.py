@@ -1,4 +1,4 @@
-"""Model families that llama.cpp knows: their settings, and their weights in its names and layout."""
+"""The model families that can be written: their settings, and their weights by llama.cpp's names and layout."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -12,36 +12,36 @@ if TYPE_CHECKING:
 
 
 class GgufError(SelfChatBotError):
-    """A model that can't be written as GGUF: says what about it isn't known."""
+    """A model that can't be written as GGUF; the text says which part of it is not supported."""
 
 
 @dataclass(frozen=True, slots=True)
 class Tensor:
-    """A weight as it will be stored."""
+    """A weight as it is stored."""
 
     name: str
     shape: tuple[int, ...]
     """Rows first, as in torch."""
     values: "Callable[[], NDArray[Any]]"
-    """float32, made when it is written."""
+    """float32, computed when it is written."""
     exact: bool = False
-    """Stays float32 although it is a matrix."""
+    """Kept in float32 although it is a matrix."""
 
 
 @dataclass(frozen=True, slots=True)
 class Family:
-    """How a family is stored; the package `gguf` knows the names of its tensors."""
+    """How a model family is stored. The names of its tensors come from the package `gguf`."""
 
     architecture: str
     rotary_pairs: bool = False
-    """llama.cpp turns neighbouring dimensions of queries and keys, transformers those half a head apart."""
+    """llama.cpp rotates neighbouring dimensions of queries and keys, transformers those half a head apart."""
     transposed: tuple[str, ...] = ()
-    """Weights that transformers keeps as (in, out)."""
-    left_out: tuple[str, ...] = ()
-    """Ends of names of buffers that are no weights."""
+    """Ends of names of weights that transformers stores as (in, out)."""
+    skipped: tuple[str, ...] = ()
+    """Ends of names of buffers that are not weights."""
 
     def add_settings(self, writer: Any, model: "PreTrainedModel") -> None:
-        """Sizes and constants of the network."""
+        """Add the sizes and constants of the network."""
         config: Any = model.config
         writer.add_vocab_size(model.get_input_embeddings().weight.shape[0])
         writer.add_context_length(config.max_position_embeddings)
@@ -61,18 +61,18 @@ class Family:
         writer.add_value_length(head_size(config))
 
     def tensors(self, model: "PreTrainedModel") -> Iterator[Tensor]:
-        """All weights. Raises GgufError for one that has no place in the family."""
+        """All weights. Raises GgufError for one that the family doesn't have."""
         import gguf
 
         config: Any = model.config
         architecture = next(kind for kind, name in gguf.MODEL_ARCH_NAMES.items() if name == self.architecture)
         names = gguf.get_tensor_name_map(architecture, config.num_hidden_layers)
         for name, weight in model.state_dict().items():
-            if name.endswith(self.left_out) or (name == "lm_head.weight" and config.tie_word_embeddings):
+            if name.endswith(self.skipped) or (name == "lm_head.weight" and config.tie_word_embeddings):
                 continue
             stored = names.get_name(name, try_suffixes=(".weight", ".bias"))
             if stored is None:
-                raise GgufError(f"this model can't be written as GGUF: no place for its {name}")
+                raise GgufError(f"this model can't be written as GGUF: llama.cpp has no tensor for its {name}")
             change = self._change(name, config)
             shape = tuple(reversed(weight.shape)) if name.endswith(self.transposed or ("\0",)) else tuple(weight.shape)
             yield Tensor(stored, shape, _values(weight, change), exact=stored == "position_embd.weight")
@@ -97,19 +97,19 @@ FAMILIES = {
     "gpt2": Family(
         "gpt2",
         transposed=("attn.c_attn.weight", "attn.c_proj.weight", "mlp.c_fc.weight", "mlp.c_proj.weight"),
-        left_out=(".attn.bias", ".attn.masked_bias"),
+        skipped=(".attn.bias", ".attn.masked_bias"),
     ),
 }
-"""By ``model_type`` of config.json."""
+"""By ``model_type`` in config.json."""
 
 
 def family_of(model: "PreTrainedModel") -> Family:
-    """How to store this model. Raises GgufError when that isn't known."""
+    """The family of this model. Raises GgufError if it is not supported."""
     config: Any = model.config
     family = FAMILIES.get(config.model_type)
     if family is None:
         known = ", ".join(FAMILIES)
-        raise GgufError(f'models of the kind "{config.model_type}" can\'t be written as GGUF yet (known: {known})')
+        raise GgufError(f'models of the type "{config.model_type}" can\'t be written as GGUF yet (supported: {known})')
     if _slides(config):
         raise GgufError("models with sliding-window attention can't be written as GGUF yet")
     activation = getattr(config, "hidden_act", None) or getattr(config, "activation_function", None)
@@ -124,27 +124,27 @@ def head_size(config: Any) -> int:
 
 
 def paired(weight: Any, heads: int) -> Any:
-    """Reorder the rows of a query or key weight (or bias) so that the two halves of a rotation are neighbours."""
+    """Reorder the rows of a query or key weight (or bias) so that the two dimensions of a rotation are neighbours."""
     halves = weight.reshape(heads, 2, weight.shape[0] // heads // 2, *weight.shape[1:])
     return halves.swapaxes(1, 2).reshape(weight.shape)
 
 
 def _slides(config: Any) -> bool:
-    """Whether a window shorter than the model's positions limits attention."""
+    """Whether attention is limited to a window shorter than the model's positions."""
     window = getattr(config, "sliding_window", None)
     used = getattr(config, "use_sliding_window", window is not None)
     return bool(used and window and window < config.max_position_embeddings)
 
 
 def _rope_factors(model: "PreTrainedModel") -> list[float] | None:
-    """By what each rotary frequency is divided, where a model stretches its positions (Llama 3 and others)."""
+    """The divisor of each rotary frequency, in models that scale their positions (Llama 3 and others)."""
     rotary: Any = getattr(getattr(model, "model", None), "rotary_emb", None)
     parameters = getattr(model.config, "rope_parameters", None) or {}
     kind = parameters.get("rope_type", "default")
     if rotary is None or kind == "default":
         return None
     if kind not in ("linear", "llama3") or rotary.attention_scaling != 1:
-        raise GgufError(f'models with positions stretched by "{kind}" can\'t be written as GGUF yet')
+        raise GgufError(f'models with rotary scaling of the type "{kind}" can\'t be written as GGUF yet')
     frequencies = rotary.inv_freq.double().tolist()
     size = 2 * len(frequencies)
     base = float(parameters["rope_theta"])

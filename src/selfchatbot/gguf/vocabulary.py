@@ -1,4 +1,4 @@
-"""A fast tokenizer as the vocabulary of a GGUF file: tokens, their kinds, merges, and what splits text before them."""
+"""Writes a fast tokenizer into a GGUF file: tokens, their kinds, merges, and how text is split before merging."""
 
 import json
 from typing import TYPE_CHECKING, Any
@@ -16,14 +16,14 @@ SPLITTERS = {
     CONTRACTIONS + r"|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}" + TAIL: "llama-bpe",
     CONTRACTIONS + r"|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}" + TAIL: "qwen2",
 }
-"""Regular expressions of tokenizer.json, by llama.cpp's name for the same split (``tokenizer.ggml.pre``)."""
+"""From the regular expression in tokenizer.json to llama.cpp's name of the same split (``tokenizer.ggml.pre``)."""
 
 
 def add_vocabulary(writer: Any, tokenizer: "PreTrainedTokenizerBase", end: int, size: int) -> None:
-    """Add a byte-level BPE tokenizer; ``size`` is the number of rows of the embedding, of which it may use fewer.
+    """Add a byte-level BPE tokenizer with at most ``size`` tokens, the number of rows of the embedding.
 
-    No token is put before a prompt by the runner: the chat template writes whatever a model wants there.
-    Raises GgufError for another kind of tokenizer and for one that splits text as no runner does.
+    Other programs are told to add no token before a prompt: the chat template writes all that a model needs there.
+    Raises GgufError for another kind of tokenizer, and for a split of the text that llama.cpp doesn't know.
     """
     backend = getattr(tokenizer, "backend_tokenizer", None)
     if backend is None:
@@ -62,11 +62,11 @@ def add_vocabulary(writer: Any, tokenizer: "PreTrainedTokenizerBase", end: int, 
 
 
 _NFC = {"type": "NFC"}
-"""Qwen's; llama.cpp leaves it out too. What people type is NFC nearly always."""
+"""Qwen's normalizer. llama.cpp ignores it too: text that people type is almost always NFC already."""
 
 
 def splitter(pre_tokenizer: dict[str, Any] | None) -> str:
-    """llama.cpp's name for what cuts text into words before the merges. Raises GgufError when it has none."""
+    """llama.cpp's name for the way text is split before merging. Raises GgufError if it has none."""
     steps = (pre_tokenizer or {}).get("pretokenizers") or [pre_tokenizer or {}]
     match [step.get("type") for step in steps]:
         case ["ByteLevel"] if steps[0].get("use_regex", True) and not steps[0].get("add_prefix_space"):

@@ -1,24 +1,23 @@
-"""A model as one GGUF file, the format of llama.cpp and what is built on it (Ollama, LM Studio, phone apps).
+"""Writes a model as one GGUF file, for llama.cpp and the programs built on it (Ollama, LM Studio, phone apps).
 
-Layout of the file: github.com/ggml-org/ggml/blob/master/docs/gguf.md. The names of tensors come from the package
-`gguf`, what a family needs beyond them stands in `families`, its tokenizer in `vocabulary`.
+The format: github.com/ggml-org/ggml/blob/master/docs/gguf.md. The names of tensors come from the package `gguf`, what
+else a model family needs is in `families`, the tokenizer in `vocabulary`.
 """
 
 import math
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from selfchatbot.files import atomic_file
 from selfchatbot.gguf.families import GgufError, Tensor, family_of
+from selfchatbot.gguf.quantization import DEFAULT_QUANTIZATION, Quantization
 from selfchatbot.gguf.vocabulary import add_vocabulary
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-Quantization = Literal["f32", "f16", "q8_0"]
-QUANTIZATIONS: tuple[Quantization, ...] = ("f32", "f16", "q8_0")
 Q8_0_BLOCK = 32
-"""Values that share a scale; rows of another length can't be q8_0."""
+"""Weights that share a scale; rows that are not a multiple of it can't be q8_0."""
 
 
 def write_gguf(
@@ -26,14 +25,14 @@ def write_gguf(
     model: "PreTrainedModel",
     tokenizer: "PreTrainedTokenizerBase",
     end: int,
-    quantization: Quantization = "q8_0",
+    quantization: Quantization = DEFAULT_QUANTIZATION,
     name: str = "selfchatbot",
 ) -> None:
     """Write a whole model (adapters merged) and its tokenizer; ``path`` appears complete or not at all.
 
-    ``end`` is the token that ends a turn: runners stop there. f16 and q8_0 (8 bits, a scale for every 32 weights) are
-    for matrices; norms, biases and learned positions stay float32. One tensor at a time is in memory beside the model.
-    Raises GgufError for a family or tokenizer that isn't known here.
+    ``end`` is the token that ends a turn, where other programs stop. f16 and q8_0 (8 bits, with a scale for every 32
+    weights) apply to matrices; norms, biases and learned positions stay float32. Memory holds one more tensor besides
+    the model. Raises GgufError for a model family or tokenizer that is unknown here.
     """
     import gguf
     from gguf import GGMLQuantizationType
@@ -77,7 +76,7 @@ def _kind(tensor: Tensor, wanted: object) -> object:
 
 
 def _announce(writer: Any, tensor: Tensor, kind: object) -> None:
-    """Give name, shape and place of a tensor, as they stand in front of all weights."""
+    """Add the name, shape and size of a tensor to the header, which comes before all weights."""
     import gguf
     import numpy
 
@@ -89,4 +88,4 @@ def _announce(writer: Any, tensor: Tensor, kind: object) -> None:
     writer.add_tensor_info(tensor.name, shape, dtype, size, raw_dtype=kind)
 
 
-__all__ = ["QUANTIZATIONS", "GgufError", "Quantization", "write_gguf"]
+__all__ = ["GgufError", "Quantization", "write_gguf"]

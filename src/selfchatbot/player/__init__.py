@@ -4,9 +4,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from selfchatbot.player.player import Piece, Player, Reply
+    from selfchatbot.player.player import Player, Reply, ReplyChunk
 
-__all__ = ["Piece", "Player", "Reply"]
+__all__ = ["Player", "Reply", "ReplyChunk"]
 
 
 def __getattr__(name: str) -> Any:

@@ -1,4 +1,4 @@
-"""From a folder of the results to a model that is ready to play."""
+"""Loads a folder of the results as a model that is ready to play."""
 
 import json
 from collections.abc import Callable
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 UNLIMITED = 10**9
+"""Positions of a model whose configuration has no limit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,25 +22,25 @@ class Checkpoint:
     """A loaded checkpoint."""
 
     model: "PreTrainedModel"
-    """On its device; adapters are merged into the weights."""
+    """On its device, with adapters merged into the weights."""
     tokenizer: "PreTrainedTokenizerBase"
     base: str
-    """The name of the base model, or the folder of a whole one."""
+    """The name of the base model, or the folder of a whole model."""
     window: int
-    """Positions that the model has."""
+    """The number of positions of the model."""
 
 
 def load_checkpoint(
     folder: Path, parameters: GenerationParameters | None = None, machine: Machine | None = None
 ) -> Checkpoint:
-    """Load best/, final/ or any folder like them. Raises SelfChatBotError when it is not there or damaged."""
+    """Load best/, final/ or any folder of that kind. Raises SelfChatBotError when it is missing or damaged."""
     import torch
 
     machine = machine or this_machine()
     adapter = check_checkpoint(folder)
     base = str(folder) if adapter is None else _base_model(adapter, parameters)
     tokenizer = load_checkpoint_tokenizer(folder)
-    # Where memory is not the card's, adapters are added in float32 and rounded once.
+    # Adapters are merged in float32 and rounded once, where main memory holds the model anyway.
     dtype = torch.float32 if machine.device == "cpu" else machine.dtype
     if adapter is None:
         model = _loaded(folder, lambda: load_model(base, dtype))
@@ -49,9 +50,9 @@ def load_checkpoint(
 
 
 def load_base(folder: Path, parameters: GenerationParameters, machine: Machine | None = None) -> Checkpoint:
-    """The model as it was before it was trained, with the tokenizer of the checkpoint in ``folder``.
+    """The base model, as it was before training, with the tokenizer of the checkpoint in ``folder``.
 
-    Raises SelfChatBotError when one of them is not there or damaged.
+    Raises SelfChatBotError when one of them is missing or damaged.
     """
     machine = machine or this_machine()
     tokenizer = load_checkpoint_tokenizer(folder)
@@ -66,7 +67,7 @@ def load_checkpoint_tokenizer(folder: Path) -> "PreTrainedTokenizerBase":
 
 
 def check_checkpoint(folder: Path) -> dict[str, Any] | None:
-    """The adapters' adapter_config.json; None: a whole model. Raises SelfChatBotError for a folder that is neither."""
+    """The content of adapter_config.json; None for a whole model. Raises SelfChatBotError for any other folder."""
     if not (folder / "config.json").exists() and not (folder / "adapter_config.json").exists():
         raise SelfChatBotError(f"{folder} holds no checkpoint: train again")
     if not (folder / "adapter_config.json").exists():
@@ -79,29 +80,29 @@ def check_checkpoint(folder: Path) -> dict[str, Any] | None:
 
 
 def _base_model(adapter: dict[str, Any], parameters: GenerationParameters | None) -> str:
-    """The name in parameters.json, which stays valid when the results move to another machine, else the saved one."""
+    """The name in parameters.json, which stays valid if the results move to another machine, else the saved one."""
     return str(adapter.get("base_model_name_or_path")) if parameters is None else parameters.model
 
 
 def _placed(model: "PreTrainedModel", machine: Machine) -> "PreTrainedModel":
-    for parameter in model.parameters():  # not `model.to`: rotary frequencies stay float32
+    for parameter in model.parameters():  # not `model.to(dtype)`, which would round the rotary frequencies too
         parameter.data = parameter.data.to(machine.dtype)
     return model.to(machine.device).eval()
 
 
 def _merged(model: "PreTrainedModel", folder: Path) -> "PreTrainedModel":
-    """The base model with the adapters added to its weights: as fast as the base model alone."""
+    """The base model with the adapters merged into its weights, which makes it as fast as the base model alone."""
     from peft import PeftModel
 
     return PeftModel.from_pretrained(model, folder).merge_and_unload()
 
 
 def _loaded(folder: Path, load: Callable[[], Any]) -> Any:
-    """Load a part of the checkpoint; a file that is cut or of another kind is said in one line."""
+    """Load a part of the checkpoint. Raises SelfChatBotError in one line for a file that is cut or of another kind."""
     try:
         return load()
     except (SelfChatBotError, MemoryError):
         raise
-    except Exception as error:  # safetensors, json and peft have their own exceptions each
+    except Exception as error:  # safetensors, json and peft each have their own exceptions
         reason = str(error).strip().split("\n")[0]
         raise SelfChatBotError(f"{folder} is damaged ({type(error).__name__}: {reason}): train again") from error

@@ -1,4 +1,4 @@
-"""The GGUF file of a checkpoint: written once into the results folder, again when the checkpoint is another."""
+"""The GGUF file of a checkpoint: written once into the results folder, and again when the checkpoint changes."""
 
 import hashlib
 import logging
@@ -14,10 +14,10 @@ from selfchatbot.player.checkpoint import load_checkpoint
 
 logger = logging.getLogger(__name__)
 
-LAYOUT = "1"
-"""Counts up when another version of this program writes something else into the file."""
-PART = 2**20
-"""Bytes of a file's beginning and end that tell it from another one."""
+LAYOUT_VERSION = "1"
+"""Increased when a version of this program writes the file in another way."""
+SAMPLED_BYTES = 2**20
+"""Bytes at the beginning and the end of a file that are part of its digest."""
 
 
 def checkpoint_gguf(
@@ -25,10 +25,10 @@ def checkpoint_gguf(
     parameters: GenerationParameters | None = None,
     quantization: Quantization = "q8_0",
 ) -> Path:
-    """``best-<digest>.q8_0.gguf`` beside the folder ``best``, made if it isn't there yet (seconds to minutes).
+    """``best-<digest>.q8_0.gguf`` beside the folder ``best``, written if it isn't there yet (seconds to minutes).
 
-    Raises GgufError for a model of a family that can't be written, SelfChatBotError for a damaged checkpoint, OSError
-    for a folder that can't be written to.
+    Raises GgufError for a model family that can't be written, SelfChatBotError for a damaged checkpoint, OSError for a
+    folder that can't be written to.
     """
     model = parameters.model if parameters else ""
     path = checkpoint.with_name(f"{checkpoint.name}-{digest(checkpoint, model)}.{quantization}.gguf")
@@ -41,22 +41,22 @@ def checkpoint_gguf(
     loaded = load_checkpoint(checkpoint, parameters, Machine("cpu", torch.float32))
     end = ChatFormat(loaded.tokenizer).end
     write_gguf(path, loaded.model, loaded.tokenizer, end, quantization)
-    for former in checkpoint.parent.glob(f"{checkpoint.name}-*.{quantization}.gguf"):
-        if former != path:
+    for outdated in checkpoint.parent.glob(f"{checkpoint.name}-*.{quantization}.gguf"):
+        if outdated != path:
             with suppress(OSError):  # on Windows, another player may have it open
-                former.unlink()
+                outdated.unlink()
     return path
 
 
 def digest(checkpoint: Path, model: str) -> str:
-    """Tells checkpoints apart by size, beginning and end of their files, and by the base model's name."""
-    hashed = hashlib.sha256(f"{LAYOUT} {model}".encode())
+    """Identifies a checkpoint by the sizes, beginnings and ends of its files, and by the name of its base model."""
+    hashed = hashlib.sha256(f"{LAYOUT_VERSION} {model}".encode())
     for file in sorted(checkpoint.iterdir()):
         if file.suffix in (".json", ".safetensors", ".jinja"):
             size = file.stat().st_size
             hashed.update(f"{file.name} {size}".encode())
             with file.open("rb") as stream:
-                hashed.update(stream.read(PART))
-                stream.seek(max(0, size - PART))
-                hashed.update(stream.read(PART))
+                hashed.update(stream.read(SAMPLED_BYTES))
+                stream.seek(max(0, size - SAMPLED_BYTES))
+                hashed.update(stream.read(SAMPLED_BYTES))
     return hashed.hexdigest()[:12]

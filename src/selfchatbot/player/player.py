@@ -1,58 +1,48 @@
-"""The third stage: a checkpoint that replies. It knows conversations, sampling and stopping, and no terminal.
+"""A checkpoint that replies. It knows conversations, sampling and where a reply ends, but nothing of a terminal.
 
 player = Player(results / "best", read_parameters(results / "parameters.json", GenerationParameters))
 print(player.reply([{"role": "user", "content": "hey, how was your day?"}]))
 """
 
 from collections.abc import Generator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
 
 from selfchatbot.messages import ChatMessages, introduction
 from selfchatbot.models import Machine, quiet
 from selfchatbot.parameters import GenerationParameters
 from selfchatbot.player.engines.protocol import Sampling
-from selfchatbot.player.engines.select import EngineName, load_engine
-from selfchatbot.player.reply.repetition import looping
-from selfchatbot.player.reply.reranking import Drawn, gains
-from selfchatbot.player.reply.truncation import OwnWords
+from selfchatbot.player.engines.select import load_engine
+from selfchatbot.player.reply.draft import Draft, FinishReason, ReplyChunk, complete_characters
+from selfchatbot.player.reply.repetition import repeats_itself
+from selfchatbot.player.reply.reranking import pmi_scores
+from selfchatbot.player.reply.truncation import Truncator
 
-RETRIES = 3
-Finish = Literal["stop", "length"]
-"""The turn was ended, or it was cut at the longest length."""
+MAX_ATTEMPTS = 3
+"""Generations of an empty reply before it stays empty."""
+SEED_STEP = 1_000_003
+"""Between the seeds of two replies, so that they differ but are the same in every run."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """One possible next turn."""
+    """One candidate for my next turn."""
 
     text: str
-    gain: float
-    """Nats by the root of its tokens that the conversation adds to it, see `candidates`; 0 for the only candidate."""
+    pmi: float
+    """How well it fits the conversation, see `reranking.pmi_scores`; 0 for the only candidate."""
     tokens: int
-    finish: Finish
-
-
-@dataclass(frozen=True, slots=True)
-class Piece:
-    """What one of the possible next turns says next."""
-
-    candidate: int
-    text: str
-    """Continues the candidate's former pieces; the last one may be empty."""
-    tokens: int
-    """Of the candidate up to here."""
-    finish: Finish | None = None
-    """Said with the last piece."""
+    finish_reason: FinishReason
 
 
 class Player:
-    """Loads a checkpoint folder (adapters or a whole model) and says what I would say next.
+    """Loads a checkpoint folder (adapters or a whole model) and writes what I would say next.
 
-    ``parameters`` may be replaced at any time, and so may ``speakers``: names of others, for whom no reply may speak.
-    ``engine``: what computes; "llama.cpp" needs the optional package `xllamacpp` and writes a GGUF file beside the
-    checkpoint, "auto" takes it where it can. Raises SelfChatBotError when the checkpoint is not there or broken.
+    ``engine`` names what runs the model: "transformers", "llama.cpp" (needs the optional package `xllamacpp`, writes a
+    GGUF file beside the checkpoint) or "auto", the fastest one that works. Raises SelfChatBotError when the checkpoint
+    is missing or damaged.
+
+    ``parameters`` and ``contact_names`` may be changed at any time.
     """
 
     def __init__(
@@ -60,178 +50,149 @@ class Player:
         checkpoint: Path,
         parameters: GenerationParameters | None = None,
         machine: Machine | None = None,
-        engine: EngineName = "transformers",
+        engine: str = "transformers",
     ) -> None:
         quiet()
         loaded = load_engine(checkpoint, parameters, machine, engine)
         self.parameters = loaded.parameters
         self.chat_format = loaded.chat_format
+        self.contact_names: frozenset[str] = frozenset()
+        """Names of other people. A reply is cut before a line that starts with one of them."""
         self._engine = loaded.engine
-        self.speakers: frozenset[str] = frozenset()
         self._calls = 0
 
     def reply(self, messages: ChatMessages) -> str:
-        """My next turn after ``messages``, which ends with a turn of the others (or is empty)."""
+        """My next turn after ``messages``, which must end with a turn of the others or be empty."""
         return "".join(self.stream(messages))
 
     def replies(self, messages: ChatMessages, count: int) -> list[str]:
-        """``count`` answers, the one that fits best first: the best of more, if `best_of` says more."""
-        drawn = max(count, self.parameters.drawn())
-        return [reply.text for reply in self.candidates(messages, drawn)[:count]]
+        """``count`` replies, the best first. With `best_of` above ``count``, the best of that many candidates."""
+        candidates = max(count, self.parameters.drawn())
+        return [reply.text for reply in self.candidates(messages, candidates)[:count]]
 
     def candidates(self, messages: ChatMessages, count: int) -> list[Reply]:
-        """``count`` possible next turns, the one that fits best first; they share the reading of the prompt.
+        """``count`` candidates for my next turn, the one that fits the conversation best first.
 
-        Empty ones are tried again: fewer are returned when nothing else comes.
+        The prompt is read once for all. Empty candidates are generated again; if they stay empty, fewer are returned.
         """
-        drawing = self._draw(messages, count, self.parameters, None)
+        generation = self._candidates(messages, count, self.parameters, None)
         while True:
             try:
-                next(drawing)
-            except StopIteration as done:
-                return done.value  # type: ignore[no-any-return]
-
-    def _draw(
-        self, messages: ChatMessages, count: int, parameters: GenerationParameters, seed: int | None
-    ) -> Generator[Piece, None, list[Reply]]:
-        """The same, with a piece that says nothing after each token: a chance to stop."""
-        prompt = self.prompt(messages, parameters)
-        own_words = OwnWords(self.chat_format.marks, messages, self.speakers)
-        found: list[tuple[str, Drawn, Finish]] = []
-        for attempt in range(RETRIES):
-            drawn = [Drawn([], []) for _ in range(count - len(found))]
-            sampling = self._sampling(parameters, len(prompt), attempt, seed)
-            stopped: set[int] = set()
-            for token in self._engine.generate(prompt, sampling, len(drawn)):
-                if token.candidate in stopped:
-                    continue
-                one = drawn[token.candidate]
-                one.log_probabilities.append(token.log_probability)
-                if token.id != sampling.end:
-                    one.ids.append(token.id)
-                if one.ended or looping(one.ids) or own_words(self.chat_format.reply(one.ids), finished=False)[1]:
-                    stopped.add(token.candidate)
-                yield Piece(0, "", len(one.ids))
-                if len(stopped) == len(drawn):
-                    break
-            for number, one in enumerate(drawn):
-                once = one.once()
-                if text := _whole(own_words(self.chat_format.reply(once.ids))[0]):
-                    found.append((text, once, "stop" if number in stopped else "length"))
-            if len(found) == count:
-                break
-        alone = self.prompt(introduction(messages), parameters)
-        ranks = [0.0] * len(found)
-        if len(found) > 1 and alone != prompt:
-            ranks = gains([one for _, one, _ in found], self.chat_format.end, alone, self._engine.log_probabilities)
-        replies = [Reply(text, gain, len(one.ids), how) for (text, one, how), gain in zip(found, ranks, strict=True)]
-        return sorted(replies, key=lambda reply: -reply.gain)
+                next(generation)
+            except StopIteration as stop:
+                return stop.value  # type: ignore[no-any-return]
 
     def stream(self, messages: ChatMessages) -> Generator[str, None, None]:
-        """The same as `reply`, piece by piece as it is made; closing the generator stops the model."""
-        for piece in self.pieces(messages):
-            if piece.text:
-                yield piece.text
+        """The same text as `reply`, in parts as it is generated. Close the generator to stop the model."""
+        for chunk in self.chunks(messages):
+            if chunk.text:
+                yield chunk.text
 
-    def pieces(
+    def chunks(
         self,
         messages: ChatMessages,
         count: int = 1,
         parameters: GenerationParameters | None = None,
         seed: int | None = None,
-    ) -> Generator[Piece, None, None]:
-        """``count`` possible next turns, piece by piece as they are made, as one batch; empty ones are tried again.
+    ) -> Generator[ReplyChunk, None, None]:
+        """``count`` replies, generated as one batch, in parts as they are generated; a chunk after each token.
 
-        Of more candidates, if `best_of` says more, the best are said, each as a whole when all are done. ``parameters``
-        and ``seed`` (below 2**32: same seed, same turns) are for this call only. Closing the generator stops the model.
+        With `best_of` above 1, there are more candidates, and the best come as a whole after all are complete. A chunk
+        without text is then only a chance to stop. ``parameters`` and ``seed`` (below 2**32: the same seed gives the
+        same replies) hold for this call only. Close the generator to stop the model.
         """
         parameters = parameters or self.parameters
         if parameters.drawn() > 1:
-            yield from self._best(messages, count, parameters, seed)
+            yield from self._best_candidates(messages, count, parameters, seed)
             return
+        drafts = [Draft(number) for number in range(count)]
+        yield from self._generate(drafts, messages, parameters, seed, log_probabilities=False)
+        for draft in drafts:
+            if not (draft.ended and draft.shown):
+                yield ReplyChunk(draft.number, "", len(draft.tokens.ids), draft.finish_reason)
+
+    def prompt(self, messages: ChatMessages, parameters: GenerationParameters | None = None) -> list[int]:
+        """The token ids that the model reads before it replies. Turns that don't fit are dropped, oldest first."""
+        reply_tokens = (parameters or self.parameters).max_new_tokens
+        return self.chat_format.prompt(messages, max(self._engine.window - reply_tokens, self._engine.window // 2))
+
+    def _best_candidates(
+        self, messages: ChatMessages, count: int, parameters: GenerationParameters, seed: int | None
+    ) -> Generator[ReplyChunk, None, None]:
+        found = yield from self._candidates(messages, parameters.drawn(count), parameters, seed)
+        for number in range(count):
+            reply = found[number] if number < len(found) else Reply("", 0.0, 0, "stop")
+            yield ReplyChunk(number, reply.text, reply.tokens, reply.finish_reason)
+
+    def _candidates(
+        self, messages: ChatMessages, count: int, parameters: GenerationParameters, seed: int | None
+    ) -> Generator[ReplyChunk, None, list[Reply]]:
+        """Returns what `candidates` does; yields a chunk without text after each token."""
+        drafts = [Draft(number) for number in range(count)]
+        for chunk in self._generate(drafts, messages, parameters, seed, log_probabilities=True):
+            yield ReplyChunk(0, "", chunk.tokens)
+        truncate = self._truncator(messages)
+        found = [(draft.tokens.without_loop(), draft.finish_reason) for draft in drafts if draft.shown]
+        scores = [0.0] * len(found)
+        beginning = introduction(messages)
+        if len(found) > 1 and beginning != messages:
+            candidates, bare_prompt = [candidate for candidate, _ in found], self.prompt(beginning, parameters)
+            scores = pmi_scores(candidates, self.chat_format.end, bare_prompt, self._engine.log_probabilities)
+        replies = [
+            Reply(complete_characters(truncate(self.chat_format.reply(one.ids))[0]), score, len(one.ids), reason)
+            for (one, reason), score in zip(found, scores, strict=True)
+        ]
+        return sorted(replies, key=lambda reply: -reply.pmi)
+
+    def _generate(
+        self,
+        drafts: list[Draft],
+        messages: ChatMessages,
+        parameters: GenerationParameters,
+        seed: int | None,
+        log_probabilities: bool,
+    ) -> Generator[ReplyChunk, None, None]:
+        """Fill ``drafts`` as one batch; those that stay empty are generated again. Yields a chunk after each token."""
         prompt = self.prompt(messages, parameters)
-        drafts = [_Draft(number) for number in range(count)]
-        own_words = OwnWords(self.chat_format.marks, messages, self.speakers)
-        for attempt in range(RETRIES):
+        truncate = self._truncator(messages)
+        for attempt in range(MAX_ATTEMPTS):
             missing = [draft for draft in drafts if not draft.shown]
             for draft in missing:
-                draft.ids, draft.ended = [], False
-            sampling = replace(self._sampling(parameters, len(prompt), attempt, seed), log_probabilities=False)
+                draft.restart()
+            sampling = self._sampling(parameters, len(prompt), attempt, seed)
+            sampling = replace(sampling, log_probabilities=log_probabilities)
             for token in self._engine.generate(prompt, sampling, len(missing)):
                 draft = missing[token.candidate]
                 if draft.ended:
                     continue
-                if token.id != sampling.end:
-                    draft.ids.append(token.id)
-                draft.ended = token.id == sampling.end or looping(draft.ids)
-                text, cut = own_words(self.chat_format.reply(draft.ids), draft.ended)
+                draft.tokens.add(token.id, token.log_probability, sampling.end)
+                draft.ended = draft.tokens.ended or repeats_itself(draft.tokens.ids)
+                text, cut = truncate(self.chat_format.reply(draft.tokens.ids), draft.ended)
                 draft.ended |= cut
-                new = draft.show(text)
-                if new or (draft.ended and draft.shown):
-                    yield Piece(draft.number, new, len(draft.ids), "stop" if draft.ended else None)
+                yield draft.show(text)
                 if all(draft.ended for draft in missing):
                     break
-            for draft in missing:  # cut at the longest length: what was held back is out
-                if not draft.ended and (new := draft.show(own_words(self.chat_format.reply(draft.ids))[0])):
-                    yield Piece(draft.number, new, len(draft.ids))
+            for draft in missing:  # at the maximum length, nothing has to be held back any more
+                if not draft.ended:
+                    yield draft.show(truncate(self.chat_format.reply(draft.tokens.ids))[0])
             if all(draft.shown for draft in drafts):
-                break
-        for draft in drafts:
-            if not (draft.ended and draft.shown):
-                yield Piece(draft.number, "", len(draft.ids), "stop" if draft.ended else "length")
+                return
 
-    def _best(
-        self, messages: ChatMessages, count: int, parameters: GenerationParameters, seed: int | None
-    ) -> Generator[Piece, None, None]:
-        found = yield from self._draw(messages, parameters.drawn(count), parameters, seed)
-        for number in range(count):
-            reply = found[number] if number < len(found) else Reply("", 0.0, 0, "stop")
-            yield Piece(number, reply.text, reply.tokens, reply.finish)
-
-    def prompt(self, messages: ChatMessages, parameters: GenerationParameters | None = None) -> list[int]:
-        """The token ids that the model reads before it replies: the oldest turns are left out if they don't fit."""
-        longest = (parameters or self.parameters).max_new_tokens
-        return self.chat_format.prompt(messages, max(self._engine.window - longest, self._engine.window // 2))
+    def _truncator(self, messages: ChatMessages) -> Truncator:
+        return Truncator(self.chat_format.markers, messages, self.contact_names)
 
     def _sampling(
         self, parameters: GenerationParameters, prompt_length: int, attempt: int, seed: int | None = None
     ) -> Sampling:
-        """How tokens are chosen; a retry after an empty reply forbids to end at once."""
+        """How tokens are chosen. After an empty reply, the next attempt may not end at once."""
         if seed is not None:
             seed = (seed + attempt) % 2**32
-        elif parameters.seed is not None:  # another reply each time, but the same ones in every run
-            seed = (parameters.seed + self._calls * 1_000_003) % 2**32
+        elif parameters.seed is not None:
+            seed = (parameters.seed + self._calls * SEED_STEP) % 2**32
             self._calls += 1
-        chat_format = self.chat_format
-        longest = self._engine.window - prompt_length
-        return Sampling.of(parameters, chat_format.end, chat_format.special, longest, seed, may_be_empty=attempt == 0)
+        room = self._engine.window - prompt_length
+        end, special = self.chat_format.end, self.chat_format.special
+        return Sampling.of(parameters, end, special, room, seed, may_be_empty=attempt == 0)
 
 
-@dataclass(slots=True)
-class _Draft:
-    """A turn in the making."""
-
-    number: int
-    ids: list[int] = field(default_factory=list)
-    shown: str = ""
-    ended: bool = False
-
-    def show(self, text: str) -> str:
-        """What is new in ``text``. Half an emoji is not shown until its last byte is there.
-
-        A tokenizer with tokens for bytes takes whole emoji back when bytes follow that are none: what is shown stays.
-        """
-        text = _whole(text)
-        taken_back = 0 if text.startswith(self.shown) else text.rfind("\ufffd") + 1
-        new = text[max(len(self.shown), taken_back) :]
-        if new:
-            self.shown = text
-        return new
-
-
-def _whole(text: str) -> str:
-    """Without half an emoji at its end."""
-    return text.rstrip("\ufffd").rstrip() if text.endswith("\ufffd") else text
-
-
-__all__ = ["Piece", "Player", "Reply"]
+__all__ = ["Player", "Reply", "ReplyChunk"]

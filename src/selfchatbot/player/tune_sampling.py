@@ -1,6 +1,7 @@
-"""Once after training: the sampling with which the model's replies look most like mine on the validation conversations.
+"""After training: tries a few samplings on the validation conversations and keeps the one that writes most like me.
 
-The texts are compared by `selfchatbot.style` only: no score of the model itself knows how long or how various I am.
+The texts are compared by `selfchatbot.style` only: no score of the model itself shows how long or varied my replies
+are.
 """
 
 import logging
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 
-class Point(NamedTuple):
+class GridPoint(NamedTuple):
     """One sampling of the grid."""
 
     temperature: float
@@ -35,46 +36,46 @@ class Point(NamedTuple):
 
 
 GRID = (
-    Point(1.0, 1.0, 1.0),  # the defaults
-    Point(0.9, 1.0, 1.0),
-    Point(1.0, 0.95, 1.0),
-    Point(0.8, 1.0, 1.0),
-    Point(0.9, 0.95, 1.0),
+    GridPoint(1.0, 1.0, 1.0),  # the defaults
+    GridPoint(0.9, 1.0, 1.0),
+    GridPoint(1.0, 0.95, 1.0),
+    GridPoint(0.8, 1.0, 1.0),
+    GridPoint(0.9, 0.95, 1.0),
 )
-"""The likeliest first: where time runs out, the rest is not tried."""
-CLEARLY = 0.84
-"""Share of resamples in which a sampling must be nearer to me than the defaults: one standard error."""
+"""The most promising first: if time runs out, the rest is not tried."""
+MIN_SHARE_NEARER = 0.84
+"""Share of the resamples in which a sampling must be nearer to me than the defaults: one standard error."""
 RESAMPLES = 100
-CONTEXTS = 64
+MAX_CONTEXTS = 64
 CONTEXT_TURNS = 4
 CONTEXT_TOKENS = 96
 REPLY_TOKENS = 40
-FEWEST = 8
-"""With fewer contexts, any choice would be chance."""
-MOST_SECONDS = 60.0
+MIN_CONTEXTS = 8
+"""With fewer, the result would be chance."""
+MAX_SECONDS = 60.0
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
-    """What was chosen, and why."""
+class SamplingChoice:
+    """The sampling that was chosen, and why."""
 
-    point: Point
-    distances: dict[Point, float]
-    """From my own replies, of each point that was tried, the defaults first; see `selfchatbot.style.Distance.total`."""
+    point: GridPoint
+    distances: dict[GridPoint, float]
+    """From my replies, for each point that was tried, the defaults first; see `selfchatbot.style.Distance.total`."""
     style: Style
     mine: Style
 
     def reason(self) -> str:
-        """One line for the log; figures only."""
+        """One line for the log; numbers only."""
         default = next(iter(self.distances))
-        why = "stay, as no other is clearly nearer" if self.point == default else "are nearest"
+        why = "stay: nothing else is clearly nearer" if self.point == default else "are nearest"
         return (
             f"sampling: temperature {self.point.temperature:g}, top_p {self.point.top_p:g} and repetition_penalty "
             f"{self.point.repetition_penalty:g} {why} to my validation replies: distance "
             f"{self.distances[self.point]:.2f} (defaults {self.distances[default]:.2f}), {self.style.characters:.0f} "
-            f"characters a reply (mine {self.mine.characters:.0f}), {self.style.messages:.1f} messages "
-            f"({self.mine.messages:.1f}), {self.style.repetition:.0%} words said before ({self.mine.repetition:.0%}); "
-            f"{self.style.replies} replies for each of {len(self.distances)} samplings"
+            f"characters per reply (mine {self.mine.characters:.0f}), {self.style.messages:.1f} messages "
+            f"({self.mine.messages:.1f}), {self.style.repetition:.0%} repeated words ({self.mine.repetition:.0%}); "
+            f"{self.style.replies} replies with each of {len(self.distances)} samplings"
         )
 
 
@@ -84,21 +85,21 @@ def choose_sampling(
     seed: int,
     on_progress: Callable[[int, int], None] = lambda _done, _of: None,
     machine: Machine | None = None,
-    seconds: float = MOST_SECONDS,
-) -> Choice | None:
-    """Compare the samplings of ``GRID`` with best/; one that is clearly nearest goes into results/parameters.json.
+    seconds: float = MAX_SECONDS,
+) -> SamplingChoice | None:
+    """Try the samplings of ``GRID`` with best/; one that is clearly nearest to me goes into results/parameters.json.
 
-    What the user edited there stays. ``on_progress`` gets the number of samplings tried and of all. None, and nothing
-    changes, where validation.jsonl has fewer than ``FEWEST`` replies of mine to something. What is not done
-    after ``seconds`` doesn't count; None as well where that leaves only one sampling.
+    The user's own edits there are kept. ``on_progress`` gets the number of samplings tried and of all. Samplings that
+    are not complete after ``seconds`` don't count.
 
-    Raises SelfChatBotError when the checkpoint can't be loaded.
+    Returns None, and changes nothing, if validation.jsonl has fewer than ``MIN_CONTEXTS`` replies of mine to something
+    or if there was time for one sampling only. Raises SelfChatBotError when the checkpoint can't be loaded.
     """
     from selfchatbot.player.checkpoint import load_checkpoint
 
     until = time.monotonic() + seconds
     contexts, mine = _contexts(data / "validation.jsonl", seed)
-    if len(contexts) < FEWEST:
+    if len(contexts) < MIN_CONTEXTS:
         logger.info("sampling: too few validation replies to choose by: the defaults stay")
         return None
     on_progress(0, len(GRID))
@@ -106,10 +107,10 @@ def choose_sampling(
     checkpoint = load_checkpoint(results / "best", parameters, machine)
     choice = _choose(checkpoint, contexts, mine, seed, until, on_progress)
     if choice is None:
-        logger.info("sampling: this machine is too slow to compare in %.0f seconds: the defaults stay", seconds)
+        logger.info("sampling: %.0f seconds are too short to compare on this machine: the defaults stay", seconds)
         return None
     logger.info("%s", choice.reason())
-    # The record holds what training itself wrote last, without the user's edits: those stay.
+    # WRITTEN_NAME records what training wrote last, without the user's edits: that keeps the edits.
     hand_over(results, {**read_json(results / WRITTEN_NAME), **choice.point._asdict()})
     return choice
 
@@ -121,55 +122,59 @@ def _choose(
     seed: int,
     until: float,
     on_progress: Callable[[int, int], None],
-) -> Choice | None:
+) -> SamplingChoice | None:
     from selfchatbot.player.engines.batch import Batch
 
     chat_format = ChatFormat(checkpoint.tokenizer)
-    length = min(CONTEXT_TOKENS, max(checkpoint.window - REPLY_TOKENS, checkpoint.window // 2))
-    batch = Batch(checkpoint.model, [chat_format.prompt(context, length) for context in contexts])
-    longest = min(REPLY_TOKENS, checkpoint.window - length)
-    replies: dict[Point, list[str]] = {}
-    said = two_at_once(
-        lambda point: _replies(batch, chat_format, point, longest, seed, until), GRID, checkpoint.model.device.type
+    prompt_tokens = min(CONTEXT_TOKENS, max(checkpoint.window - REPLY_TOKENS, checkpoint.window // 2))
+    batch = Batch(checkpoint.model, [chat_format.prompt(context, prompt_tokens) for context in contexts])
+    reply_tokens = min(REPLY_TOKENS, checkpoint.window - prompt_tokens)
+    replies: dict[GridPoint, list[str]] = {}
+    generated = two_at_once(
+        lambda point: _replies(batch, chat_format, point, reply_tokens, seed, until),
+        GRID,
+        checkpoint.model.device.type,
     )
     with suppress(TimeoutError):
-        for point, texts in zip(GRID, said, strict=True):
+        for point, texts in zip(GRID, generated, strict=True):
             replies[point] = texts
             on_progress(len(replies), len(GRID))
     if len(replies) < 2:
         return None
-    # Cut where the model's are.
-    cut = style_of(chat_format.reply(chat_format.turn(text)[:longest]) for text in mine)
-    return choice_among(replies, cut, seed)
+    # My replies are cut at the same length as the model's.
+    style = style_of(chat_format.reply(chat_format.turn(text)[:reply_tokens]) for text in mine)
+    return choice_among(replies, style, seed)
 
 
-def choice_among(replies: dict[Point, list[str]], mine: Style, seed: int) -> Choice:
-    """The sampling whose replies are nearest to mine, unless that may be chance: then the first one, the default."""
+def choice_among(replies: dict[GridPoint, list[str]], mine: Style, seed: int) -> SamplingChoice:
+    """The sampling whose replies are nearest to mine, or the first one, the default, if that may be chance."""
     distances = {point: distance(style_of(texts), mine).total for point, texts in replies.items()}
     default = next(iter(replies))
     best = min(distances, key=distances.__getitem__)
     if best != default and not clearly_nearer(replies[best], replies[default], mine, seed):
         best = default
-    return Choice(best, distances, style_of(replies[best]), mine)
+    return SamplingChoice(best, distances, style_of(replies[best]), mine)
 
 
 def clearly_nearer(one: Sequence[str], other: Sequence[str], mine: Style, seed: int) -> bool:
-    """Whether the style of ``one`` is nearer to mine than that of ``other``, by more than the choice of contexts does.
+    """Whether the style of ``one`` is nearer to mine than that of ``other`` by more than sampling error.
 
     Both are replies to the same contexts, which are resampled (bootstrap; Efron and Tibshirani 1993). A few dozen
-    replies hardly tell similar samplings apart: then the usual one is the better guess (the one standard error rule;
-    Breiman et al. 1984, "Classification and Regression Trees").
+    replies hardly distinguish similar samplings, so the default wins unless the difference exceeds one standard error
+    (Breiman et al. 1984, "Classification and Regression Trees").
     """
     rng = random.Random(seed)
     nearer = 0
     for _ in range(RESAMPLES):
         drawn = rng.choices(range(len(one)), k=len(one))
-        apart = [distance(style_of(texts[number] for number in drawn), mine).total for texts in (one, other)]
-        nearer += apart[0] < apart[1]
-    return nearer >= CLEARLY * RESAMPLES
+        distances = [distance(style_of(texts[number] for number in drawn), mine).total for texts in (one, other)]
+        nearer += distances[0] < distances[1]
+    return nearer >= MIN_SHARE_NEARER * RESAMPLES
 
 
-def _replies(batch: "Batch", chat_format: ChatFormat, point: Point, longest: int, seed: int, until: float) -> list[str]:
+def _replies(
+    batch: "Batch", chat_format: ChatFormat, point: GridPoint, reply_tokens: int, seed: int, until: float
+) -> list[str]:
     from selfchatbot.player.engines.protocol import Sampling
 
     defaults = GenerationParameters.model_fields
@@ -178,17 +183,17 @@ def _replies(batch: "Batch", chat_format: ChatFormat, point: Point, longest: int
         top_p=point.top_p,
         top_k=defaults["top_k"].default,
         repetition_penalty=point.repetition_penalty,
-        max_new_tokens=longest,
+        max_new_tokens=reply_tokens,
         end=chat_format.end,
         never=frozenset(chat_format.special - {chat_format.end}),
         seed=seed,
         may_be_empty=False,
     )
-    return [chat_format.reply(drawn.ids) for drawn in batch.replies(sampling, until)]
+    return [chat_format.reply(candidate.ids) for candidate in batch.replies(sampling, until)]
 
 
 def _contexts(path: Path, seed: int) -> tuple[list[ChatMessages], list[str]]:
-    """What some of my replies answer, each ending with a turn of the others, and all my replies."""
+    """Up to ``MAX_CONTEXTS`` contexts that I replied to, each ending with a turn of the others, and all my replies."""
     contexts: list[ChatMessages] = []
     mine: list[str] = []
     for conversation in read_conversations(path):
@@ -199,8 +204,8 @@ def _contexts(path: Path, seed: int) -> tuple[list[ChatMessages], list[str]]:
             [*system, *conversation[max(len(system), index - CONTEXT_TURNS) : index]]
             for index in answered(conversation)
         ]
-    chosen = random.Random(seed).sample(contexts, min(CONTEXTS, len(contexts)))
+    chosen = random.Random(seed).sample(contexts, min(MAX_CONTEXTS, len(contexts)))
     return chosen, mine
 
 
-__all__ = ["Choice", "Point", "choice_among", "choose_sampling", "clearly_nearer"]
+__all__ = ["GridPoint", "SamplingChoice", "choice_among", "choose_sampling", "clearly_nearer"]

@@ -1,6 +1,7 @@
 """Export formats by the name of their folder."""
 
-from selfchatbot.preprocessors.base import ExportFile, Preprocessor
+from selfchatbot.preprocessors.base import ExportFile, ExportPath, Preprocessor
+from selfchatbot.preprocessors.reading.lines import decoded_lines
 from selfchatbot.preprocessors.registry import Registry
 
 Preprocessors = Registry(
@@ -22,4 +23,4 @@ Preprocessors = Registry(
 )
 """A format is one line here: its name and where its class is. It is imported when it is needed."""
 
-__all__ = ["ExportFile", "Preprocessor", "Preprocessors"]
+__all__ = ["ExportFile", "ExportPath", "Preprocessor", "Preprocessors", "decoded_lines"]

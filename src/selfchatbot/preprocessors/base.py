@@ -1,34 +1,29 @@
 """What every export format has in common."""
 
 import re
-from abc import abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache
 from pathlib import Path, PurePath
-from typing import IO, ClassVar, Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from selfchatbot.errors import ExportError
 from selfchatbot.messages import Message
 from selfchatbot.parameters import Parameters
 from selfchatbot.preprocessors.reading.archives import ExportPath, files_below, members
+from selfchatbot.preprocessors.reading.lines import decoded_lines
 
+# Formats of other packages import all of these from here.
 __all__ = ["ExportFile", "ExportPath", "Preprocessor", "decoded_lines", "same_name"]
 
 DISCRIMINATOR = re.compile(r"#\d{4}$")
-BOMS = {b"\xff\xfe": "UTF-16", b"\xfe\xff": "UTF-16"}
-UTF8_BOM = b"\xef\xbb\xbf"
-BLOCK = 2**20
-LONGEST_LINE = 64 * BLOCK
-"""Bytes. No app lets people write a message of this length."""
 
 
 @dataclass(slots=True)
 class ExportFile:
-    """What was seen in one export file while it was read."""
+    """What is known about one export file, filled in while it is read."""
 
     path: ExportPath
     chat: str
@@ -37,6 +32,7 @@ class ExportFile:
     declared: int | None = None
     """The count that the export itself states."""
     first: datetime | None = None
+    """The time of the oldest message."""
     last: datetime | None = None
     me: str | None = None
     """The author who made the export, where the export says so; set before the first message is yielded."""
@@ -44,6 +40,18 @@ class ExportFile:
     """Whether the chat has more than two members, where the export says so."""
     notes: list[str] = field(default_factory=list)
     """What the user should know, without a word of any message."""
+
+    def add(self, time: datetime) -> None:
+        """Count a message sent at ``time``."""
+        self.messages += 1
+        self.cover(time)
+
+    def cover(self, time: datetime) -> None:
+        """Move ``first`` or ``last`` so that ``time`` is between them."""
+        if self.first is None or time < self.first:
+            self.first = time
+        if self.last is None or time > self.last:
+            self.last = time
 
 
 class Preprocessor(Parameters):
@@ -66,14 +74,18 @@ class Preprocessor(Parameters):
         "include", description="`exclude`: chats with more than one other person are left out."
     )
 
-    @abstractmethod
     def read(self, path: Path, files: list[ExportFile] | None = None) -> Iterator[Message]:
-        """The messages of a file, or of all files below a folder one chat after the other, in chronological order.
+        """Yield the messages of a file, or of all files in a folder, one chat after the other, oldest first.
 
-        What is seen on the way (declared counts, warnings) is appended to ``files``.
+        Each `ExportFile` is appended to ``files`` before the first of its messages.
 
-        Raises ExportError for what can't be read, ParametersError for what the file alone can't decide.
+        Raises ExportError for what can't be read, ParametersError for what the user has to decide.
         """
+        return self.read_exports(path, [] if files is None else files)
+
+    def read_exports(self, path: Path, files: list[ExportFile]) -> Iterator[Message]:
+        """Implemented by each format, see `read`. The files to read are ``self.export_files(path)``."""
+        raise NotImplementedError
 
     @classmethod
     def recognises(cls, path: ExportPath, head: bytes) -> bool:
@@ -109,72 +121,6 @@ def same_name(given: str, author: str) -> bool:
     """Compare a name from parameters.json with one from an export: case, ``@`` and a left out ``#1234`` don't count."""
     given, author = given.strip().removeprefix("@").casefold(), author.strip().removeprefix("@").casefold()
     return given == author or _without_number(given) == author or given == _without_number(author)
-
-
-def decoded_lines(path: ExportPath, errors: str = "strict") -> Iterator[str]:
-    r"""The lines of a UTF-8 file, split at ``\n`` only, without it and one ``\r`` before it; no byte order mark.
-
-    ``errors`` is what to do with bytes that are not UTF-8, as for `bytes.decode`.
-
-    Raises ExportError with file and line for UTF-16, binary and otherwise undecodable files.
-    """
-    try:
-        with path.open("rb") as file:
-            for lines in _blocks(file, path, errors):
-                yield from lines
-    except OSError as error:
-        raise ExportError(f"{path} can't be read: {error.strerror}") from error
-
-
-def _blocks(file: IO[bytes], path: ExportPath, errors: str) -> Iterator[list[str]]:
-    """Whole blocks are decoded and split at once: that is several times faster than line by line."""
-    number = 1
-    rest = b""
-    while block := file.read(BLOCK):
-        if number == 1 and not rest:
-            if encoding := BOMS.get(block[:2]):
-                raise ExportError(f"{path} is {encoding} text, expected UTF-8: export it again, or save it as UTF-8")
-            block = block.removeprefix(UTF8_BOM)
-        end = block.rfind(b"\n") + 1
-        if not end:
-            rest += block
-            if len(rest) > LONGEST_LINE:
-                raise ExportError(f"{path}, line {number}: longer than {LONGEST_LINE:,} bytes: remove the file")
-            continue
-        lines = _decoded(rest + block[:end], path, number, errors).split("\n")
-        lines.pop()
-        number += len(lines)
-        rest = block[end:]
-        yield lines
-    # A killed export may end in the middle of a character.
-    if rest := _whole_characters(rest):
-        yield [_decoded(rest, path, number, errors).removesuffix("\r")]
-
-
-def _whole_characters(line: bytes) -> bytes:
-    """``line`` without the first bytes of a character that lacks the others."""
-    try:
-        line.decode()
-    except UnicodeDecodeError as error:
-        if error.reason == "unexpected end of data":
-            return line[: error.start]
-    return line
-
-
-def _decoded(block: bytes, path: ExportPath, number: int, errors: str) -> str:
-    """Whole lines as text, ``number`` being that of the first, without the ``\\r`` before each ``\\n``."""
-    if (nul := block.find(b"\0")) >= 0:
-        number += block.count(b"\n", 0, nul)
-        raise ExportError(f"{path}, line {number}: NUL bytes, so this is no text file: remove it from the folder")
-    try:
-        text = block.decode(errors=errors)
-    except UnicodeDecodeError as error:
-        number += block.count(b"\n", 0, error.start)
-        byte = error.start - block.rfind(b"\n", 0, error.start)
-        raise ExportError(
-            f"{path}, line {number}: byte {byte} is not UTF-8: export it again, or save it as UTF-8"
-        ) from error
-    return text.replace("\r\n", "\n")
 
 
 def _without_number(name: str) -> str:

@@ -22,8 +22,9 @@ from typing import Any, ClassVar
 
 from selfchatbot.errors import ExportError
 from selfchatbot.messages import Message
-from selfchatbot.preprocessors.base import ExportFile, ExportPath, Preprocessor, decoded_lines
+from selfchatbot.preprocessors.base import ExportFile, ExportPath, Preprocessor
 from selfchatbot.preprocessors.reading.json_stream import json_values
+from selfchatbot.preprocessors.reading.lines import decoded_lines
 
 ME = "assistant"
 OTHER = "user"
@@ -52,16 +53,14 @@ class JSONL(Preprocessor):
     suffixes: ClassVar[tuple[str, ...]] = (".jsonl", ".ndjson", ".json")
     exports_overlap: ClassVar[bool] = False
 
-    def read(self, path: Path, files: list[ExportFile] | None = None) -> Iterator[Message]:
-        seen: list[ExportFile] = [] if files is None else files
+    def read_exports(self, path: Path, files: list[ExportFile]) -> Iterator[Message]:
         starts = count()
         for export in self.export_files(path):
             file = ExportFile(export, export.stem, me=ME)
-            seen.append(file)
+            files.append(file)
             for number, place, record in _records(export):
                 time = _start(record) or FIRST_DAY + timedelta(minutes=next(starts))
-                file.first = min(file.first or time, time)
-                file.last = max(file.last or time, time)
+                file.cover(time)
                 for author, content in _said(record, place):
                     file.messages += 1
                     if content.strip():

@@ -84,4 +84,7 @@ def _load_plugin(name: str, place: str, package: str) -> type[Preprocessor]:
         raise BrokenPluginError(
             f'{said} that class doesn\'t have name = "{name}" and suffixes: update or uninstall the package'
         )
+    # Before there was read_exports, formats overrode read.
+    if kind.read_exports is Preprocessor.read_exports and kind.read is Preprocessor.read:
+        raise BrokenPluginError(f"{said} that class has no read_exports: update or uninstall the package")
     return kind

@@ -1,1 +1,1 @@
-"""A conversation with the model, without a screen: turns, transcripts, ratings, typing pace, the game."""
+"""A conversation with the model, independent of the screen: turns, transcripts, ratings, typing pace, the game."""

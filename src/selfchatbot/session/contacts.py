@@ -1,4 +1,4 @@
-"""Whom the model knows: the contacts it was trained to tell apart, and the names of all who speak in the chats."""
+"""The people in the chats: the contacts that the model was trained to tell apart, and the names of everyone else."""
 
 import json
 from pathlib import Path
@@ -8,10 +8,10 @@ from selfchatbot.errors import SelfChatBotError
 
 
 def contact_messages(data: Path) -> dict[str, str]:
-    """The system message of each contact, as the training data in ``data`` has it; none where it has no such messages.
+    """The system message of each contact in the training data in ``data``; empty if there are none.
 
-    Lines say in "contact" whom they are with; without that key, the message itself is the name. Of a contact's several
-    messages (one for each app), it is the newest: lines are in the order of time.
+    The key "contact" of a line names the contact; in lines without it, the message itself is the name. A contact has
+    one message for each app: the newest one counts, as lines are in chronological order.
     """
     path = data / "train.jsonl"
     found: dict[str, str] = {}
@@ -31,8 +31,8 @@ def contact_messages(data: Path) -> dict[str, str]:
     return found
 
 
-def speakers(data: Path) -> frozenset[str]:
-    """Names under which the others speak in group chats, from summary.json; none where there is no summary."""
+def contact_names(data: Path) -> frozenset[str]:
+    """The names of other people in the chats, from summary.json; empty without one."""
     summary = read_summary(data)
     names: set[str] = set()
     contacts = summary.get("contacts")
@@ -45,7 +45,7 @@ def speakers(data: Path) -> frozenset[str]:
 
 
 def read_summary(data: Path) -> dict[str, Any]:
-    """What preprocess found; empty where that can't be read, for nothing here depends on it."""
+    """What preprocess found; empty if it can't be read, because nothing here depends on it."""
     try:
         values = json.loads((data / "summary.json").read_bytes())
     except (OSError, ValueError):

@@ -1,6 +1,6 @@
-"""Me or model? Replies that I really wrote, in the test conversations, beside the model's; which is which is hidden.
+"""Me or model? A real reply of mine from the test conversations beside the model's, in random order.
 
-The model never saw these conversations. Somebody who can't tell the two apart is right half of the time.
+The model never saw these conversations. Somebody who can't tell the replies apart is right half the time.
 """
 
 import json
@@ -16,12 +16,13 @@ from selfchatbot.errors import SelfChatBotError
 from selfchatbot.messages import ChatMessages, answered, read_conversations
 from selfchatbot.player import Player
 
-FILE_NAME = "game.jsonl"
+GAME_FILE = "game.jsonl"
 Side = Literal["a", "b"]
-SHORTEST = 2
-"""Words: about less than that nobody can say anything."""
-TRIES = 3
-CONTEXT_TURNS = 4
+MIN_WORDS = 2
+"""Shorter replies can't be told apart by anyone."""
+MAX_ATTEMPTS = 3
+"""Generations of a reply that differs from the real one."""
+SHOWN_TURNS = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,9 +30,9 @@ class Round:
     """One context and two replies to it."""
 
     conversation: int
-    """Number of its line in test.jsonl, from 1."""
+    """The number of its line in test.jsonl, from 1."""
     turn: int
-    """Index of the real reply in the conversation's messages."""
+    """The index of the real reply in the conversation's messages."""
     context: ChatMessages
     """Ends with a turn of the others."""
     a: str
@@ -41,8 +42,8 @@ class Round:
 
     @property
     def shown(self) -> ChatMessages:
-        """What is shown of the context: what was said last."""
-        return [message for message in self.context[-CONTEXT_TURNS:] if message["role"] != "system"]
+        """The end of the context, which is shown."""
+        return [message for message in self.context[-SHOWN_TURNS:] if message["role"] != "system"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +55,7 @@ class Score:
 
     @property
     def interval(self) -> tuple[float, float]:
-        """95 % confidence interval of the share that is right (Wilson 1927), from 0 to 1."""
+        """95 % confidence interval of the share of right guesses (Wilson 1927), from 0 to 1."""
         return wilson(self.right, self.guesses)
 
     def __str__(self) -> str:
@@ -68,7 +69,7 @@ class Score:
 
 
 def wilson(right: int, total: int, z: float = 1.959964) -> tuple[float, float]:
-    """Wilson's score interval of a share; (0, 1) where nothing was counted."""
+    """Wilson's score interval of a share; (0, 1) for a total of 0."""
     if not total:
         return 0.0, 1.0
     share = right / total
@@ -79,77 +80,79 @@ def wilson(right: int, total: int, z: float = 1.959964) -> tuple[float, float]:
 
 
 class Game:
-    """Rounds of one dataset; guesses are appended to ``results``/game.jsonl, without a word of any message.
+    """The rounds of one dataset. Guesses are appended to ``results``/game.jsonl, which holds no message text.
 
-    ``checkpoint`` is the name that the guesses are kept under. Raises SelfChatBotError where there is nothing to play
-    with.
+    ``checkpoint`` is the name that guesses are recorded under. Raises SelfChatBotError if there is nothing to guess.
     """
 
     def __init__(self, player: Player, data: Path, results: Path, checkpoint: str, seed: int | None = None) -> None:
         self._player = player
-        self._path = results / FILE_NAME
+        self._path = results / GAME_FILE
         self._checkpoint = checkpoint
         self._random = random.Random(seed)
         self._conversations = _conversations(data / "test.jsonl")
-        self._rights: list[bool] = []
+        self._right: list[bool] = []
         self._places = [
             (number, turn)
             for number, conversation in enumerate(self._conversations)
             for turn in answered(conversation)
-            if self._playable(conversation[turn]["content"])
+            if self._suits(conversation[turn]["content"])
         ]
         if not self._places:
-            raise SelfChatBotError(f"{data / 'test.jsonl'}: no reply of yours to guess: raise test_fraction")
+            raise SelfChatBotError(
+                f"{data / 'test.jsonl'} has no reply of yours to guess: increase test_fraction in the raw "
+                "parameters.json and run selfChatBot_preprocess and selfChatBot_train again"
+            )
         self._random.shuffle(self._places)
         played = {(record["conversation"] - 1, record["turn"]) for record in self._records()}
-        # What was seen before comes last.
+        # Rounds of earlier games come last.
         self._places.sort(key=played.__contains__)
 
     def rounds(self) -> Iterator[Round]:
-        """One round after the other, until there are no replies left."""
+        """One round after another, until there are no replies left."""
         for number, turn in self._places:
             conversation = self._conversations[number]
             context, real = conversation[:turn], conversation[turn]["content"].strip()
-            for _ in range(TRIES):
+            for _ in range(MAX_ATTEMPTS):
                 reply = self._player.reply(context)
                 if reply and reply != real:
                     break
-            else:  # it said the same thing, or nothing: no question
+            else:  # the model says the same or nothing: there is nothing to guess
                 continue
             side: Side = self._random.choice(("a", "b"))
             a, b = (real, reply) if side == "a" else (reply, real)
             yield Round(number + 1, turn, context, a, b, side)
 
-    def guess(self, this: Round, side: Side) -> bool:
-        """Keep a guess; whether it was right. Raises OSError where it can't be kept, but counts it."""
-        right = side == this.real
+    def guess(self, current: Round, side: Side) -> bool:
+        """Record a guess and return whether it is right. Raises OSError if it can't be written, but counts it."""
+        right = side == current.real
         record = {
             "time": datetime.now().isoformat(timespec="seconds"),
             "checkpoint": self._checkpoint,
-            "conversation": this.conversation,
-            "turn": this.turn,
-            "real": this.real,
+            "conversation": current.conversation,
+            "turn": current.turn,
+            "real": current.real,
             "guess": side,
             "right": right,
         }
-        self._rights.append(right)
+        self._right.append(right)
         with self._path.open("a", encoding="utf-8", newline="\n") as file:
             file.write(json.dumps(record) + "\n")
         return right
 
     def score(self) -> Score:
-        """Of this game."""
-        return Score(sum(self._rights), len(self._rights))
+        """The score of this game."""
+        return Score(sum(self._right), len(self._right))
 
-    def score_of_all(self) -> Score:
-        """Of all games with this checkpoint."""
-        rights = [record["right"] for record in self._records() if record["checkpoint"] == self._checkpoint]
-        return Score(sum(rights), len(rights))
+    def total_score(self) -> Score:
+        """The score of all games with this checkpoint."""
+        right = [record["right"] for record in self._records() if record["checkpoint"] == self._checkpoint]
+        return Score(sum(right), len(right))
 
-    def _playable(self, text: str) -> bool:
-        """Long enough to tell anything, short enough that the model may say as much."""
+    def _suits(self, text: str) -> bool:
+        """Whether a reply is long enough to tell anything, and short enough for the model to write as much."""
         ids = self._player.chat_format.tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"]
-        return len(text.split()) >= SHORTEST and len(ids) <= self._player.parameters.max_new_tokens
+        return len(text.split()) >= MIN_WORDS and len(ids) <= self._player.parameters.max_new_tokens
 
     def _records(self) -> list[dict[str, Any]]:
         try:
@@ -160,7 +163,7 @@ class Game:
 
 
 def _record(line: str) -> dict[str, Any] | None:
-    """A guess of an earlier game; None for a line that a killed run left unfinished."""
+    """A guess of an earlier game; None for a line left incomplete by a crash."""
     try:
         record = json.loads(line)
     except ValueError:

@@ -1,4 +1,4 @@
-"""What you rated while you talked to the model: pairs that preference trainers (DPO and its like) read as they are."""
+"""Ratings from a session as preference pairs, in the format that preference trainers (DPO and similar) read."""
 
 import json
 import os
@@ -6,14 +6,14 @@ from pathlib import Path
 
 from selfchatbot.messages import ChatMessages
 
-FILE_NAME = "preferences.jsonl"
+PREFERENCES_FILE = "preferences.jsonl"
 
 
 def add_preferences(path: Path, prompt: ChatMessages, chosen: str, rejected: list[str]) -> int:
-    """Append one line for each of ``rejected`` that differs from ``chosen``; how many there were. Raises OSError.
+    """Append one line for each of ``rejected`` that differs from ``chosen``; returns the number of lines.
 
-    The layout is TRL's conversational one, with an explicit prompt: ``{"prompt": [messages], "chosen": [message],
-    "rejected": [message]}``.
+    The format is TRL's conversational one with an explicit prompt: ``{"prompt": [messages], "chosen": [message],
+    "rejected": [message]}``. Raises OSError.
     """
     worse = list(dict.fromkeys(text for text in rejected if text.strip() and text != chosen))
     if not worse or not chosen.strip():
@@ -23,7 +23,7 @@ def add_preferences(path: Path, prompt: ChatMessages, chosen: str, rejected: lis
         for text in worse
     ]
     with path.open("ab+") as file:
-        # A line that a killed run left unfinished must not swallow ours.
+        # A line that a crash left incomplete must not swallow the first of these.
         if file.tell() and file.seek(-1, os.SEEK_END) >= 0 and file.read(1) != b"\n":
             lines.insert(0, "\n")
         file.write("".join(lines).encode("utf-8", errors="replace"))

@@ -1,4 +1,4 @@
-"""Conversations with the model, kept as the JSONL that training data has: any tool that reads one reads the other."""
+"""Conversations with the model, saved in the JSONL format of the training data."""
 
 import json
 import os
@@ -9,18 +9,19 @@ from selfchatbot.errors import SelfChatBotError
 from selfchatbot.files import write_text
 from selfchatbot.messages import ChatMessages, encodable, read_conversations
 
-FOLDER_NAME = "sessions"
-CHAT = "session"
+SESSIONS_FOLDER = "sessions"
+CHAT_NAME = "session"
+"""The value of "chat" in each line."""
 
 
 def write_transcript(path: Path, messages: ChatMessages, start: datetime, contact: str = "") -> None:
     """Write one conversation as one line, atomically. Raises OSError."""
-    line = {"messages": messages, "chat": CHAT, "start": start.isoformat(timespec="seconds"), "contact": contact}
+    line = {"messages": messages, "chat": CHAT_NAME, "start": start.isoformat(timespec="seconds"), "contact": contact}
     write_text(path, encodable(json.dumps(line, ensure_ascii=False)) + "\n")
 
 
 def read_transcript(path: Path) -> tuple[ChatMessages, int]:
-    """The last conversation of a JSONL file, and how many there are. Raises SelfChatBotError."""
+    """The last conversation of a JSONL file, and how many it has. Raises SelfChatBotError."""
     last: ChatMessages = []
     count = 0
     try:
@@ -28,7 +29,7 @@ def read_transcript(path: Path) -> tuple[ChatMessages, int]:
             last = conversation
             count += 1
     except UnicodeDecodeError as error:
-        raise SelfChatBotError(f"{path} is not UTF-8 text: it is no transcript") from error
+        raise SelfChatBotError(f"{path} is not UTF-8 text: choose a file that /save wrote") from error
     except OSError as error:
         raise SelfChatBotError(f"{path} can't be read: {error.strerror}") from error
     if not count:
@@ -36,15 +37,15 @@ def read_transcript(path: Path) -> tuple[ChatMessages, int]:
     return last, count
 
 
-class Keeper:
-    """Writes a running session to a file of its own after each turn, so that nothing is lost, however it ends."""
+class TranscriptWriter:
+    """Writes a running session to a file of its own after each turn, so that nothing is lost however it ends."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.begin()
 
     def begin(self) -> None:
-        """A new conversation gets a file of its own, when its first words are kept."""
+        """Start a new conversation; its file is created by the first `write`."""
         self.start = datetime.now()
         name = self.start.strftime("%Y-%m-%dT%H-%M-%S")
         self.path = self.folder / f"{name}.jsonl"
@@ -53,8 +54,8 @@ class Keeper:
             number += 1
             self.path = self.folder / f"{name}-{number}.jsonl"
 
-    def keep(self, messages: ChatMessages, contact: str = "") -> None:
-        """Raises OSError."""
+    def write(self, messages: ChatMessages, contact: str = "") -> None:
+        """Write the conversation as it is now. Raises OSError."""
         if not any(message["role"] != "system" for message in messages):
             self.path.unlink(missing_ok=True)
             return
@@ -64,7 +65,7 @@ class Keeper:
         write_transcript(self.path, messages, self.start, contact)
 
     def latest(self) -> Path | None:
-        """The newest conversation but the running one."""
-        # The names are times.
+        """The newest conversation except the running one."""
+        # File names are times.
         others = sorted(path for path in self.folder.glob("*.jsonl") if path != self.path)
         return others[-1] if others else None

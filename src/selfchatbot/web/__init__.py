@@ -1,13 +1,13 @@
 """``-t web``: a chat page and an OpenAI-compatible API on this machine; needs the optional extra ``web``.
 
-- `worker`: the one thread in which the model works, and the line of jobs before it
-- `wire`: what comes in and goes out, in OpenAI's shapes
-- `stops`: stop sequences
-- `asking`: what endpoints that let the model work have in common
+- `worker`: the one thread that runs the model, and the queue of jobs before it
+- `openai_schema`: requests and responses in OpenAI's format
+- `stop_sequences`: stop sequences
+- `jobs`: what all endpoints that run the model have in common
 - `completions`: ``/v1/chat/completions`` and ``/v1/models``
-- `guessing`: the game
-- `guard`: who may ask, and how much at once
+- `game_routes`: the game
+- `guard`: who may send requests
 - `address`: where the server listens
-- `server`: the application and its clean end
+- `server`: the application and its clean shutdown
 - `assets`: the page
 """

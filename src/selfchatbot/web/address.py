@@ -1,4 +1,4 @@
-"""Where the server listens. Loads nothing heavy: a port in use is said before the model is loaded."""
+"""Where the server listens. Importing this is cheap, so that a port in use is reported before the model is loaded."""
 
 import errno
 import ipaddress
@@ -6,11 +6,14 @@ import socket
 
 from selfchatbot.errors import SelfChatBotError, UsageError
 
+DEFAULT_HOST = "127.0.0.1"
+DEFAULT_PORT = 8642
 BACKLOG = 512
+"""Connections that the system queues."""
 
 
 def is_loopback(host: str) -> bool:
-    """Whether nobody but this machine reaches ``host``."""
+    """Whether only this machine can reach ``host``."""
     try:
         return host == "localhost" or ipaddress.ip_address(host).is_loopback
     except ValueError:
@@ -18,9 +21,9 @@ def is_loopback(host: str) -> bool:
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """A listening socket; port 0: any free one.
+    """A listening socket; port 0 takes any free one.
 
-    Raises SelfChatBotError for a port in use, and UsageError for an address that can't be had.
+    Raises SelfChatBotError for a port in use, UsageError for an address that this machine doesn't have.
     """
     try:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET

@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncIterator, Generator
 from dataclasses import dataclass, field
-from typing import Literal
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -10,59 +9,68 @@ from starlette.types import Receive, Scope, Send
 
 from selfchatbot.parameters import GenerationParameters
 from selfchatbot.player import Player
-from selfchatbot.web.jobs import as_api_error, body, given_up_on_disconnect, submit
-from selfchatbot.web.openai_schema import DONE, Answer, ApiError, CompletionRequest, event, read_request
-from selfchatbot.web.stop_sequences import Stops
+from selfchatbot.player.reply.draft import FinishReason
+from selfchatbot.web.jobs import as_api_error, body, cancel_on_disconnect, submit
+from selfchatbot.web.openai_schema import (
+    DONE,
+    ApiError,
+    CompletionRequest,
+    CompletionResponse,
+    read_request,
+    server_sent_event,
+)
+from selfchatbot.web.stop_sequences import StopSequences
 from selfchatbot.web.worker import Job, Worker
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
-    """What one choice says next, stop sequences heeded."""
+class ChoiceDelta:
+    """The next part of one choice, after stop sequences were applied."""
 
     choice: int
     text: str
-    finish: Literal["stop", "length"] | None
+    finish_reason: FinishReason | None
 
 
 @dataclass(slots=True)
 class Usage:
-    """Tokens read and made; written in the worker's thread, read when it is done."""
+    """Tokens of prompt and replies. The worker's thread writes it; it is read when the job is done."""
 
     prompt: int = 0
-    made: dict[int, int] = field(default_factory=dict)
+    completion: dict[int, int] = field(default_factory=dict)
+    """By choice."""
 
-    def wire(self) -> dict[str, int]:
-        made = sum(self.made.values())
-        return {"prompt_tokens": self.prompt, "completion_tokens": made, "total_tokens": self.prompt + made}
+    def to_json(self) -> dict[str, int]:
+        total = sum(self.completion.values())
+        return {"prompt_tokens": self.prompt, "completion_tokens": total, "total_tokens": self.prompt + total}
 
 
-def parts(
+def choice_deltas(
     player: Player, request: CompletionRequest, parameters: GenerationParameters, usage: Usage
-) -> Generator[Part, None, None]:
-    """The choices of a request, piece by piece; closing the generator stops the model."""
+) -> Generator[ChoiceDelta, None, None]:
+    """The choices of a request, part by part. Close the generator to stop the model."""
     chat, count = request.chat, request.n or 1
     seed = None if request.seed is None else request.seed % 2**32
     usage.prompt = len(player.prompt(chat, parameters))
-    stops = [Stops(request.stops) for _ in range(count)]
+    stops = [StopSequences(request.stop_sequences) for _ in range(count)]
     finished: set[int] = set()
-    for piece in player.pieces(chat, count, parameters, seed):
-        number = piece.candidate
+    for chunk in player.chunks(chat, count, parameters, seed):
+        number = chunk.candidate
         if number in finished:
             continue
-        usage.made[number] = piece.tokens
-        text = stops[number].feed(piece.text)
-        finish = "stop" if stops[number].reached else piece.finish
-        if finish:
+        usage.completion[number] = chunk.tokens
+        text = stops[number].feed(chunk.text)
+        finish_reason: FinishReason | None = "stop" if stops[number].reached else chunk.finish_reason
+        if finish_reason:
             text += stops[number].rest()
             finished.add(number)
-        yield Part(number, text, finish)
+        yield ChoiceDelta(number, text, finish_reason)
         if len(finished) == count:
             return
 
 
 class Completions:
-    """The endpoints; ``model`` is the name under which the player is known."""
+    """The endpoints; ``model`` is the name that the player is listed under."""
 
     def __init__(self, player: Player, worker: Worker, model: str, created: int) -> None:
         self._player = player
@@ -74,66 +82,66 @@ class Completions:
 
     async def model(self, request: Request) -> Response:
         if request.path_params["name"] != self._model["id"]:
-            raise ApiError(404, f"there is one model here: {self._model['id']}", param="model", code="model_not_found")
+            raise ApiError(404, f"the only model here is {self._model['id']}", param="model", code="model_not_found")
         return JSONResponse(self._model)
 
     async def complete(self, request: Request) -> Response:
         asked = read_request(await body(request))
         parameters = asked.parameters(self._player.parameters)
         usage = Usage()
-        job = submit(self._worker, lambda: parts(self._player, asked, parameters, usage))
-        answer = Answer(str(self._model["id"]))
+        job = submit(self._worker, lambda: choice_deltas(self._player, asked, parameters, usage))
+        response = CompletionResponse(str(self._model["id"]))
         if asked.stream:
             with_usage = asked.stream_options is not None and asked.stream_options.include_usage
-            return EventStream(job, answer, asked.n or 1, usage if with_usage else None)
-        texts, finishes = [""] * (asked.n or 1), ["stop"] * (asked.n or 1)
-        async with given_up_on_disconnect(job, request.receive):
+            return EventStream(job, response, asked.n or 1, usage if with_usage else None)
+        texts, finish_reasons = [""] * (asked.n or 1), ["stop"] * (asked.n or 1)
+        async with cancel_on_disconnect(job, request.receive):
             try:
-                async for part in job.items():
-                    texts[part.choice] += part.text
-                    finishes[part.choice] = part.finish or "stop"
+                async for delta in job.items():
+                    texts[delta.choice] += delta.text
+                    finish_reasons[delta.choice] = delta.finish_reason or "stop"
             except Exception as error:
                 raise as_api_error(error) from None
-        return JSONResponse(answer.whole(texts, finishes, usage.wire()))
+        return JSONResponse(response.whole(texts, finish_reasons, usage.to_json()))
 
 
 class EventStream(Response):
-    """The choices of a job as server-sent events; a client that leaves ends the job."""
+    """The choices of a job as server-sent events. The job is cancelled when the client disconnects."""
 
     media_type = "text/event-stream"
 
-    def __init__(self, job: Job[Part], answer: Answer, count: int, usage: Usage | None) -> None:
+    def __init__(self, job: Job[ChoiceDelta], response: CompletionResponse, count: int, usage: Usage | None) -> None:
         super().__init__()
         del self.headers["content-length"]
-        self._job, self._answer, self._count, self._usage = job, answer, count, usage
+        self._job, self._response, self._count, self._usage = job, response, count, usage
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        async with given_up_on_disconnect(self._job, receive):
+        async with cancel_on_disconnect(self._job, receive):
             items = self._job.items()
-            try:  # the status is sent when the model has begun, so that what goes wrong before has one of its own
+            try:  # the status is sent with the first item, so that an error before it has a status of its own
                 first = await anext(items, None)
             except Exception as error:
                 await as_api_error(error).response()(scope, receive, send)
                 return
             await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
-            async for chunk in self._chunks(first, items):
-                await send({"type": "http.response.body", "body": chunk, "more_body": True})
+            async for event in self._events(first, items):
+                await send({"type": "http.response.body", "body": event, "more_body": True})
             await send({"type": "http.response.body", "body": b"", "more_body": False})
 
-    async def _chunks(self, first: Part | None, items: AsyncIterator[Part]) -> AsyncIterator[bytes]:
+    async def _events(self, first: ChoiceDelta | None, items: AsyncIterator[ChoiceDelta]) -> AsyncIterator[bytes]:
         for index in range(self._count):
-            yield self._answer.chunk(index, {"role": "assistant", "content": ""})
-        part = first
+            yield self._response.chunk(index, {"role": "assistant", "content": ""})
+        delta = first
         try:
-            while part is not None:
-                if part.text:
-                    yield self._answer.chunk(part.choice, {"content": part.text})
-                if part.finish:
-                    yield self._answer.chunk(part.choice, {}, part.finish)
-                part = await anext(items, None)
+            while delta is not None:
+                if delta.text:
+                    yield self._response.chunk(delta.choice, {"content": delta.text})
+                if delta.finish_reason:
+                    yield self._response.chunk(delta.choice, {}, delta.finish_reason)
+                delta = await anext(items, None)
         except Exception as error:
-            yield event(as_api_error(error).body)
+            yield server_sent_event(as_api_error(error).body)
             return
         if self._usage is not None:
-            yield self._answer.usage(self._usage.wire())
+            yield self._response.usage(self._usage.to_json())
         yield DONE

@@ -1,4 +1,4 @@
-"""``/game``: "me or model?" on the page. Which reply is the real one stays here until a guess is made."""
+"""``/game``: "me or model?" on the page. Which reply is the real one stays on the server until the guess is made."""
 
 import json
 import logging
@@ -9,19 +9,19 @@ from collections.abc import Generator, Iterator
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from selfchatbot.session.game import FILE_NAME, Game, Round
-from selfchatbot.web.jobs import as_api_error, body, given_up_on_disconnect, submit
+from selfchatbot.session.game import GAME_FILE, Game, Round
+from selfchatbot.web.jobs import as_api_error, body, cancel_on_disconnect, submit
 from selfchatbot.web.openai_schema import ApiError
 from selfchatbot.web.worker import Worker
 
-MOST_OPEN = 64
-"""Rounds that wait for a guess; of more, the oldest are forgotten."""
+MAX_OPEN_ROUNDS = 64
+"""Rounds that wait for a guess; the oldest are dropped."""
 
 logger = logging.getLogger("selfchatbot")
 
 
-class Guessing:
-    """The endpoints of one game, which all who have the page open play together."""
+class GameRoutes:
+    """The endpoints of one game, which everyone who has the page open plays together."""
 
     def __init__(self, game: Game, worker: Worker) -> None:
         self._game = game
@@ -32,42 +32,41 @@ class Guessing:
     async def next_round(self, request: Request) -> Response:
         """``{"id", "context", "a", "b"}``; 404 when there are no more replies to guess."""
         await body(request)
-        job = submit(self._worker, self._one)
-        async with given_up_on_disconnect(job, request.receive):
+        job = submit(self._worker, self._next)
+        async with cancel_on_disconnect(job, request.receive):
             try:
-                found = [this async for this in job.items()]
+                found = [item async for item in job.items()]
             except Exception as error:
                 raise as_api_error(error) from None
         if not found:
             raise ApiError(404, "there are no more replies to guess")
-        (this,) = found
+        (current,) = found
         name = secrets.token_urlsafe(8)
-        self._open[name] = this
-        while len(self._open) > MOST_OPEN:
+        self._open[name] = current
+        while len(self._open) > MAX_OPEN_ROUNDS:
             self._open.popitem(last=False)
-        return JSONResponse({"id": name, "context": this.shown, "a": this.a, "b": this.b})
+        return JSONResponse({"id": name, "context": current.shown, "a": current.a, "b": current.b})
 
     async def guess(self, request: Request) -> Response:
-        """``{"id", "side"}`` to ``{"right", "real", "score"}``, once for each round."""
+        """From ``{"id", "side"}`` to ``{"right", "real", "score"}``, once per round."""
         try:
             asked = json.loads(await body(request))
             name, side = asked["id"], asked["side"]
         except (ValueError, TypeError, KeyError):
-            raise ApiError(400, 'a guess is {"id": ..., "side": "a" or "b"}') from None
+            raise ApiError(400, 'expected {"id": ..., "side": "a" or "b"}') from None
         if side not in ("a", "b"):
             raise ApiError(400, 'side: "a" or "b"', param="side")
-        this = self._open.pop(name, None) if isinstance(name, str) else None
-        if this is None:
-            raise ApiError(404, "there is no such round, or it was guessed already", param="id")
+        current = self._open.pop(name, None) if isinstance(name, str) else None
+        if current is None:
+            raise ApiError(404, "there is no such round, or it has been guessed already", param="id")
         try:
-            right = self._game.guess(this, side)
+            right = self._game.guess(current, side)
         except OSError as error:
-            logger.warning("%s can't be written (%s): this guess is not kept", FILE_NAME, error.strerror)
-            right = side == this.real
-        return JSONResponse({"right": right, "real": this.real, "score": str(self._game.score())})
+            logger.warning("%s can't be written (%s): this guess is not saved", GAME_FILE, error.strerror)
+            right = side == current.real
+        return JSONResponse({"right": right, "real": current.real, "score": str(self._game.score())})
 
-    def _one(self) -> Generator[Round, None, None]:
-        """In the worker's thread: the model writes the other reply."""
-        this = next(self._rounds, None)
-        if this is not None:
-            yield this
+    def _next(self) -> Generator[Round, None, None]:
+        """One round or none; in the worker's thread, where the model writes the other reply."""
+        if (current := next(self._rounds, None)) is not None:
+            yield current

@@ -1,7 +1,7 @@
-"""Who may ask: this machine, this page, and who knows the token. The rest is turned away before anything is read.
+"""Who may send requests: this machine, this page, and whoever has the token. All others are refused unread.
 
-A page of somebody else that is open in the same browser could send requests to a server on this machine: directly
-(then Origin or Sec-Fetch-Site tell), or by having its own name resolve to 127.0.0.1 (DNS rebinding: then Host tells).
+Another site's page in the same browser could send requests to a server on this machine: directly (Origin or
+Sec-Fetch-Site give it away), or by letting its own name resolve to 127.0.0.1 (DNS rebinding: Host gives it away).
 """
 
 import hmac
@@ -29,7 +29,7 @@ LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
 class Guard:
-    """An ASGI middleware. ``open_paths`` need no token: they hold nothing but the program's own page."""
+    """An ASGI middleware. ``open_paths``, the files of the page, need no token: they contain no data."""
 
     def __init__(self, app: ASGIApp, host: str, token: str | None, open_paths: tuple[str, ...]) -> None:
         self._app = app
@@ -39,7 +39,7 @@ class Guard:
         if not is_loopback(host):
             names |= {socket.gethostname().lower(), f"{socket.gethostname().lower()}.local"}
         self._names = names
-        # Nobody else's name resolves to a literal address.
+        # A literal address is no name that somebody could let resolve to this machine.
         self._any_address = not is_loopback(host)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -59,23 +59,23 @@ class Guard:
 
     def _refusal(self, method: str, path: str, headers: Headers) -> ApiError | None:
         host = headers.get("host", "")
-        if len(headers.getlist("host")) != 1 or not self._known(host):
-            return ApiError(403, "this server does not answer under that name (Host header)", "permission_error")
+        if len(headers.getlist("host")) != 1 or not self._is_ours(host):
+            return ApiError(403, "this server does not answer to that name (Host header)", "permission_error")
         origin = headers.get("origin")
         if origin is not None and origin not in (f"http://{host}", f"https://{host}"):
-            return ApiError(403, "requests of other pages are refused (Origin header)", "permission_error")
+            return ApiError(403, "requests from other pages are refused (Origin header)", "permission_error")
         site = headers.get("sec-fetch-site", "none")
-        # A link to the page may stand anywhere.
-        followed = method == "GET" and path == "/" and headers.get("sec-fetch-mode") == "navigate"
-        if site not in ("none", "same-origin") and not followed:
-            return ApiError(403, "requests of other pages are refused (Sec-Fetch-Site header)", "permission_error")
-        if self._token is not None and path not in self._open_paths and not self._knows_token(headers):
+        # Any page may link to this one.
+        followed_link = method == "GET" and path == "/" and headers.get("sec-fetch-mode") == "navigate"
+        if site not in ("none", "same-origin") and not followed_link:
+            return ApiError(403, "requests from other pages are refused (Sec-Fetch-Site header)", "permission_error")
+        if self._token is not None and path not in self._open_paths and not self._has_token(headers):
             return ApiError(
                 401, "the token is missing or wrong (Authorization: Bearer ...)", param=None, code="invalid_api_key"
             )
         return None
 
-    def _known(self, host_header: str) -> bool:
+    def _is_ours(self, host_header: str) -> bool:
         if host_header.startswith("["):
             name, bracket, port = host_header[1:].partition("]")
             port = port.removeprefix(":") if bracket else "?"
@@ -92,7 +92,7 @@ class Guard:
         except ValueError:
             return False
 
-    def _knows_token(self, headers: Headers) -> bool:
+    def _has_token(self, headers: Headers) -> bool:
         scheme, _, token = headers.get("authorization", "").partition(" ")
         right = (self._token or "").encode()
         return scheme.lower() == "bearer" and hmac.compare_digest(token.strip().encode(), right)

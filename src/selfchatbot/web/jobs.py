@@ -1,4 +1,4 @@
-"""What all endpoints that let the model work have in common: a body that arrives, a place in line, and an end."""
+"""What all endpoints that run the model have in common: a request body, a place in the queue, and errors."""
 
 import asyncio
 import logging
@@ -10,12 +10,10 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.types import Receive
 
 from selfchatbot.web.openai_schema import ApiError
-from selfchatbot.web.worker import Busy, Job, Stopping, Worker
+from selfchatbot.web.worker import Job, QueueFull, Worker, WorkerStopped
 
-MOST_BYTES = 4 * 2**20
-"""Of a request's body."""
-BODY_SECONDS = 30.0
-"""A body must have arrived by then."""
+MAX_BODY_BYTES = 4 * 2**20
+BODY_TIMEOUT_SECONDS = 30.0
 
 logger = logging.getLogger("selfchatbot")
 
@@ -23,67 +21,67 @@ T = TypeVar("T")
 
 
 def submit(worker: Worker, work: Callable[[], Generator[T, None, None]]) -> Job[T]:
-    """A job at the end of the line. Raises ApiError where there is none."""
+    """A job at the end of the queue. Raises ApiError if the queue is full or the server is stopping."""
     try:
         return worker.submit(work)
-    except Busy:
+    except QueueFull:
         raise ApiError(
             429,
-            f"{worker.longest_line} requests are waiting already: try again in a while",
+            f"{worker.max_waiting} requests are waiting already: try again later",
             "rate_limit_error",
             code="rate_limit_exceeded",
         ) from None
-    except Stopping as stopping:
-        raise as_api_error(stopping) from None
+    except WorkerStopped as stopped:
+        raise as_api_error(stopped) from None
 
 
 @asynccontextmanager
-async def given_up_on_disconnect(job: Job[Any], receive: Receive) -> AsyncIterator[None]:
-    """Give ``job`` up as soon as the client is gone, also while it waits in line, and at the latest at the end."""
+async def cancel_on_disconnect(job: Job[Any], receive: Receive) -> AsyncIterator[None]:
+    """Cancel ``job`` as soon as the client disconnects, even while it waits, and at the end of the block."""
 
     async def watch() -> None:
         while (await receive())["type"] != "http.disconnect":
             pass
-        job.give_up()
+        job.cancel()
 
     watcher = asyncio.create_task(watch())
     try:
         yield
     finally:
-        job.give_up()
+        job.cancel()
         watcher.cancel()
         with suppress(asyncio.CancelledError):
             await watcher
 
 
 async def body(request: Request) -> bytes:
-    """The whole body. Raises ApiError for another type than JSON, too large a body and too slow a client."""
-    # A page of somebody else can send other types without asking first; JSON it can't.
+    """The whole body. Raises ApiError if it is not JSON, too large, too slow or cut off."""
+    # Another site's page can send other types without asking, but not JSON (CORS preflight).
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
         raise ApiError(415, "Content-Type must be application/json")
-    too_large = ApiError(413, f"a request may have {MOST_BYTES:,} bytes")
-    if int(request.headers.get("content-length", 0)) > MOST_BYTES:
+    too_large = ApiError(413, f"a request may have at most {MAX_BODY_BYTES:,} bytes")
+    if int(request.headers.get("content-length", 0)) > MAX_BODY_BYTES:
         raise too_large
-    arrived = bytearray()
+    received = bytearray()
     try:
-        async with asyncio.timeout(BODY_SECONDS):
-            async for piece in request.stream():
-                arrived += piece
-                if len(arrived) > MOST_BYTES:
+        async with asyncio.timeout(BODY_TIMEOUT_SECONDS):
+            async for part in request.stream():
+                received += part
+                if len(received) > MAX_BODY_BYTES:
                     raise too_large
     except TimeoutError:
-        raise ApiError(408, f"the request did not arrive within {BODY_SECONDS:.0f} seconds") from None
+        raise ApiError(408, f"the request did not arrive within {BODY_TIMEOUT_SECONDS:.0f} seconds") from None
     except ClientDisconnect:
-        raise ApiError(400, "the client has left") from None
-    return bytes(arrived)
+        raise ApiError(400, "the client has disconnected") from None
+    return bytes(received)
 
 
 def as_api_error(error: Exception) -> ApiError:
-    """What a client is told of a job's end."""
+    """What a client is told when a job fails."""
     if isinstance(error, ApiError):
         return error
-    if isinstance(error, Stopping):
+    if isinstance(error, WorkerStopped):
         return ApiError(503, "the server is stopping", "server_error")
-    # What the error says could repeat what was said to the model.
+    # The error's own text could repeat a message.
     logger.error("a reply failed (%s)", type(error).__name__)
     return ApiError(500, f"the model failed ({type(error).__name__})", "server_error")

@@ -1,4 +1,4 @@
-"""The application, its socket, and its end: Ctrl-C and SIGTERM stop what the model says, then the process, in order."""
+"""The application and its shutdown: Ctrl-C and SIGTERM stop the current reply, then the server, then the process."""
 
 import asyncio
 import logging
@@ -24,21 +24,21 @@ from starlette.types import Scope
 from selfchatbot.player import Player
 from selfchatbot.session.game import Game
 from selfchatbot.web.completions import Completions
-from selfchatbot.web.game_routes import Guessing
+from selfchatbot.web.game_routes import GameRoutes
 from selfchatbot.web.guard import Guard
-from selfchatbot.web.openai_schema import MOST_TOKENS, ApiError
+from selfchatbot.web.openai_schema import MAX_REPLY_TOKENS, ApiError
 from selfchatbot.web.worker import Worker
 
-LONGEST_LINE = 64
-"""So many requests wait for the model; the next one is told to come again."""
-MOST_CONNECTIONS = 512
-SECONDS_TO_END = 5
+MAX_WAITING = 64
+"""Requests that wait for the model; further ones are refused."""
+MAX_CONNECTIONS = 512
+SHUTDOWN_SECONDS = 5
 ASSETS = Path(__file__).parent / "assets"
 PAGE_PARAMETERS = ("temperature", "top_p", "top_k", "repetition_penalty", "max_new_tokens")
 
 
 class Assets(StaticFiles):
-    """The page's files; a browser asks each time whether they are still the same."""
+    """The files of the page. Browsers check each time whether they have changed."""
 
     async def get_response(self, path: str, scope: Scope) -> Response:
         response = await super().get_response(path, scope)
@@ -57,18 +57,18 @@ def application(
 ) -> Starlette:
     """The page and the API.
 
-    ``name`` is whose voice it is; ``contacts`` are the system messages that tell the model with whom it talks; ``game``
-    is played on a page of its own.
+    ``name`` is the person that the model imitates. ``contacts`` maps names to the system messages that tell the model
+    who it is talking to. ``game`` has a page of its own.
     """
     completions = Completions(player, worker, name, int(time.time()))
 
     async def about(request: Request) -> Response:
         parameters = player.parameters.model_dump(include=set(PAGE_PARAMETERS))
-        parameters["max_new_tokens"] = min(parameters["max_new_tokens"], MOST_TOKENS)
+        parameters["max_new_tokens"] = min(parameters["max_new_tokens"], MAX_REPLY_TOKENS)
         known = [{"name": contact, "system": system} for contact, system in (contacts or {}).items()]
         return JSONResponse({"name": name, "parameters": parameters, "contacts": known, "game": game is not None})
 
-    guessing = [] if game is None else _game_routes(Guessing(game, worker))
+    game_routes = [] if game is None else _game_routes(GameRoutes(game, worker))
     files = {f"/{file.name}" for file in ASSETS.iterdir()}
     return Starlette(
         routes=[
@@ -81,23 +81,23 @@ def application(
                 ],
             ),
             Route("/about", about),
-            *guessing,
+            *game_routes,
             Mount("/", Assets(directory=ASSETS, html=True)),
         ],
         middleware=[Middleware(Guard, host=host, token=token, open_paths=("/", *files))],
-        exception_handlers={ApiError: _told, HTTPException: _told, Exception: _told},
+        exception_handlers={ApiError: _error_response, HTTPException: _error_response, Exception: _error_response},
     )
 
 
-def _game_routes(guessing: Guessing) -> list[Route]:
+def _game_routes(routes: GameRoutes) -> list[Route]:
     return [
-        Route("/game/round", guessing.next_round, methods=["POST"]),
-        Route("/game/guess", guessing.guess, methods=["POST"]),
+        Route("/game/round", routes.next_round, methods=["POST"]),
+        Route("/game/guess", routes.guess, methods=["POST"]),
     ]
 
 
-async def _told(request: Request, error: Exception) -> Response:
-    """Every error in OpenAI's shape."""
+async def _error_response(request: Request, error: Exception) -> Response:
+    """Any error in OpenAI's format."""
     if isinstance(error, HTTPException):
         error = ApiError(error.status_code, f"{request.method} {request.url.path}: {error.detail.lower()}")
     if not isinstance(error, ApiError):
@@ -107,7 +107,7 @@ async def _told(request: Request, error: Exception) -> Response:
 
 
 class Server(uvicorn.Server):
-    """An application with its worker, until ``should_exit``."""
+    """The application with its worker; runs until ``should_exit``."""
 
     def __init__(
         self,
@@ -116,10 +116,10 @@ class Server(uvicorn.Server):
         host: str,
         token: str | None = None,
         contacts: Mapping[str, str] | None = None,
-        longest_line: int = LONGEST_LINE,
+        max_waiting: int = MAX_WAITING,
         game: Game | None = None,
     ) -> None:
-        self._worker = Worker(longest_line)
+        self._worker = Worker(max_waiting)
         config = uvicorn.Config(
             application(player, self._worker, name, host, token, contacts, game),
             http="h11",
@@ -131,23 +131,23 @@ class Server(uvicorn.Server):
             access_log=False,
             proxy_headers=False,
             server_header=False,
-            limit_concurrency=MOST_CONNECTIONS,
+            limit_concurrency=MAX_CONNECTIONS,
             timeout_keep_alive=30,
-            timeout_graceful_shutdown=SECONDS_TO_END,
+            timeout_graceful_shutdown=SHUTDOWN_SECONDS,
         )
         super().__init__(config)
 
     def run(self, sockets: list[socket.socket] | None = None) -> None:
-        """Answer until Ctrl-C, SIGTERM or ``should_exit``."""
+        """Serve until Ctrl-C, SIGTERM or ``should_exit``."""
         asyncio.run(self.serve(sockets))
-        self._worker.join(SECONDS_TO_END)
+        self._worker.join(SHUTDOWN_SECONDS)
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Unlike uvicorn's own, does not send itself the signal again at the end: the end is clean."""
+        """Like uvicorn's own, but without raising the signal again at the end: the process exits normally."""
         numbers: list[int] = []
         if threading.current_thread() is threading.main_thread():
-            # On Windows, Ctrl-Break and the end of a console are a signal of their own.
+            # On Windows, Ctrl-Break and a closed console have a signal of their own.
             numbers = [signal.SIGINT, signal.SIGTERM, *filter(None, [getattr(signal, "SIGBREAK", None)])]
         before = [(number, signal.signal(number, self.handle_exit)) for number in numbers]
         try:

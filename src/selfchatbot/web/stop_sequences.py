@@ -1,35 +1,32 @@
-"""Stop sequences: text up to the first of them, though pieces may end in its middle."""
+"""Stop sequences: the text up to the first of them, however it is split into chunks."""
 
 from collections.abc import Sequence
 
+from selfchatbot.player.reply.truncation import overlap
 
-class Stops:
-    """Passes text on but for what may become a stop sequence; once one is there, nothing more."""
+
+class StopSequences:
+    """Passes text on, except an end that may become a stop sequence; after a stop sequence, nothing more."""
 
     def __init__(self, sequences: Sequence[str]) -> None:
         self._sequences = [sequence for sequence in sequences if sequence]
-        self._kept = ""
+        self._held_back = ""
         self.reached = False
 
     def feed(self, text: str) -> str:
-        """What can be passed on now."""
+        """The text that can be passed on now."""
         if self.reached:
             return ""
-        text = self._kept + text
+        text = self._held_back + text
         found = [place for sequence in self._sequences if (place := text.find(sequence)) >= 0]
         if found:
-            self.reached, self._kept = True, ""
+            self.reached, self._held_back = True, ""
             return text[: min(found)]
-        keep = max((self._overlap(text, sequence) for sequence in self._sequences), default=0)
-        self._kept = text[len(text) - keep :]
-        return text[: len(text) - keep]
+        size = max((overlap(text, sequence) for sequence in self._sequences), default=0)
+        self._held_back = text[len(text) - size :]
+        return text[: len(text) - size]
 
     def rest(self) -> str:
-        """What was kept back, when no more text comes."""
-        text, self._kept = self._kept, ""
+        """The text held back, when no more follows."""
+        text, self._held_back = self._held_back, ""
         return text
-
-    @staticmethod
-    def _overlap(text: str, sequence: str) -> int:
-        """Characters at the end of ``text`` that begin ``sequence``."""
-        return next((size for size in range(len(sequence) - 1, 0, -1) if text.endswith(sequence[:size])), 0)

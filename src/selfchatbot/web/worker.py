@@ -1,4 +1,4 @@
-"""One model, one thread: requests wait in line, and each can be given up at any time, before its turn or within it."""
+"""One model, one thread: jobs wait in a queue, and each can be cancelled at any time, waiting or running."""
 
 import asyncio
 import threading
@@ -9,50 +9,50 @@ from typing import Generic, TypeVar
 T = TypeVar("T")
 
 
-class Busy(Exception):
-    """The line is full."""
+class QueueFull(Exception):
+    """Too many jobs are waiting."""
 
 
-class Stopping(Exception):
-    """The worker ends; what it had not finished stays unfinished."""
+class WorkerStopped(Exception):
+    """The worker is shutting down; unfinished jobs stay unfinished."""
 
 
 class Job(Generic[T]):
     """What one client waits for: the items of a generator that runs in the worker's thread.
 
-    Items pile up here when the client is slow (a reply is short), so the worker never waits for anybody.
+    If the client is slow, items collect here (a reply is short), so the worker never waits for a client.
     """
 
     def __init__(self, work: Callable[[], Generator[T, None, None]]) -> None:
         self._work = work
         self._loop = asyncio.get_running_loop()
         self._items: asyncio.Queue[T | Exception | None] = asyncio.Queue()
-        self._given_up = threading.Event()
+        self._cancelled = threading.Event()
 
     async def items(self) -> AsyncIterator[T]:
-        """Each item as it is made; raises what the work raises, and Stopping."""
+        """Each item as soon as it is there. Raises what the work raises, and WorkerStopped."""
         while (item := await self._items.get()) is not None:
             if isinstance(item, Exception):
                 raise item
             yield item
 
-    def give_up(self) -> None:
-        """Nobody listens any more: the work is stopped before its next item, or never begun."""
-        self._given_up.set()
+    def cancel(self) -> None:
+        """Stop the work before its next item, or before it starts."""
+        self._cancelled.set()
         self._items.put_nowait(None)
 
     @property
-    def given_up(self) -> bool:
-        return self._given_up.is_set()
+    def cancelled(self) -> bool:
+        return self._cancelled.is_set()
 
     def run(self, stopping: threading.Event) -> None:
-        """In the worker's thread."""
+        """Do the work, in the worker's thread."""
         try:
             items = self._work()
             try:
-                while not self.given_up:
+                while not self.cancelled:
                     if stopping.is_set():
-                        raise Stopping
+                        raise WorkerStopped
                     try:
                         self._put(next(items))
                     except StopIteration:
@@ -60,7 +60,7 @@ class Job(Generic[T]):
             finally:
                 items.close()
             self._put(None)
-        except Exception as error:  # the client is told, the worker goes on with the next
+        except Exception as error:  # the client gets it; the worker continues with the next job
             self.fail(error)
 
     def fail(self, error: Exception) -> None:
@@ -73,52 +73,49 @@ class Job(Generic[T]):
 
 
 class Worker:
-    """Runs jobs one after the other, first come, first served."""
+    """Runs jobs one after another, first come, first served; at most ``max_waiting`` wait."""
 
-    def __init__(self, longest_line: int) -> None:
-        self.longest_line = longest_line
-        """So many jobs may wait."""
-        self._line: deque[Job[object]] = deque()
+    def __init__(self, max_waiting: int) -> None:
+        self.max_waiting = max_waiting
+        self._waiting: deque[Job[object]] = deque()
         self._changed = threading.Condition()
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="model", daemon=True)
         self._thread.start()
 
     def submit(self, work: Callable[[], Generator[T, None, None]]) -> Job[T]:
-        """Put ``work`` at the end of the line. Raises Busy when the line is full, and Stopping."""
+        """Add ``work`` to the queue. Raises QueueFull and WorkerStopped."""
         job = Job(work)
         with self._changed:
             if self._stopping.is_set():
-                raise Stopping
-            # Who has left keeps no place.
-            waiting = [one for one in self._line if not one.given_up]
-            self._line = deque(waiting)
-            if len(waiting) >= self.longest_line:
-                raise Busy
-            self._line.append(job)  # type: ignore[arg-type]  # the worker looks into no item
+                raise WorkerStopped
+            self._waiting = deque(one for one in self._waiting if not one.cancelled)
+            if len(self._waiting) >= self.max_waiting:
+                raise QueueFull
+            self._waiting.append(job)  # type: ignore[arg-type]  # the worker doesn't look at items
             self._changed.notify()
         return job
 
     def stop(self) -> None:
-        """Stop the work in hand before its next item and send away who waits; does not wait for it."""
+        """Stop the current job before its next item and fail the waiting ones. Returns at once."""
         with self._changed:
             self._stopping.set()
-            for job in self._line:
-                job.fail(Stopping())
-            self._line.clear()
+            for job in self._waiting:
+                job.fail(WorkerStopped())
+            self._waiting.clear()
             self._changed.notify()
 
     def join(self, seconds: float) -> None:
-        """Wait for the thread's end."""
+        """Wait for the thread to end."""
         self._thread.join(seconds)
 
     def _run(self) -> None:
         while True:
             with self._changed:
-                while not self._line and not self._stopping.is_set():
+                while not self._waiting and not self._stopping.is_set():
                     self._changed.wait()
-                if not self._line:
+                if not self._waiting:
                     return
-                job = self._line.popleft()
-            if not job.given_up:
+                job = self._waiting.popleft()
+            if not job.cancelled:
                 job.run(self._stopping)

@@ -1,4 +1,4 @@
-"""``selfChatBot_play -t session``: talk to the model in a terminal."""
+"""The conversation at the terminal, for ``selfChatBot_play -t session``."""
 
 from selfchatbot.cli.session.conversation import session
 

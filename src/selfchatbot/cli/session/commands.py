@@ -1,4 +1,4 @@
-"""What can be asked of a session, each command a method."""
+"""The commands of a session, each one a method."""
 
 from __future__ import annotations
 
@@ -15,60 +15,63 @@ from selfchatbot.messages import ChatMessages, introduction
 from selfchatbot.parameters import GenerationParameters, validate
 from selfchatbot.session.contacts import contact_messages
 from selfchatbot.session.dialogue import Dialogue
-from selfchatbot.session.transcripts import FOLDER_NAME, Keeper, read_transcript, write_transcript
+from selfchatbot.session.transcripts import SESSIONS_FOLDER, TranscriptWriter, read_transcript, write_transcript
 
 if TYPE_CHECKING:
-    from selfchatbot.cli.session.screen import Asker, Screen
+    from selfchatbot.cli.session.keyboard import Keyboard
+    from selfchatbot.cli.session.screen import Screen
     from selfchatbot.environment import Dataset
 
 COMMAND = re.compile(r"/([a-z]+)(?:\s+(.*))?", re.DOTALL)
-FIXED = ("model", "max_length")
-"""Parameters that were settled when the model was loaded."""
+FIXED_PARAMETERS = ("model", "max_length")
+"""They are used when the model is loaded and can't be changed afterwards."""
 SHOWN_TURNS = 6
+"""Turns that are shown of a loaded conversation."""
+SHOWN_CONTACTS = 20
 
 HELP = {
-    "/help": "these lines",
-    "/retry": "another reply to what you said last",
+    "/help": "this list",
+    "/retry": "another reply to your last message",
     "/others": "other replies to it; /others 2 takes the second",
     "/undo": "take back your last message and its reply",
-    "/edit TEXT": "what it should have said; kept as a preference",
-    "/good": "a good reply: better than the others; kept as a preference",
-    "/bad": "a bad one: says another; kept as a preference if you go on from there",
+    "/edit TEXT": "what it should have said; saved as a preference",
+    "/good": "a good reply: better than the others; saved as a preference",
+    "/bad": "a bad reply: says another; saved as a preference if you go on from there",
     "/as NAME": "be this contact",
     "/set KEY VALUE": "change a parameter, for this session",
     "/show": "the parameters",
-    "/save FILE": "keep the conversation as JSONL",
-    "/load FILE": "go on with a kept one; without FILE, with the one before this",
-    "/clear": "begin a new conversation",
-    "/exit": "leave, as exit and Ctrl-D do",
+    "/save FILE": "save the conversation as JSONL",
+    "/load FILE": "continue a saved one; without FILE, the last one before this",
+    "/clear": "start a new conversation",
+    "/exit": "leave, like exit and Ctrl-D",
 }
-EXTRA = (
-    "Enter sends, Alt-Enter makes a new line. Ctrl-C stops a reply; at the prompt, it leaves. "
-    "A message that begins with / is typed with //."
+HELP_NOTE = (
+    "Enter sends, Alt-Enter starts a new line. Ctrl-C stops a reply; at the prompt, it leaves. "
+    "To send a message that begins with /, type // instead."
 )
 
 
 class Commands:
-    """The commands of one session, and the file it is kept in after every turn."""
+    """The commands of one session, and the file that it is saved in after every turn."""
 
-    def __init__(self, dialogue: Dialogue, screen: Screen, asker: Asker, dataset: Dataset, keep: bool) -> None:
+    def __init__(self, dialogue: Dialogue, screen: Screen, keyboard: Keyboard, dataset: Dataset, save: bool) -> None:
         self._dialogue = dialogue
         self._screen = screen
-        self._asker = asker
+        self._keyboard = keyboard
         self._dataset = dataset
-        self._keeper = Keeper(dataset.results / FOLDER_NAME) if keep else None
-        self._start = Keeper(dataset.results / FOLDER_NAME).start
-        self._saved: set[Path] = set()
+        self._writer = TranscriptWriter(dataset.results / SESSIONS_FOLDER) if save else None
+        self._start = TranscriptWriter(dataset.results / SESSIONS_FOLDER).start
+        self._own_files: set[Path] = set()
         self._contact = ""
         self._contacts: dict[str, str] | None = None
-        self._kept: ChatMessages = []
+        self._written: ChatMessages = []
 
     def is_command(self, text: str) -> bool:
-        """``/word`` and what follows it; ``/ word``, ``//word`` and ``/usr/bin`` are messages."""
+        """``/word`` with or without arguments; ``/ word``, ``//word`` and ``/usr/bin`` are messages."""
         return COMMAND.fullmatch(text) is not None
 
     def run(self, text: str) -> bool:
-        """Do it; whether the model is to reply now. Raises SelfChatBotError."""
+        """Run a command and return whether the model should reply now. Raises SelfChatBotError."""
         match = COMMAND.fullmatch(text)
         assert match is not None
         name, rest = match[1], (match[2] or "").strip()
@@ -85,31 +88,31 @@ class Commands:
         return next((text for line, text in HELP.items() if line.split()[0] == name), "")
 
     def arguments(self, name: str) -> list[str]:
-        """What may follow a command."""
+        """The possible arguments of a command."""
         if name == "/as":
-            return list(self._known())
+            return list(self._known_contacts())
         if name == "/set":
-            return [key for key in GenerationParameters.model_fields if key not in FIXED]
+            return [key for key in GenerationParameters.model_fields if key not in FIXED_PARAMETERS]
         if name == "/others":
             return [str(number) for number in range(1, len(self._dialogue.others) + 1)]
         return []
 
-    def keep(self) -> None:
-        """Write the conversation as it is now; where that fails, say so once and go on."""
-        if self._keeper is None or self._kept == self._dialogue.messages:
+    def save(self) -> None:
+        """Write the conversation as it is now. The first time that fails, say so; then go on without."""
+        if self._writer is None or self._written == self._dialogue.messages:
             return
         try:
-            self._keeper.keep(self._dialogue.messages, self._contact)
-            self._kept = list(self._dialogue.messages)
+            self._writer.write(self._dialogue.messages, self._contact)
+            self._written = list(self._dialogue.messages)
         except OSError as error:
             self._screen.note(
-                f"{self._keeper.folder} can't be written ({error.strerror}): nothing is kept unless you /save FILE"
+                f"{self._writer.folder} can't be written ({error.strerror}): nothing is saved unless you /save FILE"
             )
-            self._keeper = None
+            self._writer = None
 
     def _do_help(self, _rest: str) -> None:
         width = max(map(len, HELP))
-        self._screen.say("\n".join(f"{line:<{width}}  {text}" for line, text in HELP.items()) + f"\n{EXTRA}")
+        self._screen.say("\n".join(f"{line:<{width}}  {text}" for line, text in HELP.items()) + f"\n{HELP_NOTE}")
 
     def _do_retry(self, _rest: str) -> bool:
         self._dialogue.take_back_reply()
@@ -122,9 +125,9 @@ class Commands:
 
     def _do_others(self, rest: str) -> None:
         if not rest:
-            self._working(self._dialogue.more)
+            self._interruptible(self._dialogue.more)
             if not self._dialogue.others:
-                self._screen.note("it had nothing else to say")
+                self._screen.note("it has nothing else to say")
             for number, other in enumerate(self._dialogue.others, 1):
                 self._screen.say(f"{number}: " + other.replace("\n", "\n   "))
             return
@@ -136,30 +139,30 @@ class Commands:
         reply = self._dialogue.last_reply
         if reply is None:
             raise SelfChatBotError("there is no reply yet")
-        if not rest and self._asker.edits:
+        if not rest and self._keyboard.can_edit:
             try:
-                rest = self._asker.ask(default=reply).strip()
+                rest = self._keyboard.read(default=reply).strip()
             except (EOFError, KeyboardInterrupt):
                 rest = ""
         if not rest:
-            raise SelfChatBotError("nothing changed; /edit TEXT says what it should have said")
+            raise SelfChatBotError("nothing changed; /edit TEXT replaces the reply by TEXT")
         self._dialogue.edit(rest)
 
     def _do_good(self, _rest: str) -> None:
-        self._working(self._dialogue.good)
+        self._interruptible(self._dialogue.good)
 
     def _do_bad(self, _rest: str) -> None:
         with closing(self._dialogue.bad()) as messages:
-            self._screen.show_reply(messages, self._dialogue.showing)
+            self._screen.show_reply(messages, self._dialogue.mark_shown)
 
     def _do_as(self, rest: str) -> None:
-        known = self._known()
+        known = self._known_contacts()
         if not known:
             raise SelfChatBotError("this model does not know contacts: its training data has no system messages")
         found = [name for name in known if name.casefold() == rest.casefold()]
         if not found:
-            shown = ", ".join(list(known)[:20])
-            raise SelfChatBotError(f"{'who' if not rest else f'nobody is called {rest}'}? there are: {shown}")
+            names = ", ".join(list(known)[:SHOWN_CONTACTS])
+            raise SelfChatBotError(f"{'who' if not rest else f'nobody is called {rest}'}? there are: {names}")
         self._contact = found[0]
         self._dialogue.speak_as(known[found[0]])
         self._screen.note(f"you are {found[0]} now")
@@ -168,8 +171,8 @@ class Commands:
         key, _, value = rest.partition(" ")
         if not value.strip():
             raise SelfChatBotError("/set KEY VALUE, for example /set temperature 0.9; /show lists the keys")
-        if key in FIXED:
-            raise SelfChatBotError(f"{key} is settled when the model is loaded: change it in parameters.json")
+        if key in FIXED_PARAMETERS:
+            raise SelfChatBotError(f"{key} can't change while the model is loaded: change it in parameters.json")
         try:
             parsed = json.loads(value)
         except ValueError:
@@ -190,34 +193,34 @@ class Commands:
         if not rest:
             raise SelfChatBotError("where to? /save FILE")
         if not any(message["role"] != "system" for message in self._dialogue.messages):
-            raise SelfChatBotError("nothing was said yet")
+            raise SelfChatBotError("the conversation is empty: say something first")
         try:
             path = Path(rest).expanduser()
-            if path.exists() and path.resolve() not in self._saved:
-                raise SelfChatBotError(f"{path} is there already: choose another name")
+            if path.exists() and path.resolve() not in self._own_files:
+                raise SelfChatBotError(f"{path} exists already: choose another name")
             write_transcript(path, self._dialogue.messages, self._start, self._contact)
         except (OSError, RuntimeError, ValueError) as error:
             raise SelfChatBotError(f"{rest} can't be written ({getattr(error, 'strerror', None) or error})") from error
-        self._saved.add(path.resolve())
-        self._screen.note(f"kept in {path}")
+        self._own_files.add(path.resolve())
+        self._screen.note(f"saved in {path}")
 
     def _do_load(self, rest: str) -> None:
         if rest:
             try:
                 path = Path(rest).expanduser()
-            except RuntimeError as error:  # there is no such user
+            except RuntimeError as error:  # ~name, and there is no such user
                 raise SelfChatBotError(f"{rest} can't be read ({error})") from error
         else:
-            latest = (self._keeper or Keeper(self._dataset.results / FOLDER_NAME)).latest()
+            latest = (self._writer or TranscriptWriter(self._dataset.results / SESSIONS_FOLDER)).latest()
             if latest is None:
-                raise SelfChatBotError("no conversation was kept before this one: /load FILE")
+                raise SelfChatBotError("there is no saved conversation before this one: /load FILE")
             path = latest
         messages, count = read_transcript(path)
         self._begin()
         self._dialogue.load(messages)
-        # That of the conversation before is gone with it.
+        # The contact of the conversation before no longer applies.
         system = [message["content"] for message in introduction(messages)]
-        self._contact = next((name for name, text in self._known().items() if [text] == system), "")
+        self._contact = next((name for name, text in self._known_contacts().items() if [text] == system), "")
         self._screen.note(f"{path}" + (f", the last of {count} conversations" if count > 1 else ""))
         self._show_end(SHOWN_TURNS)
 
@@ -227,24 +230,24 @@ class Commands:
         self._screen.note("a new conversation")
 
     def _begin(self) -> None:
-        """What was said so far stays in its file."""
-        self.keep()
-        self._kept = []
-        if self._keeper is not None:
-            self._keeper.begin()
+        """Start a new file; the conversation so far stays in its own."""
+        self.save()
+        self._written = []
+        if self._writer is not None:
+            self._writer.begin()
 
     def _show_end(self, turns: int) -> None:
         for message in self._dialogue.messages[-turns:]:
             if message["role"] != "system":
                 self._screen.say(f"> {message['content']}" if message["role"] == "user" else message["content"])
 
-    def _known(self) -> dict[str, str]:
+    def _known_contacts(self) -> dict[str, str]:
         if self._contacts is None:
             self._contacts = contact_messages(self._dataset.preprocessed)
         return self._contacts
 
-    def _working(self, work: Callable[[], object]) -> None:
-        """Ctrl-C leaves everything as it was."""
+    def _interruptible(self, work: Callable[[], object]) -> None:
+        """Run ``work``; after Ctrl-C, everything is as before."""
         try:
             work()
         except KeyboardInterrupt:

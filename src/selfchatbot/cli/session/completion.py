@@ -1,4 +1,4 @@
-"""Completion of commands, their contacts, parameters and files."""
+"""Tab completion of commands and of their contacts, parameters and files."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from prompt_toolkit.document import Document
 if TYPE_CHECKING:
     from selfchatbot.cli.session.commands import Commands
 
-PATHS = ("/save", "/load")
+PATH_COMMANDS = ("/save", "/load")
 
 
 class CommandCompleter(Completer):
-    """Completes what begins with a slash, and nothing else."""
+    """Completes lines that begin with a slash, and nothing else."""
 
     def __init__(self, commands: Callable[[], Commands | None]) -> None:
         self._commands = commands
@@ -27,7 +27,7 @@ class CommandCompleter(Completer):
         if commands is None or not text.startswith("/") or "\n" in text:
             return
         name, space, rest = text.partition(" ")
-        if space and name in PATHS:
+        if space and name in PATH_COMMANDS:
             yield from self._paths.get_completions(Document(rest, len(rest)), complete_event)
             return
         words = commands.arguments(name) if space else commands.names()

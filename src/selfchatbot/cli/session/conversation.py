@@ -4,52 +4,52 @@ from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
-from rich.console import Console
-
 from selfchatbot.cli.session.commands import Commands
-from selfchatbot.cli.session.loading import Loading
-from selfchatbot.cli.session.screen import Asker, Screen
-from selfchatbot.cli.shell import LOADING
-from selfchatbot.cli.signals import ended_by_signals
+from selfchatbot.cli.session.keyboard import Keyboard
+from selfchatbot.cli.session.loading import BackgroundPlayer
+from selfchatbot.cli.session.screen import Screen
+from selfchatbot.cli.shell import loading_status
+from selfchatbot.cli.signals import exit_on_signals
 from selfchatbot.environment import Dataset
 from selfchatbot.errors import SelfChatBotError
 from selfchatbot.player import Player
 from selfchatbot.session.dialogue import Dialogue
+from selfchatbot.session.preferences import PREFERENCES_FILE, add_preferences
 from selfchatbot.session.typing_pace import Pace
 
 EXIT = ("exit", "/exit")
 
 
 def session(
-    load: Callable[[], Player], dataset: Dataset, checkpoint: Path, pace: Pace | None = None, keep: bool = True
+    load: Callable[[], Player], dataset: Dataset, checkpoint: Path, pace: Pace | None = None, save: bool = True
 ) -> None:
     """A conversation until ``exit``, Ctrl-D, or Ctrl-C at the prompt; Ctrl-C during a reply stops that reply.
 
-    At a terminal, the first message can be typed while ``load`` loads the model. ``pace`` makes the reply wait as I
-    would type it. ``keep`` False: nothing is written but what a command asks for.
+    At a terminal, the first message can be typed while ``load`` loads the model. With a ``pace``, replies take as long
+    as I would need to type them. Without ``save``, nothing is written except by command.
     """
-    conversation = _Session(load, dataset, checkpoint, pace, keep)
-    with ended_by_signals(conversation.leave):
+    conversation = _Session(load, dataset, checkpoint, pace, save)
+    with exit_on_signals(conversation.leave):
         conversation.run()
 
 
 class _Session:
     def __init__(
-        self, load: Callable[[], Player], dataset: Dataset, checkpoint: Path, pace: Pace | None, keep: bool
+        self, load: Callable[[], Player], dataset: Dataset, checkpoint: Path, pace: Pace | None, save: bool
     ) -> None:
         self._screen = Screen(pace)
-        self._asker = Asker(dataset, keep)
-        self.leave = self._asker.leave
-        self._player = _loading(load, self._asker)
-        self._dialogue = Dialogue(self._player, self._rated)
-        self._commands = Commands(self._dialogue, self._screen, self._asker, dataset, keep)
-        self._asker.commands = self._commands
-        self._preferences = dataset.results
+        self._keyboard = Keyboard(dataset, history=save)
+        self.leave = self._keyboard.leave
+        self._player = _start_loading(load, self._keyboard)
+        self._dialogue = Dialogue(self._player, self._save_preference)
+        self._commands = Commands(self._dialogue, self._screen, self._keyboard, dataset, save)
+        self._keyboard.commands = self._commands
+        self._preferences = dataset.results / PREFERENCES_FILE
         self._checkpoint = checkpoint
         self._loaded = _identity(checkpoint)
 
     def run(self) -> None:
-        self._screen.say(f'Say something; "{EXIT[0]}" ends the conversation, /help shows what else there is.')
+        self._screen.say(f'Say something. "{EXIT[0]}" ends the conversation, /help lists the commands.')
         while (text := self._next()) is not None:
             if text in EXIT:
                 return
@@ -59,17 +59,17 @@ class _Session:
             except SelfChatBotError as error:
                 self._screen.say(str(error))
             finally:
-                self._commands.keep()
+                self._commands.save()
 
     def _next(self) -> str | None:
-        """What is typed next, None at the end. Ctrl-C throws away what is typed; with nothing typed, it ends."""
+        """The next message, None at the end. Ctrl-C discards the line; on an empty line it ends the session."""
         try:
-            return self._asker.ask().strip()
+            return self._keyboard.read().strip()
         except EOFError:
             self._screen.say("")
             return None
         except KeyboardInterrupt:
-            if self._asker.typed:
+            if self._keyboard.typed:
                 return ""
             self._screen.say("")
             return None
@@ -79,44 +79,43 @@ class _Session:
             if self._commands.run(text):
                 self._answer()
         elif text:
-            # Two slashes say one, so that a message may begin with it.
+            # Two slashes stand for one, so that a message can begin with a slash.
             self._dialogue.say(text[1:] if text.startswith("//") else text)
             self._answer()
 
     def _answer(self) -> None:
-        self._tell_of_new_checkpoint()
+        self._warn_of_new_checkpoint()
         with closing(self._dialogue.answer()) as messages:
-            self._screen.show_reply(messages, self._dialogue.showing)
+            self._screen.show_reply(messages, self._dialogue.mark_shown)
 
-    def _rated(self, prompt: list[dict[str, str]], better: str, worse: list[str]) -> None:
-        from selfchatbot.session.preferences import FILE_NAME, add_preferences
-
-        path = self._preferences / FILE_NAME
+    def _save_preference(self, prompt: list[dict[str, str]], better: str, worse: list[str]) -> None:
+        path = self._preferences
         try:
             count = add_preferences(path, prompt, better, worse)
         except OSError as error:
             raise SelfChatBotError(f"{path} can't be written ({error.strerror}): the rating is lost") from error
-        self._screen.note(f"{count} preference{'' if count == 1 else 's'} kept in {path}" if count else "")
+        if count:
+            self._screen.note(f"{count} preference{'' if count == 1 else 's'} saved in {path}")
 
-    def _tell_of_new_checkpoint(self) -> None:
+    def _warn_of_new_checkpoint(self) -> None:
         now = _identity(self._checkpoint)
         if now != self._loaded:
             self._loaded = now
-            where = self._checkpoint.name
-            self._screen.note(f"{where}/ has changed: this is still the old one; leave and start again for the new one")
+            name = self._checkpoint.name
+            self._screen.note(f"{name}/ has changed, but this is still the old model: leave and start again to use it")
 
 
-def _loading(load: Callable[[], Player], asker: Asker) -> Callable[[], Player]:
-    """The model at once, or, where somebody types, when it is there."""
-    if asker.edits:
-        return Loading(load, asker.leave)
-    with Console(stderr=True).status(LOADING):
+def _start_loading(load: Callable[[], Player], keyboard: Keyboard) -> Callable[[], Player]:
+    """Load the model: in the background at a terminal, otherwise now."""
+    if keyboard.can_edit:
+        return BackgroundPlayer(load, keyboard.leave)
+    with loading_status():
         player = load()
     return lambda: player
 
 
 def _identity(folder: Path) -> tuple[int, int] | None:
-    """Changes when another folder takes the place of ``folder``; None while there is none."""
+    """Changes when another folder takes the place of ``folder``; None if there is none."""
     try:
         stat = folder.stat()
     except OSError:

@@ -1,23 +1,21 @@
-"""The model is loaded while the first message is typed."""
+"""Loads the model in the background while the first message is being typed."""
 
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
 
-from rich.console import Console
-
-from selfchatbot.cli.shell import LOADING
+from selfchatbot.cli.shell import loading_status
 from selfchatbot.concurrency import ABANDONED
 from selfchatbot.player import Player
 
 
-class Loading:
-    """A model on its way, in a thread of its own. Call it for the model.
+class BackgroundPlayer:
+    """A player that a thread is loading. Call it to get the player.
 
-    ``failed`` is told at once what went wrong, from that thread.
+    ``on_failure`` receives the exception at once if loading fails, in that thread.
     """
 
-    def __init__(self, load: Callable[[], Player], failed: Callable[[BaseException], object]) -> None:
+    def __init__(self, load: Callable[[], Player], on_failure: Callable[[BaseException], object]) -> None:
         self._player: Future[Player] = Future()
 
         def work() -> None:
@@ -25,13 +23,13 @@ class Loading:
                 self._player.set_result(load())
             except BaseException as error:
                 self._player.set_exception(error)
-                failed(error)
+                on_failure(error)
 
         threading.Thread(target=work, name=ABANDONED, daemon=True).start()
 
     def __call__(self) -> Player:
-        """Waits for the model. Raises what the loading raised."""
+        """Waits until the player is loaded. Raises what loading raised."""
         if not self._player.done():
-            with Console(stderr=True).status(LOADING):
+            with loading_status():
                 return self._player.result()
         return self._player.result()

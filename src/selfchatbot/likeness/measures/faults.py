@@ -6,7 +6,7 @@ from itertools import groupby
 
 from selfchatbot.likeness.measures.lexicon import laughter
 from selfchatbot.likeness.result import Health
-from selfchatbot.player.reply.truncation import SYNTAX
+from selfchatbot.player.reply.truncation import MARKUP_CHARACTERS
 from selfchatbot.style import words_of
 
 SAME_MESSAGES = 4
@@ -26,7 +26,7 @@ def health(
     """Count the faults of ``replies`` as the model made them, before anything is cut.
 
     ``finished``: whether each ended its turn by itself. ``marks``: text that the template puts around turns
-    (`ChatFormat.marks`). ``speakers``: names that stand before messages of others.
+    (`ChatFormat.markers`). ``speakers``: names that stand before messages of others.
     """
     names = tuple(f"{name}:" for name in speakers if name)
     marks = {mark for mark in marks if mark.strip()}
@@ -66,4 +66,4 @@ def _repeats(words: Sequence[str], size: int, times: int) -> bool:
 def _has_mark(reply: str, marks: Collection[str]) -> bool:
     """As `selfchatbot.player.reply.truncation` cuts them: any other mark than markup only as a whole message."""
     lines = {line.strip() for line in reply.split("\n")}
-    return any(mark in reply if SYNTAX & set(mark) else mark.strip() in lines for mark in marks)
+    return any(mark in reply if MARKUP_CHARACTERS & set(mark) else mark.strip() in lines for mark in marks)

@@ -61,7 +61,7 @@ def read_contexts(data: Path, count: int, seed: int) -> list[Context]:
 def control_replies(contexts: Sequence[Context], speakers: Collection[str]) -> list[str]:
     """What the contacts really wrote: the turn before each reply of mine; in a group, of the last one who speaks in it.
 
-    ``speakers``: names that stand before messages in groups, see `selfchatbot.session.contacts.speakers`.
+    ``speakers``: names that stand before messages in groups, see `selfchatbot.session.contacts.contact_names`.
     """
     return [last_speaker(context.messages[-1]["content"], speakers) for context in contexts]
 

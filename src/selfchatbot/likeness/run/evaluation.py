@@ -17,6 +17,7 @@ import selfchatbot
 from selfchatbot.environment import Dataset
 from selfchatbot.errors import SelfChatBotError
 from selfchatbot.likeness.intervals import groups_of
+from selfchatbot.likeness.limits import DEFAULT_CONTEXTS, MIN_CONTEXTS
 from selfchatbot.likeness.measures import copying
 from selfchatbot.likeness.measures.authorship import Author
 from selfchatbot.likeness.measures.context_fit import fit
@@ -58,13 +59,10 @@ from selfchatbot.messages import ChatMessages, introduction, read_conversations
 from selfchatbot.models import Machine
 from selfchatbot.parameters import FILE_NAME, GenerationParameters, RawParameters, TrainingParameters, read_parameters
 from selfchatbot.redaction import SEPARATOR
-from selfchatbot.session.contacts import speakers
+from selfchatbot.session.contacts import contact_names
 from selfchatbot.trainer.metrics import FILE_NAME as METRICS_NAME
 from selfchatbot.trainer.metrics import validations
 
-CONTEXTS = 200
-FEWEST = 20
-"""Replies of mine to something: with fewer, every interval would reach from one end to the other."""
 MODELLED: tuple[Modelled, ...] = ("model", "base")
 NOT_COMPARED = {
     *("model", "checkpoint_minutes", "gradient_checkpointing", "evaluations_per_epoch", "choose_sampling", "seed"),
@@ -93,7 +91,7 @@ def evaluate(
     checkpoint: Path,
     parameters: GenerationParameters,
     *,
-    contexts: int = CONTEXTS,
+    contexts: int = DEFAULT_CONTEXTS,
     seed: int = 0,
     examples: bool = True,
     probes: Sequence[Line] = (),
@@ -110,12 +108,13 @@ def evaluate(
     Raises SelfChatBotError where there are too few test replies, or a model can't be loaded.
     """
     taken: dict[str, float] = {}
-    names = speakers(dataset.preprocessed)
+    names = contact_names(dataset.preprocessed)
     places = read_contexts(dataset.preprocessed, contexts, seed)
-    if len(places) < min(FEWEST, contexts):
+    if len(places) < min(MIN_CONTEXTS, contexts):
         raise SelfChatBotError(
             f"{dataset.preprocessed / 'test.jsonl'}: only {len(places)} replies of yours to something, at least "
-            f"{FEWEST} are needed: raise test_fraction in {dataset.raw / FILE_NAME}, then preprocess and train again"
+            f"{MIN_CONTEXTS} are needed: raise test_fraction in {dataset.raw / FILE_NAME}, "
+            "then preprocess and train again"
         )
     training = read_training(dataset.preprocessed, names)
     models = Models(checkpoint, parameters, seed, Cache(dataset.results / history.FOLDER_NAME), machine)
@@ -184,7 +183,7 @@ def _compared(
     dataset: Dataset,
 ) -> dict[Speaker, SpeakerResult]:
     """All that needs texts only."""
-    seed, marks = models.seed, models.chat_format.marks
+    seed, marks = models.seed, models.chat_format.markers
     conversations = [place.conversation for place in places]
     groups = groups_of(conversations)
     features = style_features(Reference.of(training.mine, training.contacts))

@@ -10,7 +10,7 @@ from selfchatbot.likeness.run.model_pair import UNLIMITED, Modelled, Models
 from selfchatbot.messages import ChatMessages, introduction
 
 if TYPE_CHECKING:
-    from selfchatbot.player.reply.reranking import Drawn
+    from selfchatbot.player.reply.reranking import Candidate
 
 BATCH = 32
 """Contexts that are answered at once: more of them would wait longer for the longest reply."""
@@ -134,7 +134,7 @@ def _answers(
 ) -> list[Said]:
     from selfchatbot.player.engines.batch import Batch
     from selfchatbot.player.engines.protocol import Sampling
-    from selfchatbot.player.reply.truncation import OwnWords
+    from selfchatbot.player.reply.truncation import Truncator
 
     parameters, chat_format, prompts = models.parameters, models.chat_format, [one.prompt for one in asked]
     left = models.window - max(map(len, prompts))
@@ -150,20 +150,20 @@ def _answers(
     best = [0] * len(asked) if count == 1 else _best(models, [one.alone for one in asked], drawn)
     said = []
     for number, one_asked in enumerate(asked):
-        own_words = OwnWords(chat_format.marks, one_asked.context, names)
+        truncate = Truncator(chat_format.markers, one_asked.context, names)
         one = drawn[best[number]][number]
-        text, _ = own_words(chat_format.reply(one.once().ids))
+        text, _ = truncate(chat_format.reply(one.without_loop().ids))
         said.append(Said(text, chat_format.reply(one.ids), one.ended))
     return said
 
 
-def _best(models: Models, beginnings: Sequence[tuple[int, ...]], drawn: "Sequence[Sequence[Drawn]]") -> list[int]:
+def _best(models: Models, beginnings: Sequence[tuple[int, ...]], drawn: "Sequence[Sequence[Candidate]]") -> list[int]:
     """Which of the candidates that were ``drawn`` for each context fits it best, as `Player` chooses.
 
     ``beginnings``: of each, the prompt without the context.
     """
     from selfchatbot.player.engines.likelihood import of_continuations
-    from selfchatbot.player.reply.reranking import gains
+    from selfchatbot.player.reply.reranking import pmi_scores
 
     model, chat_format = models.loaded("model").model, models.chat_format
     best = [0] * len(beginnings)
@@ -171,8 +171,8 @@ def _best(models: Models, beginnings: Sequence[tuple[int, ...]], drawn: "Sequenc
     for number, beginning in enumerate(beginnings):
         by_beginning.setdefault(beginning, []).append(number)
     for beginning, numbers in by_beginning.items():
-        candidates = [one[number].once() for number in numbers for one in drawn]
-        found = gains(candidates, chat_format.end, list(beginning), partial(of_continuations, model))
+        candidates = [one[number].without_loop() for number in numbers for one in drawn]
+        found = pmi_scores(candidates, chat_format.end, list(beginning), partial(of_continuations, model))
         for place, number in enumerate(numbers):
             own = found[place * len(drawn) : (place + 1) * len(drawn)]
             best[number] = own.index(max(own))

@@ -1,1 +1,1 @@
-"""What computes the next token: transformers or llama.cpp."""
+"""The programs that run a model token by token: transformers, or llama.cpp."""

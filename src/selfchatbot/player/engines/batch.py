@@ -1,4 +1,4 @@
-"""One reply to each of many conversations at once: for measuring how the model talks, not for talking to it."""
+"""One reply to each of many conversations in one batch: to measure how the model writes, not to talk to it."""
 
 import inspect
 import math
@@ -9,28 +9,28 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from selfchatbot.player.engines.kv_cache import argument, new_cache
+from selfchatbot.player.engines.kv_cache import cache_argument, new_cache
 from selfchatbot.player.engines.protocol import Sampling
-from selfchatbot.player.engines.sampling import Choosing
-from selfchatbot.player.reply.reranking import Drawn
+from selfchatbot.player.engines.sampling import Sampler
+from selfchatbot.player.reply.reranking import Candidate
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
 
 class Batch:
-    """Many prompts, read once; `replies` may then be called with one sampling after another.
+    """Many prompts that are read once; `replies` may then be called with one sampling after another.
 
-    ``prompts`` holds token ids, each list not empty; they and the longest reply fit into the model's window together.
+    ``prompts`` are token ids, none of them empty. A prompt and its reply must fit into the model's window.
     """
 
     @torch.inference_mode()
     def __init__(self, model: "PreTrainedModel", prompts: list[list[int]]) -> None:
         self._model = model
-        self._argument = argument(model)
-        self._has_positions = "position_ids" in inspect.signature(model.forward).parameters
+        self._cache_argument = cache_argument(model)
+        self._takes_positions = "position_ids" in inspect.signature(model.forward).parameters
         self._cache = new_cache(model.config)
-        # What all of them begin with, a system message for one, is read once; a last token is always each one's own.
+        # A common beginning, such as a system message, is read once; the last token of each prompt stays its own.
         columns = zip(*(prompt[:-1] for prompt in prompts), strict=False)
         shared = sum(1 for _ in takewhile(lambda column: len(set(column)) == 1, columns))
         if shared:
@@ -44,35 +44,33 @@ class Batch:
         self._logits = self._forward(torch.tensor(padded, device=model.device), self._mask, self._cache)
 
     @torch.inference_mode()
-    def replies(self, sampling: Sampling, until: float = math.inf, *, last: bool = False) -> list[Drawn]:
-        """One reply to each prompt; after the ``last`` call, what was read of the prompts is used up.
+    def replies(self, sampling: Sampling, until: float = math.inf, *, last: bool = False) -> list[Candidate]:
+        """One reply to each prompt. The ``last`` call uses up the cache of the prompts instead of copying it.
 
-        Raises TimeoutError when they are not done at ``until``, as `time.monotonic` counts.
+        Raises TimeoutError when they are not complete at ``until``, a time of `time.monotonic`.
         """
         cache = self._cache if last else deepcopy(self._cache)
         mask, logits = self._mask, self._logits.clone()
         generator = torch.Generator(device=logits.device)
         generator.manual_seed(sampling.seed or 0)
-        replies = [Drawn([], []) for _ in range(logits.shape[0])]
-        choosing = Choosing(logits, sampling, generator)
+        replies = [Candidate() for _ in range(logits.shape[0])]
+        sampler = Sampler(logits, sampling, generator)
         while True:
             if time.monotonic() > until:
                 raise TimeoutError
-            for token in choosing.step(logits):
-                replies[token.candidate].log_probabilities.append(token.log_probability)
-                if token.id != sampling.end:
-                    replies[token.candidate].ids.append(token.id)
-            if (left := choosing.left()) is None:
+            for token in sampler.step(logits):
+                replies[token.candidate].add(token.id, token.log_probability, sampling.end)
+            if (running := sampler.running()) is None:
                 return replies
-            if left.numel() < logits.shape[0]:  # what has ended costs no more
-                cache.batch_select_indices(left)
-                mask = mask[left]
-            mask = torch.cat([mask, mask.new_ones(left.numel(), 1)], dim=1)
-            logits = self._forward(choosing.last[:, None], mask, cache)
+            if running.numel() < logits.shape[0]:
+                cache.batch_select_indices(running)
+                mask = mask[running]
+            mask = torch.cat([mask, mask.new_ones(running.numel(), 1)], dim=1)
+            logits = self._forward(sampler.last[:, None], mask, cache)
 
     def _forward(self, tokens: torch.Tensor, mask: torch.Tensor, cache: Any) -> torch.Tensor:
-        options: dict[str, Any] = {self._argument: cache}
-        if self._has_positions:
+        options: dict[str, Any] = {self._cache_argument: cache}
+        if self._takes_positions:
             positions = (mask.cumsum(1) - 1).clamp(min=0)
             options["position_ids"] = positions[:, -tokens.shape[1] :]
         output = self._model(input_ids=tokens, attention_mask=mask, use_cache=True, logits_to_keep=1, **options)

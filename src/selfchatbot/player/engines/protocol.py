@@ -1,23 +1,26 @@
-"""What turns tokens into next tokens: the part of a player that knows a runtime and no conversations."""
+"""What an engine is: it runs a model and samples tokens, and knows nothing of conversations."""
 
 from collections.abc import Collection, Generator
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from selfchatbot.parameters import GenerationParameters
+
+if TYPE_CHECKING:
+    from selfchatbot.chat_format import ChatFormat
 
 
 @dataclass(frozen=True, slots=True)
 class Sampling:
-    """How the next token is chosen, in the order temperature, top_k, top_p."""
+    """How the next token is chosen. Temperature comes first, then top_k, then top_p."""
 
     temperature: float
-    """0: always the likeliest token."""
+    """0: always the most probable token."""
     top_p: float
     top_k: int
     """0: no limit."""
     repetition_penalty: float
-    """Divides positive, multiplies negative logits of what the reply has already (Keskar et al. 2019, "CTRL")."""
+    """Divides positive and multiplies negative logits of tokens in the reply so far (Keskar et al. 2019, "CTRL")."""
     max_new_tokens: int
     end: int
     """The token that ends a turn; it is not part of the reply."""
@@ -27,7 +30,7 @@ class Sampling:
     may_be_empty: bool = True
     """False: the first token is not ``end``."""
     log_probabilities: bool = True
-    """False: nobody asks for them, and an engine for which they are work gives nan."""
+    """False: not needed. An engine that would have to compute them may give nan."""
 
     @classmethod
     def of(
@@ -35,17 +38,17 @@ class Sampling:
         parameters: GenerationParameters,
         end: int,
         special: Collection[int],
-        longest: int,
+        room: int,
         seed: int | None,
         may_be_empty: bool,
     ) -> "Sampling":
-        """As ``parameters`` say, with at most ``longest`` new tokens; ``special`` may hold ``end``."""
+        """As in ``parameters``, with at most ``room`` new tokens; ``special`` may include ``end``."""
         return cls(
             temperature=parameters.temperature,
             top_p=parameters.top_p,
             top_k=parameters.top_k,
             repetition_penalty=parameters.repetition_penalty,
-            max_new_tokens=max(1, min(parameters.max_new_tokens, longest)),
+            max_new_tokens=max(1, min(parameters.max_new_tokens, room)),
             end=end,
             never=frozenset(special) - {end},
             seed=seed,
@@ -60,22 +63,31 @@ class Token:
     candidate: int
     id: int
     log_probability: float
-    """Natural logarithm of what the model gave it, before temperature and the rest."""
+    """The model's own, before temperature and the other settings (nats)."""
 
 
 class Engine(Protocol):
-    """A loaded model. It keeps what it has read: a prompt that continues the last one costs only its new tokens."""
+    """A loaded model. It caches what it has read: a prompt that continues the last one costs only its new tokens."""
 
     window: int
-    """Most tokens of prompt and reply together."""
+    """Maximum tokens of prompt and reply together."""
 
     def generate(self, prompt: list[int], sampling: Sampling, count: int = 1) -> Generator[Token, None, None]:
-        """New tokens of ``count`` candidates as they are made; a candidate without further tokens has ended.
+        """New tokens of ``count`` candidates as they are generated; a candidate that has ended yields no more.
 
-        The end token is yielded too, as the last of its candidate. Closing the generator stops the model.
+        The end token is yielded too, as the last one of its candidate. Closing the generator stops the model.
         """
         ...
 
     def log_probabilities(self, prompt: list[int], continuations: list[list[int]]) -> list[float]:
-        """Natural logarithm of the probability of each of ``continuations``, none of them empty, after ``prompt``."""
+        """The log-probability of each of ``continuations``, which must not be empty, after ``prompt`` (nats)."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedEngine:
+    """An engine with the chat format and the parameters of its checkpoint."""
+
+    engine: Engine
+    chat_format: "ChatFormat"
+    parameters: GenerationParameters

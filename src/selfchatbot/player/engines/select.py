@@ -1,83 +1,107 @@
-"""Which engine plays a checkpoint, loaded."""
+"""The engines by name, and which of them runs a checkpoint. Importing this is cheap: an engine is imported to load it.
 
-import importlib.util
+A new engine is a module with a class that has the methods of `protocol.Engine`, a loader below, and an entry in
+``ENGINES``.
+"""
+
 import logging
-import shutil
+from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Literal
+from importlib.util import find_spec
+from typing import TYPE_CHECKING
 
-from selfchatbot.chat_format import ChatFormat
 from selfchatbot.errors import SelfChatBotError, UsageError
-from selfchatbot.models import Machine, fast_machine
-from selfchatbot.parameters import GenerationParameters
-from selfchatbot.player.checkpoint import check_checkpoint, load_checkpoint, load_checkpoint_tokenizer
-from selfchatbot.player.engines.protocol import Engine
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from selfchatbot.models import Machine
+    from selfchatbot.parameters import GenerationParameters
+    from selfchatbot.player.engines.protocol import LoadedEngine
+
+    Load = Callable[[Path, GenerationParameters | None, Machine | None], LoadedEngine]
 
 logger = logging.getLogger(__name__)
 
-EngineName = Literal["auto", "transformers", "llama.cpp"]
-ENGINES: tuple[EngineName, ...] = ("auto", "transformers", "llama.cpp")
+
+def _load_llamacpp(
+    checkpoint: "Path", parameters: "GenerationParameters | None", _machine: "Machine | None"
+) -> "LoadedEngine":
+    from selfchatbot.player.engines import llamacpp
+
+    return llamacpp.load(checkpoint, parameters)
+
+
+def _llamacpp_is_fastest() -> bool:
+    from selfchatbot.player.engines.llamacpp import leaves_a_gpu_idle
+
+    return not leaves_a_gpu_idle()
+
+
+def _load_transformers(
+    checkpoint: "Path", parameters: "GenerationParameters | None", machine: "Machine | None"
+) -> "LoadedEngine":
+    from selfchatbot.player.engines import transformers
+
+    return transformers.load(checkpoint, parameters, machine)
 
 
 @dataclass(frozen=True, slots=True)
-class Loaded:
-    """All that a player needs."""
+class EngineEntry:
+    """How one engine is found and loaded."""
 
-    engine: Engine
-    chat_format: ChatFormat
-    parameters: GenerationParameters
+    load: "Load"
+    """Raises SelfChatBotError for a checkpoint that is missing, damaged or of a family that the engine can't run."""
+    package: str
+    """The module that it needs."""
+    install: str = ""
+    """The command that installs it."""
+    is_fastest: Callable[[], bool] = lambda: True
+    """Whether it should come before the engines below it on this machine; asked only where it is installed."""
+
+
+ENGINES = {
+    "llama.cpp": EngineEntry(
+        _load_llamacpp,
+        package="xllamacpp",
+        install='pip install ".[fast]" in the folder of selfchatbot',
+        is_fastest=_llamacpp_is_fastest,
+    ),
+    "transformers": EngineEntry(_load_transformers, package="transformers"),
+}
+"""In the order in which "auto" tries them; the last one runs everywhere."""
+AUTO = "auto"
+ENGINE_NAMES = (AUTO, *ENGINES)
 
 
 def load_engine(
-    checkpoint: Path, parameters: GenerationParameters | None, machine: Machine | None, name: EngineName
-) -> Loaded:
-    """Load a checkpoint into the engine of that name.
+    checkpoint: "Path", parameters: "GenerationParameters | None", machine: "Machine | None", name: str
+) -> "LoadedEngine":
+    """Load a checkpoint into the engine ``name``, one of ``ENGINE_NAMES``.
 
-    "auto" is llama.cpp where it is installed and the quicker one, else transformers; what stands in its way is logged
-    in one line. Raises SelfChatBotError for a checkpoint that is not there or damaged, and for "llama.cpp" by name when
-    it can't be.
+    "auto" takes the first engine that is installed, is the fastest here and can load the checkpoint; why another one is
+    skipped is logged in one line. Without ``parameters`` (a checkpoint outside a results folder) it is the last one.
+    Raises SelfChatBotError for a checkpoint that can't be loaded, UsageError for an engine that is not installed.
     """
+    from selfchatbot.player.checkpoint import check_checkpoint
+
     check_checkpoint(checkpoint)
-    installed = importlib.util.find_spec("xllamacpp") is not None
-    if name == "llama.cpp" and not installed:
-        raise UsageError('the engine llama.cpp is not installed: pip install "selfchatbot[fast]"')
-    if name == "llama.cpp" or (name == "auto" and installed and parameters is not None and not _card_would_idle()):
-        try:
-            return _llamacpp(checkpoint, parameters)
-        except (SelfChatBotError, OSError, ImportError) as error:
-            reason = (
-                f"{error.strerror} ({error.filename})" if isinstance(error, OSError) and error.filename else str(error)
-            )
-            if name == "llama.cpp":
-                raise SelfChatBotError(f"llama.cpp can't play this: {reason}") from error
-            logger.warning("played by transformers, slower than by llama.cpp: %s", reason)
-    return _transformers(checkpoint, parameters, machine)
+    if name != AUTO:
+        return _named(name).load(checkpoint, parameters, machine)
+    *faster, fallback = ENGINES.values()
+    for entry in faster if parameters is not None else ():
+        if find_spec(entry.package) is not None and entry.is_fastest():
+            try:
+                return entry.load(checkpoint, parameters, machine)
+            except SelfChatBotError as error:
+                logger.warning("%s; using a slower engine", error)
+    return fallback.load(checkpoint, parameters, machine)
 
 
-def _llamacpp(checkpoint: Path, parameters: GenerationParameters | None) -> Loaded:
-    from selfchatbot.player.engines.llamacpp import LlamaCppEngine
-    from selfchatbot.player.gguf_cache import checkpoint_gguf
-
-    parameters = parameters or GenerationParameters(model=str(checkpoint))
-    gguf = checkpoint_gguf(checkpoint, parameters)
-    chat_format = ChatFormat(load_checkpoint_tokenizer(checkpoint))
-    return Loaded(LlamaCppEngine(gguf, parameters.max_length), chat_format, parameters)
-
-
-def _transformers(checkpoint: Path, parameters: GenerationParameters | None, machine: Machine | None) -> Loaded:
-    from selfchatbot.player.engines.transformers import TransformersEngine
-
-    loaded = load_checkpoint(checkpoint, parameters, machine or fast_machine())
-    parameters = parameters or GenerationParameters(model=loaded.base)
-    engine = TransformersEngine(loaded.model, min(loaded.window, parameters.max_length))
-    return Loaded(engine, ChatFormat(loaded.tokenizer), parameters)
-
-
-def _card_would_idle() -> bool:
-    """Whether there is a CUDA card that this build of llama.cpp can't use: transformers on it is quicker then."""
-    if shutil.which("nvidia-smi") is None:
-        return False
-    import xllamacpp
-
-    return not any("gpu" in str(device["type"]).lower() for device in xllamacpp.get_device_info())
+def _named(name: str) -> EngineEntry:
+    entry = ENGINES.get(name)
+    if entry is None:
+        raise UsageError(f'there is no engine "{name}": choose one of {", ".join(ENGINE_NAMES)}')
+    if find_spec(entry.package) is None:
+        raise UsageError(f"the engine {name} is not installed: {entry.install}")
+    return entry

@@ -1,1 +1,1 @@
-"""From generated tokens to a reply: where it ends, whether it loops, which candidate is best."""
+"""From generated tokens to a reply: where it ends, whether it repeats itself, which candidate is best."""

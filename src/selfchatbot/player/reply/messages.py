@@ -1,13 +1,13 @@
-"""A reply as a chat app shows it: one bubble for each message of a burst."""
+"""A reply split into the messages that a chat app would show."""
 
 from collections.abc import Iterable, Iterator
 
 
-def bubbles(pieces: Iterable[str]) -> Iterator[str]:
-    """The messages of a reply that comes in ``pieces``, each as soon as it is finished; empty lines are none."""
+def split_messages(chunks: Iterable[str]) -> Iterator[str]:
+    """The messages of a reply that arrives in ``chunks``, each as soon as it is complete; blank lines are dropped."""
     line = ""
-    for piece in pieces:
-        *finished, line = (line + piece).split("\n")
+    for chunk in chunks:
+        *finished, line = (line + chunk).split("\n")
         yield from filter(str.strip, finished)
     if line.strip():
         yield line

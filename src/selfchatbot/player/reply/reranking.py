@@ -1,47 +1,56 @@
-"""Several possible replies to the same conversation: which of them belongs most to it?
+"""Ranks several candidate replies by how well they fit the conversation.
 
-The one that becomes most probable by it: its log-probability in the conversation less that without any (pointwise
-mutual information; Li et al. 2016, "A Diversity-Promoting Objective Function for Neural Conversation Models"), divided
-by the root of its tokens. As it is, the sum prefers long replies, and by token short ones (docs/likeness.md).
+The score is the pointwise mutual information of conversation and reply (Li et al. 2016, "A Diversity-Promoting
+Objective Function for Neural Conversation Models"): the log-probability of the reply in the conversation minus its
+log-probability without the conversation. It is divided by the square root of the number of tokens, because the plain
+sum prefers long replies and the mean per token prefers short ones (docs/likeness.md).
 """
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from selfchatbot.player.reply.repetition import without_loop
 
 LogProbabilities = Callable[[list[int], list[list[int]]], list[float]]
-"""Natural logarithms of the probability of each of some continuations after a prompt, all as token ids."""
+"""From a prompt and several continuations, all as token ids, to the log-probability of each continuation (nats)."""
 
 
 @dataclass(slots=True)
-class Drawn:
-    """The tokens of one candidate."""
+class Candidate:
+    """The tokens of one possible reply."""
 
-    ids: list[int]
+    ids: list[int] = field(default_factory=list)
     """Without the token that ends the turn."""
-    log_probabilities: list[float]
-    """Natural logarithms of what the model gave each of ``ids`` and, where the turn was ended, its end."""
+    log_probabilities: list[float] = field(default_factory=list)
+    """The model's log-probability of each of ``ids`` and, if the model ended the turn, of the end token (nats)."""
 
     @property
     def ended(self) -> bool:
         """Whether the model ended the turn."""
         return len(self.log_probabilities) > len(self.ids)
 
-    def once(self) -> "Drawn":
-        """Without the loop in which it may end: what is said over and over is ever likelier."""
+    def add(self, token: int, log_probability: float, end: int) -> None:
+        """Append one generated token; ``end`` is the token that ends a turn."""
+        self.log_probabilities.append(log_probability)
+        if token != end:
+            self.ids.append(token)
+
+    def without_loop(self) -> "Candidate":
+        """Without the loop that it may end in: each repetition is more probable than the last and would add score."""
         ids = without_loop(self.ids)
-        return self if len(ids) == len(self.ids) else Drawn(ids, self.log_probabilities[: len(ids)])
+        return self if len(ids) == len(self.ids) else Candidate(ids, self.log_probabilities[: len(ids)])
 
 
-def gains(candidates: Sequence[Drawn], end: int, alone: list[int], log_probabilities: LogProbabilities) -> list[float]:
-    """Nats by the root of its tokens that the conversation adds to each candidate.
+def pmi_scores(
+    candidates: Sequence[Candidate], end: int, bare_prompt: list[int], log_probabilities: LogProbabilities
+) -> list[float]:
+    """The score of each candidate, in nats per square root of its tokens.
 
-    ``alone`` is the prompt without the conversation; no candidate may be without any token.
+    ``bare_prompt`` is the prompt without the conversation. Every candidate must have at least one token.
     """
     continuations = [[*one.ids, end] if one.ended else one.ids for one in candidates]
     return [
         (sum(one.log_probabilities) - without) / math.sqrt(len(one.log_probabilities))
-        for one, without in zip(candidates, log_probabilities(alone, continuations), strict=True)
+        for one, without in zip(candidates, log_probabilities(bare_prompt, continuations), strict=True)
     ]

@@ -12,10 +12,11 @@ from datetime import datetime
 
 from selfchatbot.errors import ExportError
 from selfchatbot.messages import Message
-from selfchatbot.preprocessors.base import ExportFile, ExportPath, decoded_lines
+from selfchatbot.preprocessors.base import ExportFile, ExportPath
 from selfchatbot.preprocessors.discordchatexporter.jsonfile import CUT_SHORT, LOOKED_AT, utc
 from selfchatbot.preprocessors.discordchatexporter.message_body import is_system
 from selfchatbot.preprocessors.reading.dates import Order, OrderEvidence, orders, parse, shape
+from selfchatbot.preprocessors.reading.lines import decoded_lines
 from selfchatbot.preprocessors.reading.reverse import Row, oldest_first
 from selfchatbot.preprocessors.reading.unique_names import Names
 
@@ -91,10 +92,7 @@ def read_table(table: Table, chat: str, names: Names, files: list[ExportFile]) -
         time = table.time(date, file.messages)
         if time is None:
             raise ExportError(f"{file.path}, message {file.messages:,}: its date is unlike the others: export it again")
-        if file.first is None or time < file.first:
-            file.first = time
-        if file.last is None or time > file.last:
-            file.last = time
+        file.cover(time)
         if content and not content.isspace() and not is_system(content):
             yield Message(time, names.of(number, author) if number else author, content, chat)
     if table.cut_short:

@@ -3,11 +3,10 @@
 from collections.abc import Callable, Iterable
 from typing import Protocol
 
-from selfchatbot.errors import ParametersError
 from selfchatbot.preprocessors.base import ExportPath
 from selfchatbot.preprocessors.reading import dates
 from selfchatbot.preprocessors.reading.archives import shown
-from selfchatbot.preprocessors.reading.dates import Order, OrderEvidence
+from selfchatbot.preprocessors.reading.dates import Order, OrderEvidence, ambiguous_order
 
 
 class Dated(Protocol):
@@ -20,12 +19,11 @@ class Dated(Protocol):
 
 
 def decide_orders(
-    layouts: Iterable[Dated], date_order: Order | None, neighbours: Callable[[], Iterable[Dated]], key: str
+    layouts: Iterable[Dated], date_order: Order | None, neighbours: Callable[[], Iterable[Dated]], format_name: str
 ) -> None:
-    """Fix the order of day and month of each file, as `dates.decide_orders` says; ``date_order`` is what the user gave.
+    """Set ``order`` of each file, see `dates.decide_orders`. ``date_order`` is what the user gave.
 
-    ``neighbours`` are files to be asked as well where the dates of one don't tell, ``key`` names ``date_order`` to the
-    user.
+    ``neighbours`` is only called when the dates of one file don't show their order. ``format_name`` is for the error.
 
     Raises ParametersError for a file that can be read either way.
     """
@@ -35,9 +33,5 @@ def decide_orders(
         asked.extend(near.evidence for near in neighbours() if near.evidence is not None)
     for (layout, _), order in zip(dated, dates.decide_orders(asked, date_order), strict=False):
         if order is None:
-            first = shown(layout.first_date)
-            raise ParametersError(
-                f"{layout.path}: its dates can be day/month as well as month/day (first: [{first}]): "
-                f'set {key} to "dmy" or "mdy"'
-            )
+            raise ambiguous_order(layout.path, f"[{shown(layout.first_date)}]", format_name)
         layout.order = order

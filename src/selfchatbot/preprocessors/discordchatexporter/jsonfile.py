@@ -110,10 +110,7 @@ def _rows(file: ExportFile, names: Names) -> Iterator[Row]:
 
 def _row(record: dict[str, Any], file: ExportFile, names: Names) -> Row | None:
     time = utc(record.get("timestamp"), file.path, file.messages)
-    if file.first is None or time < file.first:
-        file.first = time
-    if file.last is None or time > file.last:
-        file.last = time
+    file.cover(time)
     kind, content = record.get("type"), record.get("content")
     if not isinstance(content, str | None):
         raise _wrong(file.path, file.messages, '"content" is no text')

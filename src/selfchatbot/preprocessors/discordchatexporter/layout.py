@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from selfchatbot.errors import ExportError
-from selfchatbot.preprocessors.base import DISCRIMINATOR, ExportPath, decoded_lines
+from selfchatbot.preprocessors.base import DISCRIMINATOR, ExportPath
 from selfchatbot.preprocessors.discordchatexporter.header_footer import RULES, Frame, body, is_header
 from selfchatbot.preprocessors.discordchatexporter.pasted import Header, pasted
 from selfchatbot.preprocessors.reading.dates import Order, OrderEvidence, orders, parse, shape
+from selfchatbot.preprocessors.reading.lines import decoded_lines
 from selfchatbot.preprocessors.reading.reverse import oldest_first
 
 TAGS = frozenset({"{Attachments}", "{Embed}", "{Stickers}", "{Reactions}", "{Forwarded Message}"})

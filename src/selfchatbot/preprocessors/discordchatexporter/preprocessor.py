@@ -16,7 +16,7 @@ from pydantic import Field
 
 from selfchatbot.errors import ExportError
 from selfchatbot.messages import Message
-from selfchatbot.preprocessors.base import UTF8_BOM, ExportFile, ExportPath, Preprocessor
+from selfchatbot.preprocessors.base import ExportFile, ExportPath, Preprocessor
 from selfchatbot.preprocessors.discordchatexporter.csvfile import HEAD, Table, read_table, scan_table
 from selfchatbot.preprocessors.discordchatexporter.date_order import decide_orders
 from selfchatbot.preprocessors.discordchatexporter.grouping import Export, channels
@@ -24,6 +24,7 @@ from selfchatbot.preprocessors.discordchatexporter.jsonfile import JsonExport, l
 from selfchatbot.preprocessors.discordchatexporter.layout import Layout, scan
 from selfchatbot.preprocessors.discordchatexporter.textfile import read_text
 from selfchatbot.preprocessors.reading.dates import Order
+from selfchatbot.preprocessors.reading.lines import UTF8_BOM
 from selfchatbot.preprocessors.reading.unique_names import Names
 
 # Below such a folder lie the files that were sent in a channel (``--media``).
@@ -42,19 +43,16 @@ class DiscordChatExporter(Preprocessor):
         None, description="`dmy`, `mdy` or `ymd`, only needed when the dates in the files don't show it."
     )
 
-    def read(self, path: Path, files: list[ExportFile] | None = None) -> Iterator[Message]:
-        seen: list[ExportFile] = [] if files is None else files
+    def read_exports(self, path: Path, files: list[ExportFile]) -> Iterator[Message]:
         exports = [_seen(file) for file in self.export_files(path)]
         dated = [export for export in exports if not isinstance(export, JsonExport)]
-        decide_orders(
-            dated, self.date_order, lambda: self._neighbours(path), f"preprocessor_data.{self.name}.date_order"
-        )
+        decide_orders(dated, self.date_order, lambda: self._neighbours(path), self.name)
         names = Names()
         for channel in channels(exports, _size):
-            start = len(seen)
+            start = len(files)
             for export in channel.exports:
-                yield from _messages(export, channel.name, names, seen)
-            seen[start].notes.extend(
+                yield from _messages(export, channel.name, names, files)
+            files[start].notes.extend(
                 f"{double.name} is the same in another kind: left out" for double in channel.doubles
             )
 

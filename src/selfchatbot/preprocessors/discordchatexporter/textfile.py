@@ -17,11 +17,7 @@ def read_text(layout: Layout, chat: str, files: list[ExportFile]) -> Iterator[Me
     files.append(file)
     rejected = layout.pasted_headers()
     for (time, author, _), body in _oldest_first(layout, rejected):
-        file.messages += 1
-        if file.first is None or time < file.first:
-            file.first = time
-        if file.last is None or time > file.last:
-            file.last = time
+        file.add(time)
         content = typed(body, layout.gap, layout.bare_attachments, layout.grouped)
         if content and not is_system(content):
             yield Message(time, author, content, chat)

@@ -27,8 +27,10 @@ from typing import ClassVar
 
 from selfchatbot.errors import ExportError
 from selfchatbot.messages import Message
-from selfchatbot.preprocessors.base import ExportFile, ExportPath, Preprocessor, decoded_lines
+from selfchatbot.preprocessors.base import ExportFile, ExportPath, Preprocessor
 from selfchatbot.preprocessors.imessage.parts import DATE, DURATION, INDENT, strip_blank, typed
+from selfchatbot.preprocessors.reading.dates import MONTHS
+from selfchatbot.preprocessors.reading.lines import decoded_lines
 from selfchatbot.preprocessors.reading.order import chronological
 from selfchatbot.preprocessors.reading.tapbacks import Tapbacks
 
@@ -36,7 +38,6 @@ ME = "Me"
 ORPHANED = "orphaned"
 HEAD = 2000
 """Lines in which the name is looked for that the exporter was told to write instead of ``Me``."""
-MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 START = re.compile(rf"({DATE})(?: \(Read by (.+) after ({DURATION})\))?")
 FIELDS = re.compile(r"(\w{3}) (\d+), (\d+) +(\d+):(\d+):(\d+).([AP])M")
 ANNOUNCEMENT = re.compile(
@@ -54,8 +55,7 @@ class IMessage(Preprocessor):
     name: ClassVar[str] = "iMessage"
     suffixes: ClassVar[tuple[str, ...]] = (".txt",)
 
-    def read(self, path: Path, files: list[ExportFile] | None = None) -> Iterator[Message]:
-        seen: list[ExportFile] = [] if files is None else files
+    def read_exports(self, path: Path, files: list[ExportFile]) -> Iterator[Message]:
         # Exports of one chat, made at different times, come one after the other.
         exports = sorted(self.export_files(path), key=lambda file: file.stem)
         # A chat in which nobody's words were marked as read doesn't tell the name that others do.
@@ -63,7 +63,7 @@ class IMessage(Preprocessor):
         names = list(dict.fromkeys(name for head in heads if (name := _custom_name(head))))
         for file in exports:
             export = ExportFile(path=file, chat=file.stem)
-            seen.append(export)
+            files.append(export)
             yield from chronological(_read_file(export, names))
 
     @classmethod
@@ -98,9 +98,7 @@ def _read_file(export: ExportFile, names: list[str]) -> Iterator[Message]:
     replies: dict[tuple[datetime, str], str] = {}
     tapbacks = Tapbacks()  # of phones that know none, in chats by SMS
     for raw in _raw_messages(chain(head, lines)):
-        export.messages += 1
-        export.first = min(export.first or raw.time, raw.time)
-        export.last = max(export.last or raw.time, raw.time)
+        export.add(raw.time)
         is_reply, answers = _split(raw.body)
         content = typed(raw.body)
         if not content or tapbacks.is_one(content):
@@ -179,9 +177,9 @@ def _time(line: str) -> datetime | None:
     if not line.endswith(("M", ")")) or (match := START.fullmatch(line)) is None:
         return None
     fields = FIELDS.match(match[1])
-    if fields is None or fields[1] not in MONTHS:
+    if fields is None:
         return None
-    month, hour = MONTHS.index(fields[1]) + 1, int(fields[4])
+    month, hour = MONTHS.get(fields[1].lower(), 0), int(fields[4])
     hour = hour % 12 + (12 if fields[7] == "P" else 0)
     try:
         return datetime(int(fields[3]), month, int(fields[2]), hour, int(fields[5]), int(fields[6]))

@@ -19,8 +19,9 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from selfchatbot.errors import ExportError
-from selfchatbot.preprocessors.base import decoded_lines
 from selfchatbot.preprocessors.reading.archives import ExportPath, shown
+from selfchatbot.preprocessors.reading.dates import MONTHS
+from selfchatbot.preprocessors.reading.lines import decoded_lines
 
 TAB = re.compile(r"(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d)\t([^\t]*)\t(.*)")
 CLOCK = re.compile(r"\[?(?:(\d{4}-\d\d-\d\d)[ T])?(\d{1,2}):(\d\d)(?::(\d\d))?(?:\.\d+)?Z?\]? (.*)")
@@ -42,10 +43,10 @@ EVENT = re.compile(
 FORMATTING = re.compile(r"\x03(?:\d{1,2}(?:,\d{1,2})?)?|\x04[0-9A-Fa-f]{6}|[\x02\x03\x04\x0f\x11\x16\x1d\x1e\x1f]")
 PREFIXES = "@+%&~!"
 # As strftime abbreviates them in the languages of irssi's and mIRC's users.
-MONTHS = {
+LOCAL_MONTHS = MONTHS | {
     name: number
     for names in (
-        *("jan feb mar apr may jun jul aug sep oct nov dec", "jan feb mär apr mai jun jul aug sep okt nov dez"),
+        "jan feb mär apr mai jun jul aug sep okt nov dez",
         *(
             "janv févr mars avril mai juin juil août sept oct nov déc",
             "ene feb mar abr may jun jul ago sep oct nov dic",
@@ -149,7 +150,7 @@ def events(path: ExportPath, day: datetime | None) -> Iterator[Said | Became | G
             last = moment
             yield _of_clock(moment, rest if rest.isprintable() else FORMATTING.sub("", rest))
         elif match := DAY.fullmatch(line):
-            month = MONTHS.get(match["month"].casefold().rstrip("."))
+            month = LOCAL_MONTHS.get(match["month"].casefold().rstrip("."))
             if month is None:
                 raise ExportError(
                     f'{path}, line {number:,}: "{shown(match["month"])}" is no month that is known here: write it in '

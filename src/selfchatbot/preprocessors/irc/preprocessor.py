@@ -53,8 +53,7 @@ class IRC(Preprocessor):
     name: ClassVar[str] = "IRC"
     suffixes: ClassVar[tuple[str, ...]] = (".log", ".weechatlog", ".txt")
 
-    def read(self, path: Path, files: list[ExportFile] | None = None) -> Iterator[Message]:
-        seen: list[ExportFile] = [] if files is None else files
+    def read_exports(self, path: Path, files: list[ExportFile]) -> Iterator[Message]:
         logs = [_scan(file) for file in self.export_files(path)]
         if not any(log.nicks for log in logs):
             raise _no_log(logs[0].path if logs else path)
@@ -65,7 +64,7 @@ class IRC(Preprocessor):
         for log in sorted(logs, key=lambda log: (log.channel, log.network, log.first, str(log.path))):
             # A channel of the same name on another network is another one.
             chat = f"{log.channel} ({log.network})" if len(networks[log.channel]) > 1 else log.channel
-            yield from chronological(self._read_file(log, chat, named, seen))
+            yield from chronological(self._read_file(log, chat, named, files))
 
     @classmethod
     def recognises(cls, path: ExportPath, head: bytes) -> bool:
@@ -97,10 +96,8 @@ class IRC(Preprocessor):
                 # An action is by somebody who also says something.
                 if event.doubtful and event.nick not in log.nicks:
                     continue
-                file.messages += 1
+                file.add(event.time)
                 spoken += not event.action
-                file.first = event.time if file.first is None or event.time < file.first else file.first
-                file.last = event.time if file.last is None or event.time > file.last else file.last
                 author = own if own is not None and event.nick in changed else event.nick
                 if event.text and not event.text.isspace():
                     yield Message(event.time, author, event.text, chat)

@@ -7,10 +7,9 @@ from datetime import datetime
 from functools import lru_cache
 from typing import NamedTuple
 
-from selfchatbot.preprocessors.reading.dates import half_day, wall_clock
+from selfchatbot.preprocessors.reading.dates import MONTHS, half_day, wall_clock
 from selfchatbot.preprocessors.reading.unique_names import visible
 
-MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 ENOUGH = 50
 """Messages that show how a file is written."""
 
@@ -87,8 +86,7 @@ def date_of(match: re.Match[str]) -> tuple[int, int, int]:
         year, month, day = match.group("year", "month", "day")
         return int(year), int(month), int(day)
     year, name, day, behind = match.group("year", "name", "day", "day_")
-    short = name[:3].lower()
-    return int(year), MONTHS.index(short) + 1 if short in MONTHS else 0, int(day or behind or 0)
+    return int(year), MONTHS.get(name[:3].lower(), 0), int(day or behind or 0)
 
 
 _half_day = lru_cache(maxsize=256)(half_day)

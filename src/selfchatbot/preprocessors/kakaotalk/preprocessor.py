@@ -26,10 +26,11 @@ from typing import ClassVar, NamedTuple
 
 from selfchatbot.errors import ExportError
 from selfchatbot.messages import Message
-from selfchatbot.preprocessors.base import ExportFile, Preprocessor, decoded_lines, same_name
+from selfchatbot.preprocessors.base import ExportFile, Preprocessor, same_name
 from selfchatbot.preprocessors.kakaotalk.kinds import LOOKS_LIKE_ONE, Kind, date_of, kind_of, time_of
 from selfchatbot.preprocessors.kakaotalk.notices import WHOLE, is_event, is_event_about
 from selfchatbot.preprocessors.reading.archives import ExportPath
+from selfchatbot.preprocessors.reading.lines import decoded_lines
 from selfchatbot.preprocessors.reading.order import chronological
 from selfchatbot.preprocessors.reading.unique_names import visible
 from selfchatbot.preprocessors.reading.unread import Unread
@@ -122,12 +123,11 @@ class KakaoTalk(Preprocessor):
     name: ClassVar[str] = "KakaoTalk"
     suffixes: ClassVar[tuple[str, ...]] = (".txt", ".csv")
 
-    def read(self, path: Path, files: list[ExportFile] | None = None) -> Iterator[Message]:
-        seen: list[ExportFile] = [] if files is None else files
+    def read_exports(self, path: Path, files: list[ExportFile]) -> Iterator[Message]:
         layouts = [_scan(file) for file in self.export_files(path)]
         # Exports of one chat, and the parts of a long one, come one after the other, the older first.
         for layout in sorted(layouts, key=lambda layout: (layout.chat, layout.first, str(layout.path))):
-            yield from chronological(_read_file(layout, seen))
+            yield from chronological(_read_file(layout, files))
 
     @classmethod
     def recognises(cls, path: ExportPath, head: bytes) -> bool:
@@ -151,9 +151,7 @@ def _read_file(layout: Layout, files: list[ExportFile]) -> Iterator[Message]:
     for time, author, text in layout.entries():
         if not author:
             continue
-        file.messages += 1
-        file.first = time if file.first is None or time < file.first else file.first
-        file.last = time if file.last is None or time > file.last else file.last
+        file.add(time)
         if text and not text.isspace() and not WHOLE.fullmatch(text):
             yield Message(time, author, text, layout.chat)
     file.notes.extend(layout.unread.notes())

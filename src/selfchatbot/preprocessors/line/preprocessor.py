@@ -22,7 +22,6 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from selfchatbot.errors import ParametersError
 from selfchatbot.messages import Message
 from selfchatbot.preprocessors.base import ExportFile, Preprocessor, same_name
 from selfchatbot.preprocessors.line.computer import is_about_somebody, is_notice, names_in
@@ -30,7 +29,7 @@ from selfchatbot.preprocessors.line.content import typed
 from selfchatbot.preprocessors.line.days import TIME, day_of
 from selfchatbot.preprocessors.line.layout import Layout, entries, scan
 from selfchatbot.preprocessors.reading.archives import ExportPath
-from selfchatbot.preprocessors.reading.dates import Order, decide_orders
+from selfchatbot.preprocessors.reading.dates import Order, ambiguous_order, decide_orders
 from selfchatbot.preprocessors.reading.order import chronological
 from selfchatbot.preprocessors.reading.unique_names import visible
 
@@ -45,13 +44,12 @@ class LINE(Preprocessor):
         None, description="`dmy` or `mdy`, only needed when the days and weekdays in the files don't show it."
     )
 
-    def read(self, path: Path, files: list[ExportFile] | None = None) -> Iterator[Message]:
-        seen: list[ExportFile] = [] if files is None else files
+    def read_exports(self, path: Path, files: list[ExportFile]) -> Iterator[Message]:
         layouts = [scan(file) for file in self.export_files(path)]
         self._decide_orders(layouts)
         # Exports of one chat come one after the other, the older first.
         for layout in sorted(layouts, key=lambda layout: (layout.chat, layout.begin, str(layout.path))):
-            yield from chronological(self._read_file(layout, seen))
+            yield from chronological(self._read_file(layout, files))
 
     @classmethod
     def recognises(cls, path: ExportPath, head: bytes) -> bool:
@@ -71,11 +69,7 @@ class LINE(Preprocessor):
             known: Order | None = "dmy" if layout.buddhist and "dmy" in layout.weekdays else layout.by_weekday()
             layout.order = self.date_order if self.date_order in layout.weekdays else known or order
             if layout.order is None:
-                date = "/".join(map(str, layout.first[:3]))
-                raise ParametersError(
-                    f"{layout.path}: its dates can be day/month as well as month/day (first: {date}): set "
-                    f'preprocessor_data.{self.name}.date_order to "dmy" or "mdy"'
-                )
+                raise ambiguous_order(layout.path, "/".join(map(str, layout.first[:3])), self.name)
 
     def _read_file(self, layout: Layout, files: list[ExportFile]) -> Iterator[Message]:
         """The messages of one file in its order."""
@@ -92,9 +86,7 @@ class LINE(Preprocessor):
             if not separator or not name:
                 continue
             name = visible(name)
-            file.messages += 1
-            file.first = time if file.first is None or time < file.first else file.first
-            file.last = time if file.last is None or time > file.last else file.last
+            file.add(time)
             if (content := typed(text)) and not (layout.of_computer and is_notice(content)):
                 yield Message(time, name, content, layout.chat)
         file.notes.extend(layout.unread.notes())

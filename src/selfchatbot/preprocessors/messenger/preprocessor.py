@@ -47,8 +47,7 @@ class Messenger(Preprocessor):
     profile: ClassVar[tuple[str, ...]] = ("profile_information.json", "profile_v2.name.full_name", "profile.name")
     """The file of a download that says who made it, and the places where the name can be."""
 
-    def read(self, path: Path, files: list[ExportFile] | None = None) -> Iterator[Message]:
-        seen: list[ExportFile] = [] if files is None else files
+    def read_exports(self, path: Path, files: list[ExportFile]) -> Iterator[Message]:
         threads: dict[str, list[ExportPath]] = {}
         for file in self.export_files(path):
             threads.setdefault(str(PurePath(str(file)).parent) if PART.fullmatch(file.name) else str(file), []).append(
@@ -59,7 +58,7 @@ class Messenger(Preprocessor):
         # An encrypted chat goes on where the other one ended: what has the same name comes in the order of time.
         for parts in sorted(threads.values(), key=lambda parts: (_spelled(_thread(parts[0])), _newest(parts))):
             for part in sorted(parts, key=lambda part: (_time_in(part), -_number(part))):
-                yield from _Part(part, me).messages(chats, seen)
+                yield from _Part(part, me).messages(chats, files)
 
     @classmethod
     def recognises(cls, path: ExportPath, head: bytes) -> bool:
@@ -130,7 +129,7 @@ class _Part:
                 thread, repaired(title) if isinstance(title, str) and title else COUNTER.sub("", thread)
             )
         file.group = len(members) > 2 if members else None
-        if file.messages:
+        if file.messages:  # milliseconds until here: a date for every message would be slower
             file.first, file.last = _time(self._first), _time(self._last)
         files.append(file)
         notices = Notices(members)

@@ -10,7 +10,8 @@ from contextlib import contextmanager
 from typing import IO, Any
 
 from selfchatbot.errors import ExportError
-from selfchatbot.preprocessors.base import BOMS, UTF8_BOM, ExportPath
+from selfchatbot.preprocessors.reading.archives import ExportPath
+from selfchatbot.preprocessors.reading.lines import UTF8_BOM, refuse_utf16
 
 DEEPEST = 64
 """How deep a value may be nested; the exporters stay below ten."""
@@ -93,10 +94,7 @@ class _Reader:
             return b""
         chunk = self._file.read(size)
         if self._read == 0:
-            if encoding := BOMS.get(chunk[:2]):
-                raise ExportError(
-                    f"{self._path} is {encoding} text, expected UTF-8: export it again, or save it as UTF-8"
-                )
+            refuse_utf16(self._path, chunk)
             self._read = len(chunk)
             chunk = chunk.removeprefix(UTF8_BOM)
         else:

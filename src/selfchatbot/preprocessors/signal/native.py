@@ -18,7 +18,8 @@ from typing import Any
 
 from selfchatbot.errors import ExportError, SelfChatBotError
 from selfchatbot.messages import Message
-from selfchatbot.preprocessors.base import ExportFile, ExportPath, decoded_lines
+from selfchatbot.preprocessors.base import ExportFile, ExportPath
+from selfchatbot.preprocessors.reading.lines import decoded_lines
 from selfchatbot.preprocessors.reading.unique_names import Names
 
 FILE_NAME = "main.jsonl"
@@ -82,9 +83,8 @@ class _Export:
                     file.notes.append(NOTE_TO_SELF)
                 answered = recipient.keys().isdisjoint(("self", "releaseNotes", "distributionList"))
                 files.append(file)
-            file.messages += 1
             time = EPOCH + timedelta(milliseconds=milliseconds)
-            file.first, file.last = file.first or time, time
+            file.add(time)
             if answered and text.strip():
                 name = self._name(author)
                 yield Message(time, name, text, file.chat, f"{milliseconds} {name}", self._quoted(quoted))

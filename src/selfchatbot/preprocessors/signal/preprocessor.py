@@ -22,7 +22,8 @@ from typing import Any, ClassVar, NamedTuple
 
 from selfchatbot.errors import ExportError
 from selfchatbot.messages import Message
-from selfchatbot.preprocessors.base import ExportFile, ExportPath, Preprocessor, decoded_lines
+from selfchatbot.preprocessors.base import ExportFile, ExportPath, Preprocessor
+from selfchatbot.preprocessors.reading.lines import decoded_lines
 from selfchatbot.preprocessors.reading.order import chronological
 from selfchatbot.preprocessors.reading.unique_names import visible
 from selfchatbot.preprocessors.signal.native import FILE_NAME, read_export
@@ -60,15 +61,14 @@ class Signal(Preprocessor):
     name: ClassVar[str] = "Signal"
     suffixes: ClassVar[tuple[str, ...]] = (".json", ".md", ".jsonl")
 
-    def read(self, path: Path, files: list[ExportFile] | None = None) -> Iterator[Message]:
-        seen: list[ExportFile] = [] if files is None else files
+    def read_exports(self, path: Path, files: list[ExportFile]) -> Iterator[Message]:
         # Exports of one chat, made at different times, come one after the other.
         for file in sorted(self.export_files(path), key=_chat):
             if file.suffix.lower() == ".jsonl":
-                yield from read_export(file, seen)
+                yield from read_export(file, files)
                 continue
             export = ExportFile(path=file, chat=_chat(file), me=ME, group=_group(file))
-            seen.append(export)
+            files.append(export)
             entries = _json_entries(file) if file.suffix.lower() == ".json" else _md_entries(file)
             yield from chronological(_typed_in(entries, export))
 
@@ -106,9 +106,7 @@ class Signal(Preprocessor):
 
 def _typed_in(entries: Iterator[_Entry], export: ExportFile) -> Iterator[Message]:
     for entry in entries:
-        export.messages += 1
-        export.first = min(export.first or entry.time, entry.time)
-        export.last = max(export.last or entry.time, entry.time)
+        export.add(entry.time)
         if entry.text.strip():
             yield Message(entry.time, visible(entry.sender), entry.text, export.chat, entry.id)
 

@@ -21,8 +21,9 @@ from pydantic import PrivateAttr
 
 from selfchatbot.errors import ExportError, ParametersError
 from selfchatbot.messages import Message
-from selfchatbot.preprocessors.base import UTF8_BOM, ExportFile, ExportPath, Preprocessor, same_name
+from selfchatbot.preprocessors.base import ExportFile, ExportPath, Preprocessor, same_name
 from selfchatbot.preprocessors.reading.json_stream import json_values
+from selfchatbot.preprocessors.reading.lines import UTF8_BOM
 from selfchatbot.preprocessors.reading.order import oldest_to_newest
 from selfchatbot.preprocessors.reading.reverse import Row
 from selfchatbot.preprocessors.reading.unique_names import Names
@@ -51,8 +52,7 @@ class Slack(Preprocessor):
 
     _mine: set[str] = PrivateAttr(default_factory=set)
 
-    def read(self, path: Path, files: list[ExportFile] | None = None) -> Iterator[Message]:
-        seen: list[ExportFile] = [] if files is None else files
+    def read_exports(self, path: Path, files: list[ExportFile]) -> Iterator[Message]:
         days = self.export_files(path)
         workspaces = self._workspaces(path, sorted({_place(day)[0] for day in days}))
         distinct = list(dict.fromkeys(workspaces.values()))
@@ -70,7 +70,7 @@ class Slack(Preprocessor):
                 chat = f"{PurePath(_place(in_order[0])[0]).name}: {chat}"
             # One for the whole chat: a file for each day would be thousands.
             export = ExportFile(cast(ExportPath, in_order[0].parent), chat, me=workspace.me_as_author(), group=group)
-            seen.append(export)
+            files.append(export)
             export.notes, workspace.notes = workspace.notes, []
             for _, same_day in groupby(in_order, key=lambda day: day.stem):
                 yield from _read_day(list(same_day), workspace, export)
@@ -235,9 +235,7 @@ def _read_day(files: list[ExportPath], workspace: _Workspace, export: ExportFile
             continue
         known.add(ts)
         time = EPOCH + timedelta(microseconds=microseconds)
-        export.messages += 1
-        export.first = min(export.first or time, time)
-        export.last = max(export.last or time, time)
+        export.add(time)
         user, subtype = entry.get("user"), entry.get("subtype")
         if not isinstance(user, str) or workspace.is_bot(user) or entry.get("bot_id") or subtype not in WRITTEN:
             continue

@@ -13,7 +13,8 @@ from typing import NamedTuple
 from xml.parsers import expat
 
 from selfchatbot.errors import ExportError
-from selfchatbot.preprocessors.base import BLOCK, BOMS, ExportPath
+from selfchatbot.preprocessors.base import ExportPath
+from selfchatbot.preprocessors.reading.lines import BLOCK_BYTES, UTF16_BOMS
 
 ME = "Me"
 UNKNOWN = "unknown"
@@ -91,7 +92,7 @@ class Backup:
         """
         try:
             with self._path.open("rb") as file:
-                complete = self._parse(_repaired(_without_pictures(iter(partial(file.read, BLOCK), b""))))
+                complete = self._parse(_repaired(_without_pictures(iter(partial(file.read, BLOCK_BYTES), b""))))
         except OSError as error:
             raise ExportError(f"{self._path} can't be read: {error.strerror}") from error
         if self._root == "calls":
@@ -107,8 +108,8 @@ class Backup:
         fed = 0
         try:
             for chunk in chunks:
-                if fed == 0 and (encoding := BOMS.get(chunk[:2])):
-                    raise ExportError(f"{self._path} is {encoding} text, expected UTF-8: back up again")
+                if fed == 0 and chunk.startswith(UTF16_BOMS):
+                    raise ExportError(f"{self._path} is UTF-16 text, expected UTF-8: back up again")
                 fed += len(chunk)
                 self._parser.Parse(chunk, False)
                 if fed - self._parser.CurrentByteIndex > LONGEST:

@@ -32,8 +32,7 @@ class SMS(Preprocessor):
     name: ClassVar[str] = "SMS"
     suffixes: ClassVar[tuple[str, ...]] = (".xml",)
 
-    def read(self, path: Path, files: list[ExportFile] | None = None) -> Iterator[Message]:
-        seen: list[ExportFile] = [] if files is None else files
+    def read_exports(self, path: Path, files: list[ExportFile]) -> Iterator[Message]:
         paths = self.export_files(path)
         try:
             with closing(sqlite3.connect("")) as database:
@@ -41,17 +40,18 @@ class SMS(Preprocessor):
                 notes = [store.take(number) for number in range(len(paths))]
                 tapbacks = Tapbacks()
                 for message, export in store.messages():
-                    if not seen or seen[-1] is not export:
+                    if not files or files[-1] is not export:
                         number = paths.index(export.path)
                         export.notes, notes[number] = notes[number], []
-                        seen.append(export)
+                        files.append(export)
                         tapbacks = Tapbacks()
                     if message.content and not tapbacks.is_one(message.content):
                         yield message
         except sqlite3.Error as error:
             raise SelfChatBotError(f"{path} can't be sorted ({error}): make room in {gettempdir()}") from error
-        # Files in which no chat begins, for what there is to say about them.
-        seen.extend(ExportFile(file, file.stem, notes=found) for file, found in zip(paths, notes, strict=True) if found)
+        # Files in which no chat begins may have notes as well.
+        rest = ((file, left) for file, left in zip(paths, notes, strict=True) if left)
+        files.extend(ExportFile(file, file.stem, notes=left) for file, left in rest)
 
     @classmethod
     def recognises(cls, path: ExportPath, head: bytes) -> bool:
@@ -103,15 +103,14 @@ class _Store:
             time = EPOCH + timedelta(milliseconds=milliseconds)
             if rank != moment[0]:
                 others = titles[chat]
-                export = ExportFile(self._paths[file], ", ".join(others), first=time, me=ME, group=len(others) > 1)
+                export = ExportFile(self._paths[file], ", ".join(others), me=ME, group=len(others) > 1)
             if (rank, milliseconds) != moment:
                 moment = (rank, milliseconds)
                 at_once.clear()
             if (sender, text) in at_once:
                 continue
             at_once.add((sender, text))
-            export.messages += 1
-            export.last = time
+            export.add(time)
             yield Message(time, sender, text, export.chat), export
 
     def _flush(self) -> None:

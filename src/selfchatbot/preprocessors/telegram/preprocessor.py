@@ -58,14 +58,13 @@ class Telegram(Preprocessor):
     _mine: set[str] = PrivateAttr(default_factory=set)
     """Authors who were taken for me because of their names alone."""
 
-    def read(self, path: Path, files: list[ExportFile] | None = None) -> Iterator[Message]:
-        seen: list[ExportFile] = [] if files is None else files
-        self._path, self._accounts, self._files, self._mine = path, Names(), seen, set()
+    def read_exports(self, path: Path, files: list[ExportFile]) -> Iterator[Message]:
+        self._path, self._accounts, self._files, self._mine = path, Names(), files, set()
         chats = Names()
         exports = self.export_files(path)
         # Exports of one chat, made at different times, come one after the other.
         for file in sorted(exports, key=_first_chat) if len(exports) > 1 else exports:
-            yield from _read_file(file, self._accounts, chats, seen)
+            yield from _read_file(file, self._accounts, chats, files)
 
     @classmethod
     def recognises(cls, path: ExportPath, head: bytes) -> bool:
@@ -196,10 +195,7 @@ class _Chat:
             if record.get("type") != "message":
                 continue
             time = self._time(record)
-            if file.first is None or time < file.first:
-                file.first = time
-            if file.last is None or time > file.last:
-                file.last = time
+            file.cover(time)
             if not NOT_TYPED.isdisjoint(record):
                 continue
             content = self._text(record)

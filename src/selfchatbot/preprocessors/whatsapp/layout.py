@@ -9,9 +9,10 @@ from functools import lru_cache
 from pathlib import PurePath
 
 from selfchatbot.errors import ExportError
-from selfchatbot.preprocessors.base import decoded_lines, same_name
+from selfchatbot.preprocessors.base import same_name
 from selfchatbot.preprocessors.reading.archives import ExportPath
 from selfchatbot.preprocessors.reading.dates import Order
+from selfchatbot.preprocessors.reading.lines import decoded_lines
 from selfchatbot.preprocessors.whatsapp.locales import LONGEST_MINE, MINE, NOTICES, OMITTED, is_edited, plain, titled
 from selfchatbot.preprocessors.whatsapp.stamps import BRACKETS, Evidence, Stamp, StampReader, Style
 

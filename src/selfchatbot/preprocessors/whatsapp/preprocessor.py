@@ -17,11 +17,12 @@ from typing import ClassVar, NamedTuple
 
 from pydantic import Field
 
-from selfchatbot.errors import ExportError, ParametersError
+from selfchatbot.errors import ExportError
 from selfchatbot.messages import Message
-from selfchatbot.preprocessors.base import ExportFile, Preprocessor, decoded_lines
+from selfchatbot.preprocessors.base import ExportFile, Preprocessor
 from selfchatbot.preprocessors.reading.archives import ExportPath
-from selfchatbot.preprocessors.reading.dates import Order, decide_orders
+from selfchatbot.preprocessors.reading.dates import Order, ambiguous_order, decide_orders
+from selfchatbot.preprocessors.reading.lines import decoded_lines
 from selfchatbot.preprocessors.whatsapp.content import typed
 from selfchatbot.preprocessors.whatsapp.layout import Layout, clean, scan
 from selfchatbot.preprocessors.whatsapp.stamps import Stamp, StampReader
@@ -52,13 +53,12 @@ class WhatsApp(Preprocessor):
         None, description="`dmy`, `mdy` or `ymd`, only needed when the dates in the files don't show it."
     )
 
-    def read(self, path: Path, files: list[ExportFile] | None = None) -> Iterator[Message]:
-        seen: list[ExportFile] = [] if files is None else files
-        layouts = self._layouts(path, seen)
+    def read_exports(self, path: Path, files: list[ExportFile]) -> Iterator[Message]:
+        layouts = self._layouts(path, files)
         self._decide_orders(layouts, path)
         # Exports of one chat come one after the other, the older first.
         for layout in sorted(layouts, key=lambda layout: (layout.chat, layout.earliest, str(layout.path))):
-            yield from _read_file(layout, seen)
+            yield from _read_file(layout, files)
 
     @classmethod
     def recognises(cls, path: ExportPath, head: bytes) -> bool:
@@ -104,11 +104,8 @@ class WhatsApp(Preprocessor):
         for layout, order in zip(layouts, found, strict=False):
             layout.order = order
             if order is None:
-                date = "/".join((layout.first.a, layout.first.b, layout.first.c))
-                raise ParametersError(
-                    f"{layout.path}: its dates can be day/month as well as month/day (first: {date}): set "
-                    f'preprocessor_data.{self.name}.date_order to "dmy" or "mdy"'
-                )
+                first = "/".join((layout.first.a, layout.first.b, layout.first.c))
+                raise ambiguous_order(layout.path, first, self.name)
 
 
 def _read_file(layout: Layout, files: list[ExportFile]) -> Iterator[Message]:
@@ -122,9 +119,7 @@ def _read_file(layout: Layout, files: list[ExportFile]) -> Iterator[Message]:
         name, text = layout.split(stamp.rest)
         if name is None:
             continue
-        file.messages += 1
-        file.first = time if file.first is None or time < file.first else file.first
-        file.last = time if file.last is None or time > file.last else file.last
+        file.add(time)
         content = typed("\n".join((text, *below)) if below else text, mark, stamp.lead != "", layout.tags)
         if content:
             yield Message(time, clean(name), content, layout.chat)

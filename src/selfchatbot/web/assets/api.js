@@ -1,18 +1,18 @@
-/** What the server of this page says: who it is, and replies piece by piece. */
+/** Requests to the server of this page: who the model is, its replies as they are generated, the game. */
 
 import { load, save } from "./store.js";
 
 let token = load("token", "", "sessionStorage");
 
 export class ServerError extends Error {
-  /** @param {number} status 0: nobody answers */
+  /** @param {number} status 0 if the server can't be reached */
   constructor(status, message) {
     super(message);
     this.status = status;
   }
 }
 
-/** Remembered until this tab is closed. */
+/** Send this token from now on, until the tab is closed. */
 export function useToken(value) {
   token = value;
   save("token", value, "sessionStorage");
@@ -24,7 +24,7 @@ export async function about() {
 }
 
 /**
- * The pieces of a reply as they come; aborting the signal stops the model.
+ * The parts of a reply as they are generated; aborting the signal stops the model.
  * @param {{role: string, content: string}[]} messages
  * @param {object} parameters named as in the API
  * @param {AbortSignal} signal
@@ -36,10 +36,10 @@ export async function* reply(messages, parameters, signal) {
     if (event === "[DONE]") return;
     const chunk = JSON.parse(event);
     if (chunk.error) throw new ServerError(500, chunk.error.message);
-    const piece = chunk.choices[0]?.delta.content;
-    if (piece) yield piece;
+    const text = chunk.choices[0]?.delta.content;
+    if (text) yield text;
   }
-  throw new ServerError(0, "The connection was cut.");
+  throw new ServerError(0, "The connection was lost.");
 }
 
 /** @returns {Promise<{id: string, context: {role: string, content: string}[], a: string, b: string}>} */
@@ -67,12 +67,12 @@ async function ask(path, options = {}) {
   try {
     message = (await response.json()).error.message;
   } catch {
-    // The status will do.
+    // No JSON: the status alone has to do.
   }
   throw new ServerError(response.status, message);
 }
 
-/** The data of server-sent events, of which a piece of the body may hold half a one or many. */
+/** The data of server-sent events; a chunk of the body may hold several of them, or half of one. */
 async function* events(body) {
   const reader = body.pipeThrough(new TextDecoderStream()).getReader();
   let text = "";

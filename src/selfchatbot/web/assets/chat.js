@@ -1,12 +1,12 @@
-/** The conversation: send, stop, retry, edit, and keep it over a reload. */
+/** The conversation: send, stop, retry, edit; it survives a reload. */
 
 import { ServerError, about, reply, useToken } from "./api.js";
 import { parameters, setUp } from "./settings.js";
 import { changeModel, load, save } from "./store.js";
 import { growing, markEdited, note, show } from "./view.js";
 
-/** So many of the newest are sent; a model's window holds fewer. */
-const MOST_TURNS = 1000;
+/** The newest turns, which are sent; a model's window holds fewer. */
+const MAX_TURNS = 1000;
 
 const part = (id) => document.getElementById(id);
 const message = part("message");
@@ -15,9 +15,9 @@ const contact = part("contact");
 /** @type {{role: "user" | "assistant", content: string, cut?: boolean}[]} */
 let turns = load("turns", []);
 let name = "";
-/** The turn that is being edited; -1: none. */
+/** The turn that is being edited; -1 if none. */
 let editing = -1;
-/** Stops the reply that is being made. @type {AbortController | null} */
+/** Stops the current reply. @type {AbortController | null} */
 let running = null;
 
 async function begin() {
@@ -80,8 +80,8 @@ function say(text) {
 }
 
 /**
- * Let the model speak after the last turn of the user.
- * @param {object} [former] the reply that stood there, and stands there again if none comes in its place
+ * Get the model's reply to the last turn.
+ * @param {object} [former] the reply that was there before; it comes back if there is no new one
  */
 async function answer(former) {
   if (running) return;
@@ -89,17 +89,17 @@ async function answer(former) {
   const { signal } = running;
   const asked = turns;
   const system = contact.value ? [{ role: "system", content: contact.value }] : [];
-  const messages = [...system, ...turns.slice(-MOST_TURNS).map(({ role, content }) => ({ role, content }))];
+  const messages = [...system, ...turns.slice(-MAX_TURNS).map(({ role, content }) => ({ role, content }))];
   render();
   setStatus("typing…");
   const update = growing(name);
   const turn = { role: "assistant", content: "", cut: true };
   let problem = "";
   try {
-    for await (const piece of reply(messages, parameters(), signal)) {
-      turn.content += piece;
+    for await (const text of reply(messages, parameters(), signal)) {
+      turn.content += text;
       update(turn.content);
-      // A page that is closed now finds what was said so far again.
+      // If the page is closed now, the part so far is still there later.
       if (asked === turns) save("turns", [...turns, turn]);
     }
     delete turn.cut;
@@ -138,7 +138,7 @@ function edit(index) {
   fit();
 }
 
-/** Go to another conversation; the one that was here can be brought back, once. */
+/** Switch to another conversation; the current one can be brought back once. */
 function change(others) {
   save("former", turns);
   turns = others;
@@ -157,7 +157,7 @@ function stopEditing() {
   fit();
 }
 
-/** Grow with the text, where the browser does not do that itself. */
+/** Grow the field with its text, in browsers that don't do it themselves. */
 function fit() {
   if (!CSS.supports("field-sizing", "content")) {
     message.style.height = "auto";

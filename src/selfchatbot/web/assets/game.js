@@ -1,4 +1,4 @@
-/** "Me or model?": two replies to what was said before; which one is real is known to the server alone. */
+/** "Me or model?": two replies to the same conversation; only the server knows which one is real. */
 
 import { about, guess, nextRound } from "./api.js";
 import { load } from "./store.js";
@@ -6,7 +6,7 @@ import { note, show } from "./view.js";
 
 const part = (id) => document.getElementById(id);
 const sides = ["a", "b"];
-/** The round that waits for a guess; empty: none. */
+/** The id of the round that waits for a guess; empty if there is none. */
 let open = "";
 
 async function begin() {
@@ -34,7 +34,7 @@ async function next(name) {
       part(side).disabled = false;
     }
     part("answers").hidden = false;
-    part("verdict").textContent = "One reply was really written, the other one is the model's.";
+    part("verdict").textContent = "One reply is real, the other is the model's.";
     open = round.id;
     part("b").scrollIntoView({ block: "nearest" });
     part("a").focus({ preventScroll: true });
@@ -63,7 +63,7 @@ async function choose(side) {
 
 function fail(error) {
   part("verdict").textContent = "";
-  note(error.status === 401 ? "This server wants its token: go back to the conversation and enter it." : error.message);
+  note(error.status === 401 ? "This server needs its token: go back to the conversation and enter it." : error.message);
 }
 
 for (const side of sides) part(side).addEventListener("click", () => choose(side));

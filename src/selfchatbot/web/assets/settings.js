@@ -1,4 +1,4 @@
-/** Appearance and generation parameters: the model's own values until they are changed here. */
+/** Appearance and generation parameters, which are the model's own until they are changed here. */
 
 import { load, save } from "./store.js";
 
@@ -8,7 +8,7 @@ const API_NAMES = { max_new_tokens: "max_tokens" };
 let defaults = {};
 let changed = load("parameters", {});
 
-/** What differs from the model's own values, named as in the API. */
+/** The parameters that differ from the model's own, by their names in the API. */
 export function parameters() {
   return Object.fromEntries(Object.entries(changed).map(([key, value]) => [API_NAMES[key] ?? key, value]));
 }
@@ -38,7 +38,7 @@ for (const field of fields) {
     else changed[key] = Number(field.value);
     save("parameters", changed);
   });
-  // What can't be used does not stay.
+  // Reset a value that is not allowed.
   field.addEventListener("change", () => field.validity.valid || showValue(field));
 }
 

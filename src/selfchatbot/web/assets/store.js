@@ -1,8 +1,8 @@
-/** What stays in this browser over a reload: the conversation, the settings, and what is not sent yet. */
+/** What this browser keeps over a reload: the conversation, the settings, and the unsent message. */
 
 const PREFIX = "selfchatbot.";
 
-/** @param {"localStorage" | "sessionStorage"} where the latter lasts until the tab is closed */
+/** @param {"localStorage" | "sessionStorage"} where sessionStorage lasts until the tab is closed */
 export function load(key, otherwise, where = "localStorage") {
   try {
     return JSON.parse(window[where].getItem(PREFIX + key)) ?? otherwise;
@@ -11,28 +11,29 @@ export function load(key, otherwise, where = "localStorage") {
   }
 }
 
-/** Where the browser keeps nothing (private windows, full storage) the page works without. */
+/** If the browser can't keep anything (private window, full storage), the page works without. */
 export function save(key, value, where = "localStorage") {
   try {
     window[where].setItem(PREFIX + key, JSON.stringify(value));
   } catch {
-    // Then it lasts until the page is closed.
+    // It is lost when the page is closed.
   }
 }
 
-const OF_A_MODEL = ["turns", "former", "draft", "parameters", "contact"];
+const MODEL_KEYS = ["turns", "former", "draft", "parameters", "contact"];
 
 /**
- * Whether what was kept is another model's: it waits for that model now, and what waited for this one is back.
- * @param {string} name this model's
+ * Swap what is kept if it belongs to another model: it is set aside for that one, and this model's is restored.
+ * @param {string} name of this model
+ * @returns {boolean} whether it was swapped
  */
 export function changeModel(name) {
   const before = load("model", name);
   save("model", name);
   if (before === name || load("model", before) !== name) return false;
   const waiting = load("waiting", {});
-  waiting[before] = Object.fromEntries(OF_A_MODEL.map((key) => [key, load(key, null)]));
-  for (const key of OF_A_MODEL) save(key, waiting[name]?.[key] ?? null);
+  waiting[before] = Object.fromEntries(MODEL_KEYS.map((key) => [key, load(key, null)]));
+  for (const key of MODEL_KEYS) save(key, waiting[name]?.[key] ?? null);
   delete waiting[name];
   save("waiting", waiting);
   return true;

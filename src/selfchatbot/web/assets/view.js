@@ -1,10 +1,10 @@
-/** Turns as bubbles. Text is only ever set as text: what the model says can't be markup. */
+/** Shows turns as bubbles. Text is only set as text, so nothing in a message can be markup. */
 
 const log = document.getElementById("log");
 const scroll = document.getElementById("scroll");
 
 /**
- * Show a conversation anew, with the actions that are given.
+ * Show a conversation in place of the current one, with these actions.
  * @param {{role: string, content: string, cut?: boolean}[]} turns
  * @param {{name: string, other?: string, retry?: () => void, edit?: (index: number) => void}} actions
  */
@@ -21,7 +21,7 @@ export function show(turns, { name, other, retry, edit }) {
   toEnd();
 }
 
-/** A turn that grows: call the result with its text so far; without text it shows that somebody types. */
+/** A turn in progress: call the result with its text so far. Without text, it shows that somebody is typing. */
 export function growing(name) {
   const element = turnElement({ role: "assistant", content: "" }, name);
   element.setAttribute("aria-busy", "true");
@@ -39,18 +39,18 @@ export function growing(name) {
       const bubble = shown[index] ?? element.insertBefore(make("div", "bubble"), dots);
       if (bubble.textContent !== line) bubble.textContent = line;
     });
-    // Between two messages of a burst, somebody types.
+    // Between two messages of a reply, somebody is typing.
     dots.hidden = lines.length > 0 && !text.endsWith("\n");
     if (follow) toEnd();
   };
 }
 
-/** Mark the turn that is being edited; -1: none. */
+/** Mark the turn that is being edited; -1 for none. */
 export function markEdited(index) {
   [...log.children].forEach((element, place) => element.classList.toggle("edited", place === index));
 }
 
-/** Say what went wrong, under the conversation. */
+/** Show an error under the conversation. */
 export function note(message) {
   const element = make("li", "note", message);
   element.setAttribute("role", "alert");
@@ -58,7 +58,7 @@ export function note(message) {
   toEnd();
 }
 
-/** @returns {string[]} one text for each message of a burst */
+/** @returns {string[]} the messages of a turn */
 function bubbles(text) {
   return text.split("\n").filter((line) => line.trim());
 }

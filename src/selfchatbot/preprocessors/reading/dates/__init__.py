@@ -6,12 +6,23 @@ which of its fields is the day and which the month is decided for the file as a 
 `forms` knows what dates look like, `evidence` decides the order of day and month.
 """
 
-from selfchatbot.preprocessors.reading.dates.evidence import OrderEvidence, decide_orders
-from selfchatbot.preprocessors.reading.dates.forms import Order, half_day, normalise, orders, parse, shape, wall_clock
+from selfchatbot.preprocessors.reading.dates.evidence import OrderEvidence, ambiguous_order, decide_orders
+from selfchatbot.preprocessors.reading.dates.forms import (
+    MONTHS,
+    Order,
+    half_day,
+    normalise,
+    orders,
+    parse,
+    shape,
+    wall_clock,
+)
 
 __all__ = [
+    "MONTHS",
     "Order",
     "OrderEvidence",
+    "ambiguous_order",
     "decide_orders",
     "half_day",
     "normalise",

@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from selfchatbot.errors import ParametersError
+from selfchatbot.preprocessors.reading.archives import ExportPath
 from selfchatbot.preprocessors.reading.dates.forms import Order, orders, parse
 
 _FOREIGN = re.compile(r"\b(?:г|klo|à|às|um|be)\b|،")
@@ -112,6 +114,14 @@ def decide_orders(files: Sequence[OrderEvidence], given: Order | None = None) ->
         if order is not None and len(orders(file.shape)) > 1:
             proved.setdefault(file.shape, set()).add(order)
     return [order or _likely(file, proved) for file, order in zip(files, found, strict=True)]
+
+
+def ambiguous_order(path: ExportPath, first_date: str, format_name: str) -> ParametersError:
+    """The error for a file whose dates fit day first and month first; ``first_date`` shows the user how they look."""
+    return ParametersError(
+        f"{path}: its dates can be day/month as well as month/day (first: {first_date}): "
+        f'set preprocessor_data.{format_name}.date_order to "dmy" or "mdy"'
+    )
 
 
 def _likely(file: OrderEvidence, proved: dict[str, set[Order]]) -> Order | None:

@@ -25,8 +25,10 @@ _PM = (
 _MERIDIEM = re.compile(
     rf"(?<![^\W\d])(?:({'|'.join(map(re.escape, _AM))})|({'|'.join(map(re.escape, _PM))}))(?![^\W\d])"
 )
-_MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
-_MONTH = re.compile(rf"\b({'|'.join(_MONTHS)})[a-z]*\b\.?")
+_MONTH_NAMES = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+MONTHS = {name: number for number, name in enumerate(_MONTH_NAMES, 1)}
+"""English abbreviations in lower case."""
+_MONTH = re.compile(rf"\b({'|'.join(MONTHS)})[a-z]*\b\.?")
 _WEEKDAY = re.compile(r"\b(?:mon|tue|wed|thu|fri|sat|sun)[a-z]*\b[.,]*\s*")
 # ISO 8601: fractions of a second and the zone say nothing that a wall clock shows.
 _ISO = re.compile(r"(\d)t(\d+:\d+)(?:(:\d+)(?:\.\d+)?)?(?:z|[+-]\d+:?\d*)?")
@@ -119,7 +121,7 @@ def _plan(mask: str, order: Order) -> _Plan | None:
         before = len(_NUMBER.findall(text[: month.start()]))
         if before != order.index("m"):
             return None
-        places.insert(before, _MONTHS.index(month[1]) + 1)
+        places.insert(before, MONTHS[month[1]])
     year, month_place, day = (places[position] for position in map(order.index, "ymd"))
     hour, minute, second = (*places[3:], None)[:3]
     if isinstance(year, int) or isinstance(day, int) or not (isinstance(hour, slice) and isinstance(minute, slice)):

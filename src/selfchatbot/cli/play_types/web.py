@@ -1,0 +1,74 @@
+"""``selfChatBot_play -t web``: a chat page in the browser and an API for programs."""
+
+import argparse
+import os
+import socket
+from contextlib import suppress
+from importlib.util import find_spec
+from typing import TYPE_CHECKING
+
+from selfchatbot.cli.play_types.base import PlayRun, PlayType
+from selfchatbot.cli.shell import loading_status
+from selfchatbot.errors import SelfChatBotError, UsageError
+from selfchatbot.web.address import DEFAULT_HOST, DEFAULT_PORT
+
+if TYPE_CHECKING:
+    from selfchatbot.player import Player
+
+TOKEN_VARIABLE = "selfChatBot_token"
+SAFE_TOKEN_LENGTH = 16
+
+
+class WebPlay(PlayType):
+    summary = "a page in the browser"
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        options = parser.add_argument_group("with -t web")
+        options.add_argument(
+            "--port", type=int, default=DEFAULT_PORT, metavar="N", help="default: %(default)s; 0: any free one"
+        )
+        options.add_argument(
+            "--host", default=DEFAULT_HOST, help="default: %(default)s, which only this machine can reach"
+        )
+        options.add_argument("--token", help="a secret that clients must send; required with any other --host")
+
+    def run(self, play: PlayRun) -> None:
+        arguments = play.arguments
+        listener, token = open_port(arguments.host, arguments.port, arguments.token)
+        with loading_status():
+            player = play.load_player()
+        _serve(player, listener, play, token)
+
+
+def open_port(host: str, port: int, token: str | None) -> tuple[socket.socket, str | None]:
+    """The listening socket and the token. Raises UsageError for what can't be served, before the model is loaded."""
+    missing = [name for name in ("starlette", "uvicorn") if find_spec(name) is None]
+    if missing:
+        raise UsageError(f"-t web needs more packages: pip install {' '.join(missing)}")
+    from selfchatbot.web.address import is_loopback, listen
+
+    token = token or os.environ.get(TOKEN_VARIABLE) or None
+    if token is None and not is_loopback(host):
+        raise UsageError(f"--host {host} lets other machines in: choose a secret for them with --token")
+    if token is not None and not (token.isascii() and token.isprintable() and " " not in token):
+        raise UsageError("--token may contain ASCII letters, digits and punctuation, and no spaces")
+    return listen(host, port), token
+
+
+def _serve(player: "Player", listener: socket.socket, play: PlayRun, token: str | None) -> None:
+    """Serve the page and the API until Ctrl-C or SIGTERM."""
+    from selfchatbot.session.contacts import contact_messages
+    from selfchatbot.session.game import Game
+    from selfchatbot.web.server import Server
+
+    dataset, host = play.dataset, play.arguments.host
+    game = None
+    with suppress(SelfChatBotError):  # without test conversations, the page has no game
+        game = Game(player, dataset.preprocessed, dataset.results, play.checkpoint.name, player.parameters.seed)
+    shown = socket.gethostname() if host in ("0.0.0.0", "::") else host
+    url = f"http://{f'[{shown}]' if ':' in shown else shown}:{listener.getsockname()[1]}"
+    if token is not None and len(token) < SAFE_TOKEN_LENGTH:
+        print(f"warning: a token of {len(token)} characters can be guessed: {SAFE_TOKEN_LENGTH} or more are safe")
+    print(f"Talk to {dataset.name} at {url}/ (Ctrl-C ends it). For programs: {url}/v1", flush=True)
+    Server(player, dataset.name, host, token, contact_messages(dataset.preprocessed), game=game).run([listener])
+    print("The server has stopped.")
