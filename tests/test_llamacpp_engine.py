@@ -185,8 +185,24 @@ def test_the_file_is_made_once_and_again_for_another_checkpoint(results: Path) -
         second = checkpoint_gguf(results / "best", parameters)
         assert second != first
         assert not first.exists()
+        assert {file.name for file in results.glob("best-*q8_0*")} == {second.name, f"{second.name}.sha256"}
     finally:
         template.write_text(original, encoding="utf-8")
+
+
+@pytest.mark.parametrize("damage", ["empty", "middle", "no checksum"])
+def test_a_damaged_file_is_made_again(results: Path, damage: str) -> None:
+    parameters = read_parameters(results / "parameters.json", GenerationParameters)
+    path = checkpoint_gguf(results / "best", parameters)
+    content = path.read_bytes()
+    middle = len(content) // 2
+    changed = {"empty": b"", "middle": content[:middle] + bytes([content[middle] ^ 1]) + content[middle + 1 :]}
+    if damage in changed:
+        path.write_bytes(changed[damage])
+    else:
+        path.with_name(f"{path.name}.sha256").unlink()
+    assert checkpoint_gguf(results / "best", parameters) == path
+    assert path.read_bytes() == content
 
 
 def test_what_it_cannot_play_transformers_plays(

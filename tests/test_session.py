@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -24,12 +24,12 @@ from selfchatbot.cli.session.keyboard import Keyboard
 from selfchatbot.cli.session.screen import Screen
 from selfchatbot.cli.shell import printable
 from selfchatbot.environment import Dataset
-from selfchatbot.messages import Message, read_conversations
+from selfchatbot.messages import read_conversations
 from selfchatbot.models import Machine
 from selfchatbot.parameters import GenerationParameters, read_parameters
 from selfchatbot.player import Player
 from selfchatbot.session.dialogue import Dialogue
-from selfchatbot.session.typing_pace import Pace, fitted_pace, learned_pace, typing_gaps
+from selfchatbot.session.typing_pace import Pace, learned_pace
 
 Talk = Callable[..., str]
 ANSWER = {"role": "assistant", "content": WORDS}
@@ -295,19 +295,6 @@ def test_my_pace_is_learned(dataset: Dataset) -> None:
     assert learned_pace(dataset) == Pace(2.5, 0.1)
     summary.write_text('{"pace": {"pause": "quick"}}', encoding="utf-8")
     assert learned_pace(dataset) == Pace()
-    start = datetime(2024, 1, 1)
-    times = [start]
-    messages = []
-    for number in range(2000):
-        content = "x" * (5 + number * 7 % 40)
-        times.append(times[-1] + timedelta(seconds=2 + 0.25 * len(content) if number % 5 else 4000))
-        # As an export writes it: to the minute.
-        messages.append(Message(times[-1].replace(second=0, microsecond=0), "me", content, "c"))
-    pace = fitted_pace(list(typing_gaps(messages, {"me"})))
-    assert pace is not None
-    assert pace.pause == pytest.approx(2, abs=1)
-    assert pace.seconds_per_character == pytest.approx(0.25, abs=0.05)
-    assert fitted_pace([(3, 1.0)] * 49) is None
 
 
 def test_a_session_ends_cleanly_whatever_happens_to_its_output(installed: Path, run: Run) -> None:

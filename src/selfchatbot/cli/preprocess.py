@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
     from selfchatbot.conversations.summary import FormatSummary, Summary
 
-SHOWN = 12
-"""Rows of a table on the screen; summary.json has them all."""
+MAX_ROWS = 12
+"""Rows of a table on the screen. summary.json has all of them."""
 
 
 def main() -> None:
@@ -42,7 +42,7 @@ def _stage(dataset_id: str) -> None:
 
 
 def _show(console: Console, summary: Summary) -> None:
-    from selfchatbot.conversations.learning_curve import outlook
+    from selfchatbot.conversations.learning_curve import forecast
     from selfchatbot.conversations.summary import HOW
 
     for found in summary.formats:
@@ -55,7 +55,7 @@ def _show(console: Console, summary: Summary) -> None:
     if summary.redacted:
         console.print(_redacted(summary))
     console.print(_example(summary))
-    if (expected := outlook(summary.splits["train"].replies)) is not None:
+    if (expected := forecast(summary.splits["train"].replies)) is not None:
         console.print(expected, soft_wrap=True)
     for warning in summary.warnings:
         console.print(f"warning: {warning}", style="yellow", soft_wrap=True)
@@ -66,9 +66,9 @@ def _files(found: FormatSummary, hide: Callable[[str], str]) -> RenderableType:
 
     title = f"{found.name}: {len({str(file.path) for file in found.files}):,} file(s), {found.chats:,} chat(s)"
     counts = (
-        (found.repeated, "message(s) in two exports, counted once"),
-        (found.left_out, "message(s) excluded"),
-        (found.groups_left_out, "group chat(s) excluded"),
+        (found.duplicates, "message(s) in two exports, counted once"),
+        (found.excluded, "message(s) excluded"),
+        (found.excluded_groups, "group chat(s) excluded"),
     )
     title = ", ".join([title, *(f"{count:,} {what}" for count, what in counts if count)])
     # "message_1.json" six times says nothing.
@@ -77,11 +77,11 @@ def _files(found: FormatSummary, hide: Callable[[str], str]) -> RenderableType:
     for heading in ("messages", "stated", "from", "to"):
         table.add_column(heading, justify="right")
     largest = sorted(found.files, key=lambda file: -file.messages)
-    for file in largest[:SHOWN]:
+    for file in largest[:MAX_ROWS]:
         stated = "" if file.declared is None else f"{file.declared:,}"
         span = [time.date().isoformat() if time else "" for time in (file.first, file.last)]
         table.add_row(hide(file.chat if several else file.path.name), f"{file.messages:,}", stated, *span)
-    if rest := largest[SHOWN:]:
+    if rest := largest[MAX_ROWS:]:
         table.add_row(f"... {len(rest)} more", f"{sum(file.messages for file in rest):,}", "", "", "")
     return table
 
@@ -93,7 +93,7 @@ def _senders(found: FormatSummary) -> RenderableType:
     table.add_column("messages with text", justify="right")
     table.add_column("")
     ranked = found.senders.most_common()
-    shown = ranked[:SHOWN] + [pair for pair in ranked[SHOWN:] if pair[0] in found.me]
+    shown = ranked[:MAX_ROWS] + [pair for pair in ranked[MAX_ROWS:] if pair[0] in found.me]
     for author, count in shown:
         is_me = author in found.me
         table.add_row(author, f"{count:,}", "you" if is_me else "", style="bold green" if is_me else None)
@@ -111,11 +111,11 @@ def _contacts(summary: Summary) -> RenderableType:
     for found in summary.formats:
         table.add_column(found.name, justify="right")
     contacts = summary.contacts()
-    for contact in list(contacts)[:SHOWN]:
+    for contact in list(contacts)[:MAX_ROWS]:
         counts = (contacts[contact].get(found.name, 0) for found in summary.formats)
         table.add_row(contact, *(f"{count:,}" if count else "" for count in counts))
-    if len(contacts) > SHOWN:
-        table.add_row(f"... {len(contacts) - SHOWN:,} more")
+    if len(contacts) > MAX_ROWS:
+        table.add_row(f"... {len(contacts) - MAX_ROWS:,} more")
     return table
 
 
