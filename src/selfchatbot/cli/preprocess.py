@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
     from selfchatbot.conversations.summary import FormatSummary, Summary
+    from selfchatbot.preprocessors import ExportFile
 
 MAX_ROWS = 12
 """Rows of a table on the screen. summary.json has all of them."""
@@ -71,18 +72,30 @@ def _files(found: FormatSummary, hide: Callable[[str], str]) -> RenderableType:
         (found.excluded_groups, "group chat(s) excluded"),
     )
     title = ", ".join([title, *(f"{count:,} {what}" for count, what in counts if count)])
-    several = len({str(file.path) for file in found.files}) < len(found.files)
-    table = Table("chat" if several else "file", title=title, title_justify="left")
+    table = Table("chat" if found.by_chat else "file", title=title, title_justify="left")
     for heading in ("messages", "stated", "from", "to"):
         table.add_column(heading, justify="right")
-    largest = sorted(found.files, key=lambda file: -file.messages)
-    for file in largest[:MAX_ROWS]:
-        stated = "" if file.declared is None else f"{file.declared:,}"
-        span = [time.date().isoformat() if time else "" for time in (file.first, file.last)]
-        table.add_row(hide(file.chat if several else file.path.name), f"{file.messages:,}", stated, *span)
+    rows: dict[str, list[ExportFile]] = {}
+    for file in found.files:
+        rows.setdefault(file.chat if found.by_chat else str(file.path), []).append(file)
+    largest = sorted(rows.values(), key=_messages, reverse=True)
+    for files in largest[:MAX_ROWS]:
+        stated = [file.declared for file in files if file.declared is not None]
+        first = min((file.first for file in files if file.first), default=None)
+        last = max((file.last for file in files if file.last), default=None)
+        table.add_row(
+            hide(files[0].chat if found.by_chat else files[0].path.name),
+            f"{_messages(files):,}",
+            f"{sum(stated):,}" if stated else "",
+            *(time.date().isoformat() if time else "" for time in (first, last)),
+        )
     if rest := largest[MAX_ROWS:]:
-        table.add_row(f"... {len(rest)} more", f"{sum(file.messages for file in rest):,}", "", "", "")
+        table.add_row(f"... {len(rest)} more", f"{sum(map(_messages, rest)):,}", "", "", "")
     return table
+
+
+def _messages(files: list[ExportFile]) -> int:
+    return sum(file.messages for file in files)
 
 
 def _senders(found: FormatSummary) -> RenderableType:

@@ -14,6 +14,7 @@ HEAD = 2**16
 LOOKED_AT = 500
 """Files of a folder: a media folder may hold very many."""
 SQLITE = b"SQLite format 3\0"
+SLACKDUMP = re.compile(rb'\s*\{(?=.{0,2000}?"messages"\s*:)(?=.*?"ts"\s*:\s*"\d{10}\.\d{6}")', re.DOTALL)
 
 
 class _Kind(NamedTuple):
@@ -43,7 +44,12 @@ _KINDS = (
     ),
     _Kind(
         _named(r"signal[^/\\]*\.backup|(?:signal|db)\.sqlite"),
-        "is Signal's own backup or database: run signal-export and put its folder into a folder named Signal",
+        "is Signal's own backup or database: in the app, Settings, Chats, Export chat history (or run signal-export), "
+        "and put the folder into a folder named Signal",
+    ),
+    _Kind(
+        lambda path, head: path.endswith(".json") and SLACKDUMP.match(head) is not None,
+        'is slackdump\'s own format: run "slackdump export" and put its folder or zip into a folder named Slack',
     ),
     _Kind(lambda _, head: head.startswith(SQLITE), "is a database, no export"),
     _Kind(

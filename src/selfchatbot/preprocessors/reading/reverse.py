@@ -9,7 +9,7 @@ BLOCK = 50_000
 """Rows in memory at once; what is older waits in a nameless temporary file."""
 
 Row = tuple[Any, ...]
-"""Strings, numbers and None."""
+"""Values that JSON knows."""
 
 
 def oldest_first(rows: Iterable[Row]) -> Iterator[Row]:
