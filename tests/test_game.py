@@ -17,7 +17,8 @@ from selfchatbot.messages import read_conversations
 from selfchatbot.models import Machine
 from selfchatbot.parameters import GenerationParameters, read_parameters
 from selfchatbot.player import Player
-from selfchatbot.session.game import Game, wilson
+from selfchatbot.session.game import Game
+from selfchatbot.statistics import wilson
 
 
 @pytest.fixture
@@ -74,7 +75,7 @@ def test_guesses_are_kept_without_words(new_game: Callable[..., Game], dataset: 
     assert "haha" not in text and "today" not in text
     path.write_text(text + "{torn", encoding="utf-8")
     again = new_game()
-    assert again.score_of_all().guesses == 1
+    assert again.total_score().guesses == 1
     assert again.score().guesses == 0
     # What was guessed once comes after everything else.
     assert [(one.conversation, one.turn) for one in again.rounds()][-1] == (this.conversation, this.turn)

@@ -128,6 +128,19 @@ def find_dataset(environment: Environment, dataset_id: str, stage: str) -> Datas
     raise UsageError(f"no Dataset_{dataset_id}_<Name> in {directory}; there is: {there}")
 
 
+def conversations_file(preprocessed: Path, split: str) -> Path:
+    """The conversations of ``split`` (train, validation or test) in a preprocessed folder.
+
+    Raises SelfChatBotError when preprocess has not written them.
+    """
+    path = preprocessed / f"{split}.jsonl"
+    if not path.is_file():
+        match = DATASET_NAME.fullmatch(preprocessed.name)
+        command = f"selfChatBot_preprocess -d {match[1]}" if match else "selfChatBot_preprocess"
+        raise SelfChatBotError(f"{path} is not there: run {command}")
+    return path
+
+
 def _datasets(directory: Path) -> dict[str, str]:
     """The IDs of the datasets in a directory, by folder name."""
     return {

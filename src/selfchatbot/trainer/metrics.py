@@ -1,4 +1,4 @@
-"""metrics.jsonl: what a training measured, a record a line."""
+"""metrics.jsonl: the losses of a training, one record per line."""
 
 import json
 import math
@@ -7,14 +7,14 @@ from typing import Any
 
 from selfchatbot.files import fsync, read_jsonl, write_text
 
-FILE_NAME = "metrics.jsonl"
+METRICS_NAME = "metrics.jsonl"
 
 
 class Metrics:
-    """A line of JSON for each record, written at once, so that the file can be read at any time."""
+    """Writes each record at once, so that the file can be read at any time."""
 
     def __init__(self, path: Path, until_step: int | None = None) -> None:
-        """A new file, or, for a run that goes on, the old one as it was at ``until_step``."""
+        """A new file or, for a resumed run, the old one as it was at ``until_step``."""
         self.path = path
         kept = [] if until_step is None else [record for record in self.read() if record["step"] <= until_step]
         write_text(path, "".join(json.dumps(record) + "\n" for record in kept))

@@ -1,4 +1,4 @@
-"""How chats of many languages laugh, smile and greet: patterns, nothing measured here."""
+"""How people laugh, smile and greet in chats of many languages, as patterns."""
 
 import re
 import unicodedata
@@ -21,7 +21,7 @@ LAUGHTER = {
     "wkwk": r"\b(?:wk){2,}w?\b",
     "ههه": r"ه{3,}|ח{3,}",
 }
-"""Name of a spelling -> its pattern in lower case."""
+"""Spelling -> its pattern, for text in lower case."""
 EMOTICON = re.compile(
     r"(?<![\w/])(?:[:;=][-'^o]?[)(DPpOo3*/\\|]|<3+|\^[_.]?\^|[tT]_+[tT]|[-–]_+[-–]|:'\(|\([:;=]|[oO]_+[oO]|[xX]-?[)(]|D:"
     r"|¯\\_\(ツ\)_/¯)(?!\w)"
@@ -35,7 +35,7 @@ GREETING = re.compile(
     r"|\W*(?:你好|嗨|早上好|早安|哈囉|こんにちは|こんばんは|おはよう|やあ|안녕|여보세요)",
     re.IGNORECASE,
 )
-"""At the beginning of a reply."""
+"""Matches at the start of a reply."""
 
 _LAUGHTER = {name: re.compile(pattern) for name, pattern in LAUGHTER.items()}
 _SYMBOL = re.compile("[\u00a9\u00ae\u203c-\u3299\U0001f000-\U0001faff]")
@@ -52,16 +52,17 @@ SCRIPTS = {
     "KATAKANA": "Japanese",
     "HANGUL": "Korean",
 }
-"""First word of a letter's Unicode name -> script; Chinese characters are also Japanese ones."""
+"""First word of a letter's Unicode name -> script. Japanese kanji count as Chinese."""
 
 
 def laughter(message: str) -> str | None:
-    """The name of the first spelling of laughter in a message that is one of ``LAUGHTER``."""
+    """The first spelling in ``LAUGHTER`` that occurs in a message."""
     lower = message.casefold()
     return next((name for name, pattern in _LAUGHTER.items() if pattern.search(lower)), None)
 
 
 def has_emoji(message: str) -> bool:
+    """Whether there is any emoji in a message."""
     if not _SYMBOL.search(message):
         return False
     import emoji
@@ -71,5 +72,5 @@ def has_emoji(message: str) -> bool:
 
 @lru_cache(maxsize=4096)
 def script(letter: str) -> str:
-    """Of one letter; empty where it is none of ``SCRIPTS``."""
+    """The writing system of a letter; empty for one that isn't in ``SCRIPTS``."""
     return SCRIPTS.get(unicodedata.name(letter, "").split(" ", 1)[0], "")
