@@ -262,7 +262,7 @@ def test_three_apps_and_one_friend(dataset: Dataset, run: Run) -> None:
     ]
     done = run("preprocess", "-d", "1")
     assert done.returncode == 0, done.stderr
-    assert "Whom you answer, in all apps" in done.stdout
+    assert "Who you reply to, in all apps" in done.stdout
     assert "you are rowan: the only one who writes in every chat" in done.stdout
     assert "you are Rowan B: according to the export" in done.stdout
 
@@ -545,7 +545,7 @@ def test_everything_excluded(dataset: Dataset) -> None:
     message = error_of(
         dataset, {"DiscordChatExporter": {"username": "rowan"}}, exclude={"dates": [{"from": "2000-01-01"}]}
     )
-    assert "no file has a message with text that may be used" in message
+    assert "no message with text in the files that may be used" in message
 
 
 # --- wrong kinds of file ----------------------------------------------------------------------------------------------
@@ -575,6 +575,10 @@ def test_hints(dataset: Dataset) -> None:
     assert "Discord's own data package" in hint(dataset, "DiscordChatExporter/c1/messages.csv", csv)
     assert "DiscordChatExporter's HTML" in hint(dataset, "DiscordChatExporter/a.html", '<div class="chatlog__message">')
     assert "Messenger or Instagram" in hint(dataset, "Messenger/inbox/a/message_1.html", "<html>")
+    dump = '{"id": "C1", "name": "general", "messages": [{"type": "message", "user": "U1", "ts": "1700000001.000100"}]}'
+    assert 'slackdump\'s own format: run "slackdump export"' in hint(dataset, "Slack/C1.json", dump)
+    signal = hint(dataset, "Signal/signal-2024-01-02.backup", b"\x00")
+    assert "Export chat history" in signal
 
 
 def test_export_in_the_folder_of_another_format(dataset: Dataset) -> None:
@@ -593,6 +597,40 @@ def test_error_of_a_good_file_is_no_hint(dataset: Dataset) -> None:
 
 
 # --- as a user runs it ------------------------------------------------------------------------------------------------
+
+
+def messenger(raw: Path, thread: str, title: str, lines: Iterable[Line], part: int = 1) -> Path:
+    """A file of a chat as Messenger's download has it, newest first."""
+    path = raw / "Messenger" / "inbox" / thread / f"message_{part}.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    start = int((START - datetime(1970, 1, 1)).total_seconds() * 1000)
+    messages = [
+        {"sender_name": author, "timestamp_ms": start + int(minutes * 60_000), "content": text}
+        for minutes, author, text in lines
+    ]
+    export = {"participants": [{"name": title}, {"name": "Rowan"}], "messages": messages[::-1], "title": title}
+    path.write_text(json.dumps(export), encoding="utf-8")
+    return path
+
+
+def test_chats_are_shown_by_name_where_files_have_the_same(dataset: Dataset, run: Run) -> None:
+    messenger(dataset.raw, "moss_1", "Moss", chat("Moss", "Rowan"))
+    messenger(dataset.raw, "moss_1", "Moss", chat("Moss", "Rowan", day=-9), part=2)
+    messenger(dataset.raw, "fern_2", "Fern", chat("Fern", "Rowan", exchanges=9))
+    messenger(dataset.raw, "ad_3", "Some Shop", [(0, "Some Shop", "buy now")])
+    (dataset.raw / "parameters.json").write_text('{"model": "m"}', encoding="utf-8")
+    done = run("preprocess", "-d", "1")
+    assert "message_1.json" not in done.stdout
+    assert re.search(r"^ *│? *Moss +│ +48 │ +│ 2024-02-21 │ 2024-03-01 │$", done.stdout, re.MULTILINE), done.stdout
+    assert re.search(r"Fern +│ +18 │", done.stdout)
+    assert "Some Shop: no message of yours" in done.stdout
+
+
+def test_files_are_shown_where_their_names_tell_them_apart(dataset: Dataset, run: Run) -> None:
+    whatsapp(dataset.raw, "WhatsApp Chat with Moss.txt", chat("Moss", "Rowan"))
+    whatsapp(dataset.raw, "WhatsApp Chat with Fern.txt", chat("Fern", "Rowan"))
+    (dataset.raw / "parameters.json").write_text('{"model": "m"}', encoding="utf-8")
+    assert "WhatsApp Chat with Moss.txt" in run("preprocess", "-d", "1").stdout
 
 
 def test_nothing_half_is_left(dataset: Dataset, run: Run) -> None:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
     from selfchatbot.conversations.summary import FormatSummary, Summary
+    from selfchatbot.preprocessors import ExportFile
 
 MAX_ROWS = 12
 """Rows of a table on the screen. summary.json has all of them."""
@@ -66,29 +67,41 @@ def _files(found: FormatSummary, hide: Callable[[str], str]) -> RenderableType:
 
     title = f"{found.name}: {len({str(file.path) for file in found.files}):,} file(s), {found.chats:,} chat(s)"
     counts = (
-        (found.duplicates, "message(s) in two exports, counted once"),
+        (found.duplicates, "message(s) in several exports, counted once"),
         (found.excluded, "message(s) excluded"),
         (found.excluded_groups, "group chat(s) excluded"),
     )
     title = ", ".join([title, *(f"{count:,} {what}" for count, what in counts if count)])
-    several = len({str(file.path) for file in found.files}) < len(found.files)
-    table = Table("chat" if several else "file", title=title, title_justify="left")
+    table = Table("chat" if found.by_chat else "file", title=title, title_justify="left")
     for heading in ("messages", "stated", "from", "to"):
         table.add_column(heading, justify="right")
-    largest = sorted(found.files, key=lambda file: -file.messages)
-    for file in largest[:MAX_ROWS]:
-        stated = "" if file.declared is None else f"{file.declared:,}"
-        span = [time.date().isoformat() if time else "" for time in (file.first, file.last)]
-        table.add_row(hide(file.chat if several else file.path.name), f"{file.messages:,}", stated, *span)
+    rows: dict[str, list[ExportFile]] = {}
+    for file in found.files:
+        rows.setdefault(file.chat if found.by_chat else str(file.path), []).append(file)
+    largest = sorted(rows.values(), key=_messages, reverse=True)
+    for files in largest[:MAX_ROWS]:
+        stated = [file.declared for file in files if file.declared is not None]
+        first = min((file.first for file in files if file.first), default=None)
+        last = max((file.last for file in files if file.last), default=None)
+        table.add_row(
+            hide(files[0].chat if found.by_chat else files[0].path.name),
+            f"{_messages(files):,}",
+            f"{sum(stated):,}" if stated else "",
+            *(time.date().isoformat() if time else "" for time in (first, last)),
+        )
     if rest := largest[MAX_ROWS:]:
-        table.add_row(f"... {len(rest)} more", f"{sum(file.messages for file in rest):,}", "", "", "")
+        table.add_row(f"... {len(rest)} more", f"{sum(map(_messages, rest)):,}", "", "", "")
     return table
+
+
+def _messages(files: list[ExportFile]) -> int:
+    return sum(file.messages for file in files)
 
 
 def _senders(found: FormatSummary) -> RenderableType:
     from rich.table import Table
 
-    table = Table("sender", title="Who writes, and which one is you", title_justify="left")
+    table = Table("sender", title="Senders", title_justify="left")
     table.add_column("messages with text", justify="right")
     table.add_column("")
     ranked = found.senders.most_common()
@@ -106,7 +119,7 @@ def _senders(found: FormatSummary) -> RenderableType:
 def _contacts(summary: Summary) -> RenderableType:
     from rich.table import Table
 
-    table = Table("contact", title="Whom you answer, in all apps", title_justify="left")
+    table = Table("contact", title="Who you reply to, in all apps", title_justify="left")
     for found in summary.formats:
         table.add_column(found.name, justify="right")
     contacts = summary.contacts()
@@ -122,7 +135,7 @@ def _redacted(summary: Summary) -> RenderableType:
     from rich.table import Table
 
     table = Table("kind", title="Replaced by placeholders", title_justify="left")
-    table.add_column("how many", justify="right")
+    table.add_column("count", justify="right")
     for kind, count in summary.redacted.items():
         table.add_row(kind.replace("_", " "), f"{count:,}")
     return table
@@ -131,7 +144,7 @@ def _redacted(summary: Summary) -> RenderableType:
 def _splits(summary: Summary) -> RenderableType:
     from rich.table import Table
 
-    table = Table("split", title="Conversations, by time: the newest are the test", title_justify="left")
+    table = Table("split", title="Conversations, split by time: the newest are the test", title_justify="left")
     for heading in ("conversations", "turns", "your replies", "your words"):
         table.add_column(heading, justify="right")
     for name, part in summary.splits.items():
@@ -150,7 +163,7 @@ def _example(summary: Summary) -> RenderableType:
         for number, line in enumerate(message["content"].split("\n")):
             text.append(f"{label if number == 0 else ' ' * len(label)}{line}\n", style="bold green" if mine else "dim")
     text.rstrip()
-    return Panel(text, title="One conversation; lines marked > are what is trained", title_align="left")
+    return Panel(text, title="Part of a conversation; lines marked > are trained", title_align="left")
 
 
 if __name__ == "__main__":

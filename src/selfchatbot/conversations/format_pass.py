@@ -164,14 +164,16 @@ class FormatPass:
         summary.how = how
         summary.duplicates, summary.excluded = self._filter.duplicates, self._filter.excluded
         summary.me = [author for author in summary.senders if self._speakers[author] is None]
-        summary.without_me = [
-            file.path.name
+        by_chat = summary.by_chat
+        without_me = (
+            file.chat if by_chat else file.path.name
             for number, file in enumerate(summary.files, 1)
             if file.messages
             and number not in self._settled_files
             and file.chat not in self._settled_chats
             and not exclusion.is_hidden(file.chat)
-        ]
+        )
+        summary.without_me = list(dict.fromkeys(without_me))
         summary.files = [file for file in summary.files if not exclusion.is_hidden(file.chat)]
 
     def _show_progress(self, text: str) -> None:

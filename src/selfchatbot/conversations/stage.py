@@ -84,7 +84,10 @@ def _warnings(formats: list[FormatSummary]) -> list[str]:
             )
         warnings.extend(summary.notes)
         warnings.extend(f"{name}: no message of yours" for name in summary.without_me)
-        warnings.extend(f"{file.path.name}: {note}" for file in summary.files for note in file.notes)
+        by_chat = summary.by_chat
+        warnings.extend(
+            f"{file.chat if by_chat else file.path.name}: {note}" for file in summary.files for note in file.notes
+        )
     return warnings
 
 

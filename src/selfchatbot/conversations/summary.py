@@ -47,7 +47,12 @@ class FormatSummary:
     typing_gaps: TypingGaps = field(default_factory=TypingGaps)
     notes: list[str] = field(default_factory=list)
     without_me: list[str] = field(default_factory=list)
-    """Names of files without a message of mine."""
+    """Names of files, or of chats (see `by_chat`), without a message of mine."""
+
+    @property
+    def by_chat(self) -> bool:
+        """Whether chats are named to the user rather than files: where several files have one name."""
+        return len({file.path.name for file in self.files}) < len(self.files)
 
     def to_dict(self, hide: Callable[[str], str], redact: Callable[[str], str]) -> dict[str, Any]:
         """As in summary.json. ``hide`` and ``redact``: see `Summary`."""

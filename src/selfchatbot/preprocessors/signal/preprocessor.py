@@ -1,8 +1,8 @@
-r"""Signal chats as carderne/signal-export writes them, from its first script (2019) to 3.x with ``--update``.
+r"""Signal chats: Signal's own export (`native`), and those of carderne/signal-export, from 2019 to 3.x.
 
-Each chat is a folder with ``data.json`` (one JSON object per line) and ``chat.md`` (first ``index.md``). data.json is
-preferred, because only there the text is not mixed with what belongs to it. Grammar: ``create.py``, ``models.py`` and
-``main.py`` of the exporter. Per message, chat.md holds::
+signal-export makes a folder for each chat, with ``data.json`` (one JSON object per line) and ``chat.md`` (first
+``index.md``). data.json is preferred, because only there the text is not mixed with what belongs to it. Grammar:
+``create.py``, ``models.py`` and ``main.py`` of the exporter. Per message, chat.md holds::
 
     [2024-01-05 18:30:12] Sender: QUOTE TEXT␣␣ REACTIONS STICKER ATTACHMENTS
 
@@ -24,12 +24,15 @@ from selfchatbot.errors import ExportError
 from selfchatbot.messages import Message
 from selfchatbot.preprocessors.base import ExportFile, ExportPath, Preprocessor
 from selfchatbot.preprocessors.reading.lines import decoded_lines
+from selfchatbot.preprocessors.reading.order import chronological
+from selfchatbot.preprocessors.reading.unique_names import visible
+from selfchatbot.preprocessors.signal.native import FILE_NAME, read_export
 
 ME = "Me"
 PAD = "  "
 JSON_NAME = "data.json"
 MD_NAMES = ("chat.md", "index.md")
-NO_CHATS = ("manifest.json", "meta.json")
+NO_CHATS = ("manifest.json", "meta.json", "metadata.json")
 DELETED = "(This message was deleted)"
 HEADER = re.compile(r"\[(\d{4}-\d\d-\d\d),? (\d\d:\d\d(?::\d\d)?)\] (.+?):(?: (.*)|$)")
 QUOTE = re.compile(r"\n\n(?:>[^\n]*\n)+\n")
@@ -53,26 +56,31 @@ class _Entry(NamedTuple):
 
 
 class Signal(Preprocessor):
-    """Signal chats, one folder each."""
+    """Signal chats: one file for all of Signal's own export, one folder for each of signal-export."""
 
     name: ClassVar[str] = "Signal"
-    suffixes: ClassVar[tuple[str, ...]] = (".json", ".md")
+    suffixes: ClassVar[tuple[str, ...]] = (".json", ".md", ".jsonl")
 
     def read_exports(self, path: Path, files: list[ExportFile]) -> Iterator[Message]:
         # Exports of one chat, made at different times, come one after the other.
         for file in sorted(self.export_files(path), key=_chat):
+            if file.suffix.lower() == ".jsonl":
+                yield from read_export(file, files)
+                continue
             export = ExportFile(path=file, chat=_chat(file), me=ME, group=_group(file))
             files.append(export)
             entries = _json_entries(file) if file.suffix.lower() == ".json" else _md_entries(file)
-            for entry in entries:
-                export.add(entry.time)
-                if entry.text.strip():
-                    yield Message(entry.time, entry.sender, entry.text, export.chat, entry.id)
+            yield from chronological(_typed_in(entries, export))
 
     def export_files(self, path: Path) -> list[ExportPath]:
         """One file per chat: ``chat.md`` only where there is no ``data.json``, or no .json of the same name."""
         best: dict[tuple[str, str], ExportPath] = {}
-        for file in super().export_files(path):
+        found = super().export_files(path)
+        # What lies around Signal's own export are the files that people sent one another.
+        native = {PurePath(str(file)).parent for file in found if file.name == FILE_NAME}
+        for file in found:
+            if file.name != FILE_NAME and not native.isdisjoint(PurePath(str(file)).parents):
+                continue
             key = (str(file.parent), "" if file.name in (JSON_NAME, *MD_NAMES) else file.stem)
             if key not in best or _rank(file) < _rank(best[key]):
                 best[key] = file
@@ -80,20 +88,31 @@ class Signal(Preprocessor):
 
     @classmethod
     def recognises(cls, path: ExportPath, head: bytes) -> bool:
+        if path.suffix.lower() == ".jsonl":
+            return b'"backupTimeMs"' in head or b'{"chatItem"' in head
         line = head.split(b"\n", 1)[0].decode(errors="replace")
         if path.suffix.lower() == ".json":
             return line.startswith('{"date": "') and '"sender": ' in line
         return HEADER.fullmatch(line.removesuffix("\r")) is not None
 
     def _is_export(self, path: PurePath) -> bool:
-        if path.name in (JSON_NAME, *MD_NAMES):
+        if path.name in (FILE_NAME, JSON_NAME, *MD_NAMES):
             return True
+        if path.suffix.lower() == ".jsonl":
+            return False
         # What people sent one another may well be a .md or a .json.
         return super()._is_export(path) and path.name not in NO_CHATS and path.parent.name != "media"
 
 
+def _typed_in(entries: Iterator[_Entry], export: ExportFile) -> Iterator[Message]:
+    for entry in entries:
+        export.add(entry.time)
+        if entry.text.strip():
+            yield Message(entry.time, visible(entry.sender), entry.text, export.chat, entry.id)
+
+
 def _rank(file: ExportPath) -> int:
-    return ("json", "chat.md", "index.md").index("json" if file.suffix.lower() == ".json" else file.name)
+    return ("json", "chat.md", "index.md").index("json" if file.suffix.lower().startswith(".json") else file.name)
 
 
 def _chat(file: ExportPath) -> str:

@@ -1,7 +1,8 @@
 """Telegram Desktop, "Machine-readable JSON" (result.json): one chat, or the whole account with all of them.
 
 Grammar: ``export_output_json.cpp`` of telegramdesktop/tdesktop from 1.3 (2018) to 5.x. ``text`` is a string, or a list
-of strings and ``{"type", "text", ...}`` whose texts together are what was typed. ``from_id`` is ``"user123"`` or
+of strings and ``{"type", "text", ...}`` whose texts together are what was typed; messages of the rich editor have
+``rich_message`` instead (`text`). ``from_id`` is ``"user123"`` or
 ``"channel123"``, in old versions a bare number. Left out are service messages, forwards (``forwarded_from``, which is
 null for a deleted account, and ``saved_from``), what an inline bot wrote (``via_bot``), and Saved Messages, which
 nobody answers.
@@ -20,7 +21,10 @@ from selfchatbot.errors import ExportError, ParametersError
 from selfchatbot.messages import Message
 from selfchatbot.preprocessors.base import ExportFile, ExportPath, Preprocessor
 from selfchatbot.preprocessors.reading.json_stream import CutShortError, NoObjectError, json_values
+from selfchatbot.preprocessors.reading.order import chronological, oldest_to_newest
+from selfchatbot.preprocessors.reading.reverse import Row
 from selfchatbot.preprocessors.reading.unique_names import Names
+from selfchatbot.preprocessors.telegram.text import plain_text
 
 RESULT = re.compile(r"result\b.*\.json", re.IGNORECASE)
 TYPES = re.compile(
@@ -131,7 +135,7 @@ def _read_file(path: ExportPath, accounts: Names, chats: Names, files: list[Expo
                 chat = _Chat(path, header, accounts, chats)
                 chat.file.me = me
                 files.append(chat.file)
-                yield from chat.messages(value)
+                yield from chronological(chat.messages(value))
                 if chat.kind == "saved_messages":
                     me = me or chat.file.me
                 header = {}
@@ -181,6 +185,7 @@ class _Chat:
         if self.kind == "saved_messages":
             self._pass_over(records)
             return
+        records = (record for _, record in oldest_to_newest(_stamped(records)))
         if file.me is None and self.kind in ("personal_chat", "bot_chat"):
             records = self._with_me(records)
         for record in records:
@@ -229,15 +234,14 @@ class _Chat:
         yield from records
 
     def _other_side(self, records: list[Any]) -> str | None:
-        """In a chat of two whose id is that of one of them, the name of the other."""
+        """In a chat of two, whose id is that of the other one, my name."""
         sides = {}
         for record in records:
             if isinstance(record, dict) and record.get("type") == "message" and record.get("from_id") is not None:
                 key, name = self._author(record)
                 sides[key] = name
-        if len(sides) != 2 or self._own not in sides:
-            return None
-        return next(name for key, name in sides.items() if key != self._own)
+        mine = [name for key, name in sides.items() if key != self._own]
+        return mine[0] if len(mine) == 1 and (self._own in sides or self.kind == "personal_chat") else None
 
     def _author(self, record: dict[str, Any]) -> tuple[str, str]:
         """The id and the name of who sent a message."""
@@ -262,11 +266,8 @@ class _Chat:
             raise self._error(record, '"date" is no date like 2024-01-31T18:00:00') from None
 
     def _text(self, record: dict[str, Any]) -> str:
-        text = record.get("text", "")
-        if isinstance(text, str):
-            return text
         try:
-            return "".join([part if isinstance(part, str) else part["text"] for part in text])
+            return plain_text(record)
         except (TypeError, KeyError):
             raise self._error(record, '"text" is no text') from None
 
@@ -274,6 +275,16 @@ class _Chat:
         number = None if record is None else _number(record.get("id"))
         place = f"message id {number}" if number else f"message {self.file.messages} of a chat"
         return ExportError(f"{self.file.path}, {place}: {problem}: export it again")
+
+
+def _stamped(records: Iterator[Any]) -> Iterator[Row]:
+    """``records`` with their Unix times; one without any, as in old versions, has that of the one before."""
+    time = 0
+    for record in records:
+        stated = record.get("date_unixtime") if isinstance(record, dict) else None
+        if isinstance(stated, str) and len(stated) < 15 and stated.isdecimal():
+            time = int(stated)
+        yield time, record
 
 
 def _number(value: Any) -> str | None:
