@@ -5,13 +5,13 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import HealthCheck, settings
+from script_runner import run_script
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -67,16 +67,7 @@ def run(environment: Path) -> Run:
 
     def run(script: str, *arguments: str, **options: object) -> subprocess.CompletedProcess[str]:
         variables = {name: value for name, value in os.environ.items() if not name.startswith("selfChatBot_")}
-        return subprocess.run(
-            [sys.executable, "-m", f"selfchatbot.cli.{script}", *arguments],
-            cwd=environment,
-            env={**variables, "PYTHONUTF8": "1", "COLUMNS": "120"},
-            capture_output=True,
-            text=True,
-            encoding="utf-8",
-            check=False,
-            **options,  # type: ignore[call-overload]
-        )
+        return run_script(script, arguments, environment, {**variables, "PYTHONUTF8": "1", "COLUMNS": "120"}, **options)
 
     return run
 
