@@ -28,7 +28,38 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 # No test fails because a machine is busy.
 settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("quick", settings.get_profile("any machine"), max_examples=10)
 settings.load_profile("any machine")
+
+COSTLY_FIXTURES = {"run": "process", "browser": "browser"}
+COSTLY_MODULES = {
+    "test_adapted_linear": "training",
+    "test_distributed": "training",
+    "test_dry_run": "training",
+    "test_export": "training",
+    "test_families": "training",
+    "test_likeness_evaluate": "training",
+    "test_memory_estimate": "training",
+    "test_report": "training",
+    "test_resume": "training",
+    "test_scripts": "process",
+    "test_trainer": "training",
+    "test_training_options": "training",
+    "test_tune_sampling": "training",
+    "test_web": "process",
+}
+"""What `python3 tests/run.py --quick` leaves out, besides tests that are marked themselves."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark tests by what they cost."""
+    for item in items:
+        fixtures = getattr(item, "fixturenames", ())
+        marks = {mark for fixture, mark in COSTLY_FIXTURES.items() if fixture in fixtures}
+        marks.add(COSTLY_MODULES.get(item.path.stem, ""))
+        for mark in marks - {""}:
+            item.add_marker(mark)
+
 
 ROOT = Path(__file__).resolve().parent.parent
 SAMPLE = ROOT / "SampleEnvironment" / "selfChatBot_raw" / "Dataset_1_Rowan"

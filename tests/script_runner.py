@@ -24,7 +24,8 @@ def run_script(
 ) -> "subprocess.CompletedProcess[str]":
     """What `subprocess.run` returns for ``python -m selfchatbot.cli.<script>``."""
     command = [sys.executable, "-m", f"selfchatbot.cli.{script}", *arguments]
-    if options.keys() - {"input", "errors"} or "forkserver" not in multiprocessing.get_all_start_methods():
+    light = script == "preprocess"  # it imports none of those
+    if light or options.keys() - {"input", "errors"} or "forkserver" not in multiprocessing.get_all_start_methods():
         return subprocess.run(
             command,
             cwd=folder,
