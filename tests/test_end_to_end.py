@@ -12,7 +12,7 @@ from selfchatbot.messages import read_conversations
 NAME = "Dataset_1_Rowan"
 
 
-@pytest.mark.slow
+@pytest.mark.model
 def test_two_channels_to_a_reply(run: Run, environment: Path) -> None:
     exports = environment / "raw" / NAME / "DiscordChatExporter"
     exports.mkdir(parents=True)

@@ -100,7 +100,7 @@ def test_two_processes_convert_a_model_once(tmp_path: Path, cache: Path, monkeyp
     assert len(conversions) == 1
 
 
-@pytest.mark.slow
+@pytest.mark.model
 def test_the_embedded_model_is_converted_once_and_tokenizes_like_the_original() -> None:
     folder = models.converted(models._embedded_file("SmolLM2-135M-Instruct"))
     started = time.monotonic()

@@ -278,7 +278,7 @@ def test_order_within_a_minute_and_over_the_autumn_hour_is_that_of_the_file(tmp_
 @pytest.mark.parametrize("block", [1, 7, 50_000])
 @pytest.mark.parametrize("end", [True, False])
 def test_newest_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, block: int, end: bool) -> None:
-    monkeypatch.setattr(reverse, "BLOCK", block)
+    monkeypatch.setattr(reverse, "BLOCK_ROWS", block)
     messages = chat(*(f"{number}\n\n{number}" for number in range(30)), step=timedelta(hours=7))
     path = tmp_path / "a.txt"
     path.write_bytes(export(messages[::-1], end=end))

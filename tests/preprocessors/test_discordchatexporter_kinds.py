@@ -137,7 +137,7 @@ def test_dates_of_a_table_that_can_be_read_either_way_ask_for_the_key(tmp_path: 
 
 
 def test_newest_first_is_turned_round_in_pieces(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reverse, "BLOCK", 7)
+    monkeypatch.setattr(reverse, "BLOCK_ROWS", 7)
     rows = [f'"1","rowan","2023-01-01T00:{minute:02}:00+00:00","{minute}","",""' for minute in range(59, -1, -1)]
     (tmp_path / "a.csv").write_text("\n".join([COLUMNS, *rows]), encoding="utf-8")
     assert [message[3] for message in read(tmp_path)[0]] == [str(minute) for minute in range(60)]

@@ -175,7 +175,7 @@ def chat(tmp_path: Path, records: list[Any], **header: Any) -> Path:
 
 
 def test_a_long_chat_is_turned_round_in_pieces(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reverse, "BLOCK", 7)
+    monkeypatch.setattr(reverse, "BLOCK_ROWS", 7)
     records = [{"sender_name": "Bo", "timestamp_ms": number, "content": f"é {number}"} for number in range(50, 0, -1)]
     contents = [message[3] for message in read(chat(tmp_path, records))[0]]
     assert contents == [f"é {number}" for number in range(1, 51)]
