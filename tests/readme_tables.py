@@ -4,7 +4,7 @@ import dataclasses
 import inspect
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, get_args
 
@@ -45,8 +45,13 @@ def measures() -> str:
 
 def advice() -> str:
     """What an evaluation recommends, and when."""
-    rows = [f"| {rule.advice} | {rule.when} |" for rule in all_rules()]
+    rows = [f"| {rule.advice} | {_first_line(rule.sentence)} |" for rule in all_rules()]
     return "\n".join(["| advice | when |", "| --- | --- |", *rows])
+
+
+def _first_line(function: Callable[..., Any]) -> str:
+    """Of its docstring, without the full stop."""
+    return (inspect.getdoc(function) or "").split("\n")[0].removesuffix(".")
 
 
 def schema() -> str:

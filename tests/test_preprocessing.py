@@ -262,7 +262,7 @@ def test_three_apps_and_one_friend(dataset: Dataset, run: Run) -> None:
     ]
     done = run("preprocess", "-d", "1")
     assert done.returncode == 0, done.stderr
-    assert "Whom you answer, in all apps" in done.stdout
+    assert "Who you reply to, in all apps" in done.stdout
     assert "you are rowan: the only one who writes in every chat" in done.stdout
     assert "you are Rowan B: according to the export" in done.stdout
 
@@ -545,7 +545,7 @@ def test_everything_excluded(dataset: Dataset) -> None:
     message = error_of(
         dataset, {"DiscordChatExporter": {"username": "rowan"}}, exclude={"dates": [{"from": "2000-01-01"}]}
     )
-    assert "no file has a message with text that may be used" in message
+    assert "no message with text in the files that may be used" in message
 
 
 # --- wrong kinds of file ----------------------------------------------------------------------------------------------

@@ -44,11 +44,14 @@ def test_samples_show_it_learning(tiny_model: Path, tmp_path: Path) -> None:
     data = write_training_data(
         tmp_path / "data", tiny_model, epochs=8, type_fine_tune="fine_tune", evaluations_per_epoch=1
     )
+    # It is asked what it is trained on: what it answers to anything else depends on how a processor rounds.
+    trained = (data / "train.jsonl").read_text(encoding="utf-8").split("\n")
+    (data / "validation.jsonl").write_text(trained[0] + "\n", encoding="utf-8")
     seen: Seen = []
     train(data, tmp_path / "out", seen)
     assert [step for step, _ in seen] == list(range(0, 180, 20))
     assert {tuple(sample[:2] for sample in samples) for _, samples in seen} == {
-        tuple((f"how are you doing today? 0 {turn}", WORDS) for turn in (0, 2, 3))
+        tuple((f"how are you doing today? 2 {turn}", WORDS) for turn in (0, 2, 3))
     }
     # Said with temperature 0.8: what was learned by heart is nearly what comes.
     first, last = seen[0][1], seen[-1][1]

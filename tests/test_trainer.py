@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import torch
-from conftest import write_training_data
+from conftest import WORDS, write_training_data
 
 from selfchatbot.chat_format import IGNORED, ChatFormat
 from selfchatbot.errors import SelfChatBotError
@@ -194,11 +194,17 @@ def test_what_a_run_leaves_behind(tiny_model: Path, tmp_path: Path) -> None:
 
 
 def test_early_stopping_keeps_the_best(tiny_model: Path, tmp_path: Path) -> None:
-    # A huge learning rate: the first steps help, later ones destroy.
-    data = write_training_data(tmp_path / "data", tiny_model, epochs=30, learning_rate=0.9, early_stopping_patience=2)
+    # The replies that validate are never trained: once the others are learned by heart, these become unlikely.
+    options = {"type_fine_tune": "fine_tune", "epochs": 8, "evaluations_per_epoch": 4}
+    data = write_training_data(tmp_path / "data", tiny_model, early_stopping_patience=2, samples=0, **options)
+    text = (data / "validation.jsonl").read_text(encoding="utf-8")
+    text = text.replace(json.dumps(WORDS), '"ok cool, see you at 7 or 8"')
+    (data / "validation.jsonl").write_text(text, encoding="utf-8")
     result = train(data, tmp_path / "out")
     assert result.stopped_early
     assert result.best_step < result.steps
+    best, tokenizer = load_model(str(tmp_path / "out" / "best"), torch.float32), load_tokenizer(str(tiny_model))
+    assert validation_loss_by_hand(best, tokenizer, data) == pytest.approx(result.best_loss, abs=1e-4)
 
 
 def test_a_step_in_pieces_has_the_same_gradient(tiny_model: Path, tmp_path: Path) -> None:

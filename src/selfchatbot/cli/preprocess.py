@@ -67,7 +67,7 @@ def _files(found: FormatSummary, hide: Callable[[str], str]) -> RenderableType:
 
     title = f"{found.name}: {len({str(file.path) for file in found.files}):,} file(s), {found.chats:,} chat(s)"
     counts = (
-        (found.duplicates, "message(s) in two exports, counted once"),
+        (found.duplicates, "message(s) in several exports, counted once"),
         (found.excluded, "message(s) excluded"),
         (found.excluded_groups, "group chat(s) excluded"),
     )
@@ -101,7 +101,7 @@ def _messages(files: list[ExportFile]) -> int:
 def _senders(found: FormatSummary) -> RenderableType:
     from rich.table import Table
 
-    table = Table("sender", title="Who writes, and which one is you", title_justify="left")
+    table = Table("sender", title="Senders", title_justify="left")
     table.add_column("messages with text", justify="right")
     table.add_column("")
     ranked = found.senders.most_common()
@@ -119,7 +119,7 @@ def _senders(found: FormatSummary) -> RenderableType:
 def _contacts(summary: Summary) -> RenderableType:
     from rich.table import Table
 
-    table = Table("contact", title="Whom you answer, in all apps", title_justify="left")
+    table = Table("contact", title="Who you reply to, in all apps", title_justify="left")
     for found in summary.formats:
         table.add_column(found.name, justify="right")
     contacts = summary.contacts()
@@ -135,7 +135,7 @@ def _redacted(summary: Summary) -> RenderableType:
     from rich.table import Table
 
     table = Table("kind", title="Replaced by placeholders", title_justify="left")
-    table.add_column("how many", justify="right")
+    table.add_column("count", justify="right")
     for kind, count in summary.redacted.items():
         table.add_row(kind.replace("_", " "), f"{count:,}")
     return table
@@ -144,7 +144,7 @@ def _redacted(summary: Summary) -> RenderableType:
 def _splits(summary: Summary) -> RenderableType:
     from rich.table import Table
 
-    table = Table("split", title="Conversations, by time: the newest are the test", title_justify="left")
+    table = Table("split", title="Conversations, split by time: the newest are the test", title_justify="left")
     for heading in ("conversations", "turns", "your replies", "your words"):
         table.add_column(heading, justify="right")
     for name, part in summary.splits.items():
@@ -163,7 +163,7 @@ def _example(summary: Summary) -> RenderableType:
         for number, line in enumerate(message["content"].split("\n")):
             text.append(f"{label if number == 0 else ' ' * len(label)}{line}\n", style="bold green" if mine else "dim")
     text.rstrip()
-    return Panel(text, title="One conversation; lines marked > are what is trained", title_align="left")
+    return Panel(text, title="Part of a conversation; lines marked > are trained", title_align="left")
 
 
 if __name__ == "__main__":

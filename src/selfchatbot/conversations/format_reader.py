@@ -53,7 +53,7 @@ class FormatReader:
                 self._scratch = self._dataset.scratch
                 summary = self._read()
             if not summary.senders:
-                raise ExportError(f"{self._folder}: no file has a message with text that may be used")
+                raise ExportError(f"{self._folder}: there is no message with text in the files that may be used")
         except (ExportError, ParametersError) as error:
             # The file that the error names comes first.
             message = str(error)

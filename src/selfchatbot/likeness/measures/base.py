@@ -5,17 +5,15 @@ reports show. It is listed in `registry.MEASURES`, and its result is a field of 
 report loops over the registry and leaves out what a measure doesn't provide.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any, Generic, TypeVar
 
 from selfchatbot.likeness.parts import Run
 from selfchatbot.likeness.report.sections import Section, Tile
-from selfchatbot.likeness.run.inputs import EvaluationData, Inputs
-from selfchatbot.likeness.run.model_pair import ModelPair
-from selfchatbot.likeness.run.progress import OnProgress
-from selfchatbot.likeness.speakers import SPEAKER_NAMES, ModelSpeaker, Speaker
+from selfchatbot.likeness.run.inputs import EvaluationData, Inputs, ModelRun
+from selfchatbot.likeness.speakers import SPEAKER_NAMES, Speaker
 from selfchatbot.messages import ChatMessages
 
 Findings = TypeVar("Findings")
@@ -71,10 +69,9 @@ class Rule(Generic[Findings]):
 
     priority: Priority
     advice: str
-    when: str
-    """Both are a row of the table in docs/likeness.md, which is generated."""
+    """In a few words, for the table in docs/likeness.md, which is generated."""
     sentence: Callable[[Findings, Run], str | None]
-    """The advice with its figures, or None where the condition doesn't hold."""
+    """The advice with its figures, or None where the condition doesn't hold. Its docstring is the condition."""
 
 
 class Measure(Generic[Findings]):
@@ -93,15 +90,8 @@ class Measure(Generic[Findings]):
         """Conversations that both models answer for this measure, besides the contexts."""
         return []
 
-    def run_model(
-        self,
-        pair: ModelPair,
-        speaker: ModelSpeaker,
-        data: EvaluationData,
-        replies: Sequence[str],
-        on_progress: OnProgress,
-    ) -> Any:
-        """Whatever has to be computed while this model is loaded; ``replies`` are its answers to the contexts."""
+    def run_model(self, run: ModelRun) -> Any:
+        """Whatever has to be computed while a model is loaded; `ModelOutputs.computed` keeps it."""
         return None
 
     def measure(self, inputs: Inputs) -> Findings | None:

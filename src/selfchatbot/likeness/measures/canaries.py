@@ -167,7 +167,7 @@ def canary_results(
 
 
 def remembered(findings: tuple[CanaryResult, ...], _: Run) -> str | None:
-    """Fewest insertions at which a secret comes out, or the interval of its exposure lies above chance."""
+    """Canaries: the interval of a secret's exposure lies above 1.4 bits, or it was extracted."""
     known = [
         row for row in findings if row.insertions and (row.exposure.low > CHANCE_EXPOSURE or row.extracted.value > 0)
     ]
@@ -213,14 +213,7 @@ class CanariesMeasure(Measure[tuple[CanaryResult, ...]]):
         fools="All these secrets have one form, and there are four for each number of insertions. Yours may occur more "
         "often, in more ways, and stand out more.",
     )
-    rules = (
-        Rule(
-            Priority.PRIVACY,
-            "a secret is remembered",
-            "canaries: exposure above 1.4 bits beyond its interval, or extracted",
-            remembered,
-        ),
-    )
+    rules = (Rule(Priority.PRIVACY, "a secret is remembered", remembered),)
 
     def measure(self, inputs: Inputs) -> tuple[CanaryResult, ...] | None:
         return inputs.data.canaries

@@ -19,7 +19,7 @@ from selfchatbot.likeness.parts import Part, Run
 from selfchatbot.likeness.report.phrasing import number, percent
 from selfchatbot.likeness.report.sections import Section, Table, Tile
 from selfchatbot.likeness.run.contexts import Context
-from selfchatbot.likeness.run.inputs import EvaluationData, Inputs
+from selfchatbot.likeness.run.inputs import Inputs, ModelRun
 from selfchatbot.likeness.run.model_pair import ModelPair
 from selfchatbot.likeness.run.progress import OnProgress
 from selfchatbot.likeness.run.replies import context_prompt
@@ -158,7 +158,7 @@ def _reciprocal_rank(score: float, others: Sequence[float]) -> float:
 
 
 def replies_fit_less(findings: Mapping[Speaker, Fitting], run: Run) -> str | None:
-    """The model's own replies rank below mine, and the intervals don't overlap."""
+    """The model's own replies rank below the real ones, and the intervals don't overlap."""
     model = findings.get("model")
     if model is None or model.generated is None or model.generated.high >= model.mean_reciprocal_rank.low:
         return None
@@ -190,26 +190,11 @@ class ContextFitMeasure(SpeakerMeasure[Fitting]):
         "repeats a word of the message is easy to find, so parroting ranks high.",
     )
     step = "finds replies"
-    summary = Figure("fits context", lambda one: number(one.mean_reciprocal_rank))
-    column = Figure("fits", lambda one: number(one.mean_reciprocal_rank))
-    rules = (
-        Rule(
-            Priority.UNDERSTANDING,
-            "`best_of` 2 (a lower temperature where it is higher already), a larger base model",
-            "its own replies rank below yours in their contexts, beyond the intervals",
-            replies_fit_less,
-        ),
-    )
+    summary = column = Figure("fits context", lambda one: number(one.mean_reciprocal_rank))
+    rules = (Rule(Priority.UNDERSTANDING, "`best_of` 2 or a lower temperature, a larger base model", replies_fit_less),)
 
-    def run_model(
-        self,
-        pair: ModelPair,
-        speaker: ModelSpeaker,
-        data: EvaluationData,
-        replies: Sequence[str],
-        on_progress: OnProgress,
-    ) -> Fitting | None:
-        return fit(pair, speaker, data.contexts, replies, on_progress)
+    def run_model(self, run: ModelRun) -> Fitting | None:
+        return fit(run.pair, run.speaker, run.data.contexts, run.replies, run.on_progress)
 
     def measure(self, inputs: Inputs) -> dict[Speaker, Fitting]:
         return {

@@ -98,7 +98,7 @@ def copying(replies: Sequence[str], conversations: Sequence[int], index: Trainin
 
 
 def recites(findings: Mapping[Speaker, Copying]) -> bool:
-    """Whether the model copies more often than I do, by more than the margin and more than chance."""
+    """Whether the model copies more often than I do, beyond the margin and chance."""
     me, model = findings.get("me"), findings.get("model")
     if me is None or model is None:
         return False
@@ -106,7 +106,7 @@ def recites(findings: Mapping[Speaker, Copying]) -> bool:
 
 
 def train_less(findings: Mapping[Speaker, Copying], run: Run) -> str | None:
-    """See `recites`."""
+    """Verbatim copies exceed the person's own rate by more than 2 points, and by more than chance."""
     if not recites(findings):
         return None
     model, mine = findings["model"].verbatim.value, findings["me"].verbatim.value
@@ -135,14 +135,7 @@ class CopyingMeasure(SpeakerMeasure[Copying]):
     )
     summary = Figure("copied", lambda one: percent(one.verbatim))
     column = Figure("copied", lambda one: percent(one.verbatim, 1))
-    rules = (
-        Rule(
-            Priority.MEMORIZATION,
-            "fewer epochs or a lower learning rate",
-            "verbatim copies exceed your own rate plus 2 points, beyond the interval",
-            train_less,
-        ),
-    )
+    rules = (Rule(Priority.MEMORIZATION, "fewer epochs or a lower learning rate", train_less),)
 
     def measure(self, inputs: Inputs) -> dict[Speaker, Copying]:
         index = TrainingIndex(inputs.data.training.mine)

@@ -151,7 +151,7 @@ def _auc(splits: Sequence[HeldOutScores], seed: int) -> Interval:
 
 
 def more_chats(findings: Mapping[Speaker, Interval], run: Run) -> str | None:
-    """Few training replies, and the model is told apart."""
+    """Fewer than 2,000 training replies, and the model is told apart."""
     model = findings.get("model")
     if model is None or model.low <= 0.5 or run.training_replies >= FEW_TRAINING_REPLIES:
         return None
@@ -159,7 +159,7 @@ def more_chats(findings: Mapping[Speaker, Interval], run: Run) -> str | None:
 
 
 def more_contexts(findings: Mapping[Speaker, Interval], run: Run) -> str | None:
-    """The model's interval is wider than ``WIDE``."""
+    """The interval of the AUC is wider than 0.15."""
     model = findings.get("model")
     if model is None or model.high - model.low <= WIDE:
         return None
@@ -190,8 +190,8 @@ class DiscriminatorMeasure(SpeakerMeasure[Interval]):
     )
     summary = column = Figure("told apart", number)
     rules = (
-        Rule(Priority.DATA, "more chats", "fewer than 2,000 of your replies in training, and told apart", more_chats),
-        Rule(Priority.DATA, "the figures are rough", "the interval of the AUC is wider than 0.15", more_contexts),
+        Rule(Priority.DATA, "more chats", more_chats),
+        Rule(Priority.DATA, "the figures are rough", more_contexts),
     )
 
     def measure(self, inputs: Inputs) -> dict[Speaker, Interval]:

@@ -98,7 +98,7 @@ def _has_mark(reply: str, marks: Collection[str]) -> bool:
 
 
 def longer_replies(findings: Mapping[Speaker, Health], run: Run) -> str | None:
-    """More than ``MAX_CUT_OFF`` of the model's replies ran into max_new_tokens."""
+    """More than 2 % of the model's replies are cut off."""
     model = findings.get("model")
     if model is None or model.truncated <= MAX_CUT_OFF * model.replies:
         return None
@@ -108,7 +108,7 @@ def longer_replies(findings: Mapping[Speaker, Health], run: Run) -> str | None:
 
 
 def penalise_loops(findings: Mapping[Speaker, Health], run: Run) -> str | None:
-    """Any loop, while the penalty can still be raised without harm."""
+    """A reply goes round in circles, and the penalty is below 1.2."""
     model, penalty = findings.get("model"), run.number("repetition_penalty")
     if model is None or not model.looping or penalty is None or penalty >= MAX_REPETITION_PENALTY:
         return None
@@ -116,7 +116,7 @@ def penalise_loops(findings: Mapping[Speaker, Health], run: Run) -> str | None:
 
 
 def not_my_words(findings: Mapping[Speaker, Health], _: Run) -> str | None:
-    """Any: the training text must hold nothing but my words as replies."""
+    """A reply speaks for somebody else, or contains text of the chat template."""
     model = findings.get("model")
     if model is None or not model.other_speaker + model.template:
         return None
@@ -141,22 +141,11 @@ class FaultsMeasure(SpeakerMeasure[Health]):
         fools="Only the form is checked: well-formed nonsense is no fault here. Your own row shows what people do as "
         "well (“hahahahaha”).",
     )
-    summary = Figure("faults", lambda one: f"{one.faults} of {one.replies}")
-    column = Figure("faults", lambda one: str(one.faults))
+    summary = column = Figure("faults", lambda one: f"{one.faults} of {one.replies}")
     rules = (
-        Rule(Priority.SAMPLING, "raise `max_new_tokens`", "more than 2 % of the replies are cut off", longer_replies),
-        Rule(
-            Priority.SAMPLING,
-            "raise `repetition_penalty`",
-            "a reply goes round in circles, and the penalty is below 1.2",
-            penalise_loops,
-        ),
-        Rule(
-            Priority.SAMPLING,
-            "check names and aliases",
-            "a reply speaks for somebody else, or contains text of the template",
-            not_my_words,
-        ),
+        Rule(Priority.SAMPLING, "raise `max_new_tokens`", longer_replies),
+        Rule(Priority.SAMPLING, "raise `repetition_penalty`", penalise_loops),
+        Rule(Priority.SAMPLING, "check names and aliases", not_my_words),
     )
 
     def measure(self, inputs: Inputs) -> dict[Speaker, Health]:

@@ -17,7 +17,7 @@ from selfchatbot.likeness.measures.base import Explanation, Figure, Priority, Ru
 from selfchatbot.likeness.parts import Part, Run
 from selfchatbot.likeness.report.phrasing import number, percent, share
 from selfchatbot.likeness.report.sections import Rows, Section, Table
-from selfchatbot.likeness.run.inputs import EvaluationData, Inputs
+from selfchatbot.likeness.run.inputs import Inputs, ModelRun
 from selfchatbot.likeness.run.model_pair import ModelPair
 from selfchatbot.likeness.run.progress import OnProgress
 from selfchatbot.likeness.speakers import ModelSpeaker, Speaker
@@ -160,7 +160,7 @@ def _text(side: Side, seed: int) -> HeldOutText:
 
 
 def chats_not_me(findings: Mapping[Speaker, Prediction], _: Run) -> str | None:
-    """The contacts' words became cheaper by at least as large a share as mine: it learned the chat, not the person."""
+    """The contacts' words became cheaper by at least as large a share as the person's."""
     model, base = findings.get("model"), findings.get("base")
     if not model or not base or not model.contacts or not base.contacts:
         return None
@@ -192,27 +192,12 @@ class PredictionMeasure(SpeakerMeasure[Prediction]):
         "still write dull replies.",
     )
     step = "reads the test conversations"
-    summary = Figure("bits/character", lambda one: number(one.mine.bits_per_character))
-    column = Figure("bits per character", lambda one: number(one.mine.bits_per_character))
-    rules = (
-        Rule(
-            Priority.UNDERSTANDING,
-            "more of your own replies",
-            "the contacts' words became cheaper by at least as large a share as yours",
-            chats_not_me,
-        ),
-    )
+    summary = column = Figure("bits/character", lambda one: number(one.mine.bits_per_character))
+    rules = (Rule(Priority.UNDERSTANDING, "more of your own replies", chats_not_me),)
 
-    def run_model(
-        self,
-        pair: ModelPair,
-        speaker: ModelSpeaker,
-        data: EvaluationData,
-        replies: Sequence[str],
-        on_progress: OnProgress,
-    ) -> Likelihoods:
-        conversations = list(read_conversations(data.folder / "test.jsonl"))
-        return predict(pair, speaker, conversations, on_progress)
+    def run_model(self, run: ModelRun) -> Likelihoods:
+        conversations = list(read_conversations(run.data.folder / "test.jsonl"))
+        return predict(run.pair, run.speaker, conversations, run.on_progress)
 
     def measure(self, inputs: Inputs) -> dict[Speaker, Prediction]:
         likelihoods: dict[ModelSpeaker, Likelihoods] = {

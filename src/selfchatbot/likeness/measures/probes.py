@@ -19,7 +19,7 @@ from selfchatbot.errors import UsageError
 from selfchatbot.likeness.measures.base import Explanation, Measure, Priority, Rule
 from selfchatbot.likeness.parts import Part, Run
 from selfchatbot.likeness.report.sections import Section, Table
-from selfchatbot.likeness.run.inputs import EvaluationData, Inputs, ProbeLine
+from selfchatbot.likeness.run.inputs import Inputs, ModelRun, ProbeLine
 from selfchatbot.likeness.run.model_pair import ModelPair
 from selfchatbot.likeness.run.progress import OnProgress
 from selfchatbot.likeness.run.replies import context_prompt
@@ -138,7 +138,7 @@ class Controls:
 
 
 def forget(findings: tuple[ProbeResult, ...], _: Run) -> str | None:
-    """A line that the model knows and the base model doesn't."""
+    """Probes: more than 3 standard deviations, and not so under the base model."""
     known = [str(one.line) for one in findings if one.z > KNOWN_Z and (one.base_z is None or one.base_z < KNOWN_Z)]
     if not known:
         return None
@@ -164,24 +164,10 @@ class ProbesMeasure(Measure[tuple[ProbeResult, ...]]):
         "model's column. A rare one may have been learned in other words, and not be found.",
     )
     step = "is probed"
-    rules = (
-        Rule(
-            Priority.PRIVACY,
-            "line N is known",
-            "probes: more than 3 standard deviations, and not so under the base model",
-            forget,
-        ),
-    )
+    rules = (Rule(Priority.PRIVACY, "line N is known", forget),)
 
-    def run_model(
-        self,
-        pair: ModelPair,
-        speaker: ModelSpeaker,
-        data: EvaluationData,
-        replies: Sequence[str],
-        on_progress: OnProgress,
-    ) -> list[ProbeScores]:
-        return probe(pair, speaker, data.probes, on_progress) if data.probes else []
+    def run_model(self, run: ModelRun) -> list[ProbeScores]:
+        return probe(run.pair, run.speaker, run.data.probes, run.on_progress) if run.data.probes else []
 
     def measure(self, inputs: Inputs) -> tuple[ProbeResult, ...] | None:
         if not inputs.data.probes:

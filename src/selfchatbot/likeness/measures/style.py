@@ -56,7 +56,7 @@ def describe(name: str, mine: FeatureResult, theirs: FeatureResult, speaker: Spe
 
 
 def match_variety(findings: Mapping[Speaker, dict[str, FeatureResult]], run: Run) -> str | None:
-    """The temperature at which the model would use as many different words as I do, by the slope above."""
+    """More than 10 % more or fewer different words than the person uses."""
     mine, its = (findings.get(speaker, {}).get(DISTINCT_WORDS) for speaker in ("me", "model"))
     temperature = run.number("temperature")
     if temperature is None or not mine or not its or not mine.mean.value or not its.mean.value:
@@ -98,14 +98,7 @@ class StyleMeasure(SpeakerMeasure[dict[str, FeatureResult]]):
     summary = Figure(
         "characters", lambda features: number(features["characters"].mean, 0) if "characters" in features else ""
     )
-    rules = (
-        Rule(
-            Priority.SAMPLING,
-            "another temperature",
-            "more than 10 % more or fewer different words than you, see below",
-            match_variety,
-        ),
-    )
+    rules = (Rule(Priority.SAMPLING, "another temperature", match_variety),)
 
     def measure(self, inputs: Inputs) -> dict[Speaker, dict[str, FeatureResult]]:
         return measure_style(inputs.answers, inputs.groups, inputs.features, inputs.seed)

@@ -32,7 +32,7 @@ def all_rules() -> list[Rule[Any]]:
 
 
 def nothing_learned(_: None, run: Run) -> str | None:
-    """The best validation loss is no lower than the base model's."""
+    """The best validation loss is no better than the base model's."""
     if len(run.validation) < 3 or _best(run).loss < run.validation[0].loss:
         return None
     return (
@@ -42,7 +42,7 @@ def nothing_learned(_: None, run: Run) -> str | None:
 
 
 def past_the_best(_: None, run: Run) -> str | None:
-    """The last validation loss is higher than the best one, by ``RISE``."""
+    """The last validation loss is 0.5 % above the best."""
     if len(run.validation) < 3 or nothing_learned(None, run):
         return None
     best, last = _best(run), run.validation[-1]
@@ -55,7 +55,7 @@ def past_the_best(_: None, run: Run) -> str | None:
 
 
 def still_learning(_: None, run: Run) -> str | None:
-    """The validation loss fell by ``STILL_FALLING`` in the last epoch.
+    """The last validation loss is 1 % below the one an epoch earlier.
 
     In the first epoch it falls in any case. Only a further one shows whether seeing every reply again helps.
     """
@@ -77,21 +77,9 @@ def _best(run: Run) -> ValidationLoss:
 
 
 TRAINING_RULES: tuple[Rule[None], ...] = (
-    Rule(
-        Priority.TRAINING,
-        "lower learning rate, more chats",
-        "the best validation loss is no better than the base model's",
-        nothing_learned,
-    ),
-    Rule(
-        Priority.TRAINING, "more epochs won't help", "the last validation loss is 0.5 % above the best", past_the_best
-    ),
-    Rule(
-        Priority.TRAINING,
-        "try twice as many epochs",
-        "the last validation loss is 1 % below the one an epoch earlier",
-        still_learning,
-    ),
+    Rule(Priority.TRAINING, "lower learning rate, more chats", nothing_learned),
+    Rule(Priority.TRAINING, "more epochs won't help", past_the_best),
+    Rule(Priority.TRAINING, "try twice as many epochs", still_learning),
 )
 
 __all__ = ["advice", "all_rules"]

@@ -26,7 +26,7 @@ from selfchatbot.likeness.result import Likeness, SpeakerResult
 from selfchatbot.likeness.run import history
 from selfchatbot.likeness.run.cache import Cache
 from selfchatbot.likeness.run.contexts import control_replies, few_shot, read_contexts, read_training
-from selfchatbot.likeness.run.inputs import EvaluationData, Inputs, ModelOutputs, ProbeLine
+from selfchatbot.likeness.run.inputs import EvaluationData, Inputs, ModelOutputs, ModelRun, ProbeLine
 from selfchatbot.likeness.run.model_pair import ModelPair
 from selfchatbot.likeness.run.progress import OnStep
 from selfchatbot.likeness.run.replies import generate_replies
@@ -136,7 +136,9 @@ def _run_model(pair: ModelPair, speaker: ModelSpeaker, data: EvaluationData, on_
         replies=replies,
         prompted={key: [next(rest) for _ in some] for key, some in prompts.items()},
         computed={
-            measure.key: measure.run_model(pair, speaker, data, texts, partial(on_progress, f"{who} {measure.step}"))
+            measure.key: measure.run_model(
+                ModelRun(pair, speaker, data, texts, partial(on_progress, f"{who} {measure.step}"))
+            )
             for measure in MEASURES
         },
     )

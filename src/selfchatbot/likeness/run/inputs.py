@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from selfchatbot.likeness.run.contexts import Answers, Context, TrainingTexts
+from selfchatbot.likeness.run.model_pair import ModelPair
+from selfchatbot.likeness.run.progress import OnProgress
 from selfchatbot.likeness.run.replies import GeneratedReply
 from selfchatbot.likeness.speakers import ModelSpeaker
 from selfchatbot.likeness.text.features import Reference, StyleFeature, style_features
@@ -42,6 +44,18 @@ class EvaluationData:
     probes: Sequence[ProbeLine] = ()
     canaries: "tuple[CanaryResult, ...] | None" = None
     """Results of the separate training with canaries, if there was one."""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelRun:
+    """One of the two models while it runs."""
+
+    pair: ModelPair
+    speaker: ModelSpeaker
+    data: EvaluationData
+    replies: Sequence[str]
+    """Its answers to the contexts."""
+    on_progress: OnProgress
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,8 +10,7 @@ from itertools import takewhile
 from pathlib import PurePath
 
 from selfchatbot.errors import ExportError
-from selfchatbot.preprocessors.base import same_name
-from selfchatbot.preprocessors.reading.archives import ExportPath
+from selfchatbot.preprocessors.base import ExportPath, same_name
 from selfchatbot.preprocessors.reading.dates import Order
 from selfchatbot.preprocessors.reading.lines import decoded_lines
 from selfchatbot.preprocessors.whatsapp.content import MARKS

@@ -20,8 +20,7 @@ from pydantic import Field
 
 from selfchatbot.errors import ExportError
 from selfchatbot.messages import Message
-from selfchatbot.preprocessors.base import ExportFile, Preprocessor
-from selfchatbot.preprocessors.reading.archives import ExportPath
+from selfchatbot.preprocessors.base import ExportFile, ExportPath, Preprocessor
 from selfchatbot.preprocessors.reading.dates import Order, ambiguous_order, decide_orders
 from selfchatbot.preprocessors.whatsapp.edits import Edits
 from selfchatbot.preprocessors.whatsapp.layout import Layout, scan
