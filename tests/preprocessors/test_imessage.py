@@ -195,6 +195,19 @@ def test_a_chat_of_nothing_but_announcements_is_no_error(tmp_path: Path) -> None
     assert files[0].chat == "Team - 12"
 
 
+def test_dates_that_cannot_be_read_are_counted(tmp_path: Path) -> None:
+    chat = (
+        "May 17, 2022  5:29:42 PM\nMoss\nWhen?\n\nMay 17, 2022 17:31:02\nMe\nsoon\n\n"
+        "May 57, 2022  5:33:42 PM\nMe\nnow\n\n"
+        "May 17, 2022  5:35:42 PM\nMoss\nMay 17, 2022 17:31:02\nMay 5, 2022 at noon?\n\nMay I?\n"
+    )
+    (tmp_path / "Moss.txt").write_text(chat, encoding="utf-8")
+    messages, files = read(IMessage(), tmp_path)
+    assert [one.author for one in messages] == ["Moss", "Moss"]
+    assert messages[1].content == "May 17, 2022 17:31:02\nMay 5, 2022 at noon?\n\nMay I?"
+    assert files[0].notes == ["2 lines look like the beginning of a message but can't be read, the first is line 5"]
+
+
 def test_the_same_message_has_the_same_id_in_every_export(tmp_path: Path) -> None:
     written = (EXPORTS / "version4" / "Sample Contact.txt").read_text(encoding="utf-8")
     (tmp_path / "Sample Contact.txt").write_text(

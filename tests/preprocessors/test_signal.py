@@ -194,6 +194,17 @@ def test_a_bad_data_json_is_one_line(tmp_path: Path, line: str, found: str) -> N
     assert "secret" not in message
 
 
+def test_dates_that_cannot_be_read_are_counted(tmp_path: Path) -> None:
+    chat = (
+        "[2024-01-05 18:30:12] Moss: hi  \n\n[2024-01-35 18:30:15] Me: lost  \n\n[2024-01-05 18:30:20] Moss: ok  \n\n"
+    )
+    (tmp_path / "Moss").mkdir()
+    (tmp_path / "Moss" / "chat.md").write_text(chat, encoding="utf-8")
+    messages, files = read(Signal(), tmp_path)
+    assert [one.timestamp.second for one in messages] == [12, 20]
+    assert files[0].notes == ["1 line looks like the beginning of a message but can't be read, the first is line 3"]
+
+
 def test_a_markdown_file_of_something_else_is_refused(tmp_path: Path) -> None:
     (tmp_path / "notes.md").write_text("# secret\n\ntext\n", encoding="utf-8")
     message = error_of(Signal(), tmp_path)

@@ -33,12 +33,17 @@ from selfchatbot.preprocessors.reading.dates import MONTHS
 from selfchatbot.preprocessors.reading.lines import decoded_lines
 from selfchatbot.preprocessors.reading.order import chronological
 from selfchatbot.preprocessors.reading.tapbacks import Tapbacks
+from selfchatbot.preprocessors.reading.unread import Unread
 
 ME = "Me"
 ORPHANED = "orphaned"
 HEAD = 2000
 """Lines in which the name is looked for that the exporter was told to write instead of ``Me``."""
 START = re.compile(rf"({DATE})(?: \(Read by (.+) after ({DURATION})\))?")
+LOOKS_LIKE_ONE = re.compile(
+    r"[^\W\d]{3,9}\.? \d{1,2}, \d{4},? {1,3}\d{1,2}:\d\d(?::\d\d)?[ \u202f\u00a0]?(?:[AaPp]\.?[Mm]\.?)?(?: \(.*\))?\Z"
+)
+"""A date in the place of one, however it is written."""
 FIELDS = re.compile(r"(\w{3}) (\d+), (\d+) +(\d+):(\d+):(\d+).([AP])M")
 ANNOUNCEMENT = re.compile(
     rf"Unable to format announcement!|{DATE} .+ (?:named the conversation .*|renamed the conversation to .*"
@@ -97,7 +102,8 @@ def _read_file(export: ExportFile, names: list[str]) -> Iterator[Message]:
     export.me = _custom_name(head) or _sender(head, names)
     replies: dict[tuple[datetime, str], str] = {}
     tapbacks = Tapbacks()  # of phones that know none, in chats by SMS
-    for raw in _raw_messages(chain(head, lines)):
+    unread = Unread()
+    for raw in _raw_messages(chain(head, lines), unread):
         export.add(raw.time)
         is_reply, answers = _split(raw.body)
         content = typed(raw.body)
@@ -108,6 +114,7 @@ def _read_file(export: ExportFile, names: list[str]) -> Iterator[Message]:
             replies[answer] = identity or ""
         reply_to = replies.pop((raw.time, raw.sender), None) if is_reply else None
         yield Message(raw.time, raw.sender, content, export.chat, identity, reply_to)
+    export.notes.extend(unread.notes())
     if not export.messages:
         _refuse(export.path, head)
 
@@ -137,14 +144,14 @@ def _refuse(path: ExportPath, head: list[str]) -> None:
     )
 
 
-def _raw_messages(lines: Iterator[str]) -> Iterator[_Raw]:
+def _raw_messages(lines: Iterator[str], unread: Unread) -> Iterator[_Raw]:
     """Messages and what stands below their senders, up to the next message or announcement."""
     current: _Raw | None = None
     senders: set[str] = set()
     pending: tuple[datetime, str] | None = None
     last = datetime.min
     blank = True
-    for line in lines:
+    for number, line in enumerate(lines, 1):
         if pending is not None:
             (time, date_line), pending = pending, None
             # A log that somebody pasted is older, and by somebody unknown.
@@ -165,6 +172,8 @@ def _raw_messages(lines: Iterator[str]) -> Iterator[_Raw]:
                 if current is not None:
                     yield current
                 current = None
+            elif LOOKS_LIKE_ONE.match(line):
+                unread.add(number)
         if current is not None:
             current.body.append(line)
         blank = not line

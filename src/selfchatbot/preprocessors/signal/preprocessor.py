@@ -26,6 +26,7 @@ from selfchatbot.preprocessors.base import ExportFile, ExportPath, Preprocessor
 from selfchatbot.preprocessors.reading.lines import decoded_lines
 from selfchatbot.preprocessors.reading.order import chronological
 from selfchatbot.preprocessors.reading.unique_names import visible
+from selfchatbot.preprocessors.reading.unread import Unread
 from selfchatbot.preprocessors.signal.native import FILE_NAME, read_export
 
 ME = "Me"
@@ -69,8 +70,10 @@ class Signal(Preprocessor):
                 continue
             export = ExportFile(path=file, chat=_chat(file), me=ME, group=_group(file))
             files.append(export)
-            entries = _json_entries(file) if file.suffix.lower() == ".json" else _md_entries(file)
+            unread = Unread()
+            entries = _json_entries(file) if file.suffix.lower() == ".json" else _md_entries(file, unread)
             yield from chronological(_typed_in(entries, export))
+            export.notes.extend(unread.notes())
 
     def export_files(self, path: Path) -> list[ExportPath]:
         """One file per chat: ``chat.md`` only where there is no ``data.json``, or no .json of the same name."""
@@ -171,15 +174,18 @@ class _Layout(NamedTuple):
         return not self.padded or _is_closed(body) or (body[0] == DELETED and not any(body[1:]))
 
 
-def _md_entries(path: ExportPath) -> Iterator[_Entry]:
+def _md_entries(path: ExportPath, unread: Unread) -> Iterator[_Entry]:
     lines = decoded_lines(path)
     head = list(islice(lines, HEAD))
     layout = _layout(head)
     current: _Entry | None = None
     body: list[str] = []
     blank = True
-    for line in chain(head, lines):
-        entry = _header(line) if line.startswith("[") and (current is None or layout.ends(body)) else None
+    for number, line in enumerate(chain(head, lines), 1):
+        begins = line.startswith("[") and (current is None or layout.ends(body))
+        entry = _header(line) if begins else None
+        if begins and entry is None and HEADER.fullmatch(line):
+            unread.add(number)
         if entry is not None:
             if current is not None:
                 yield current._replace(text=_typed(body, layout))

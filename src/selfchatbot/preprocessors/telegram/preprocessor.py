@@ -2,10 +2,9 @@
 
 Grammar: ``export_output_json.cpp`` of telegramdesktop/tdesktop from 1.3 (2018) to 5.x. ``text`` is a string, or a list
 of strings and ``{"type", "text", ...}`` whose texts together are what was typed; messages of the rich editor have
-``rich_message`` instead (`text`). ``from_id`` is ``"user123"`` or
-``"channel123"``, in old versions a bare number. Left out are service messages, forwards (``forwarded_from``, which is
-null for a deleted account, and ``saved_from``), what an inline bot wrote (``via_bot``), and Saved Messages, which
-nobody answers.
+``rich_message`` instead (`text`). ``from_id`` is ``"user123"`` or ``"channel123"``, in old versions a bare number. Left
+out are service messages, forwards (``forwarded_from``, which is null for a deleted account, and ``saved_from``), what
+an inline bot wrote (``via_bot``), and Saved Messages, which nobody answers.
 """
 
 import re
@@ -39,6 +38,10 @@ PLACES = (
     ),
 )
 NOT_TYPED = frozenset(("forwarded_from", "saved_from", "via_bot"))
+NAME = "name "
+"""Stands before a name that is all there is of an id."""
+MAX_DIGITS = 15
+"""Of a Unix time that can be one."""
 AHEAD = 5_000
 """Messages that a chat of two is searched for its other side, which tells who I am."""
 
@@ -180,35 +183,39 @@ class _Chat:
         self.file = ExportFile(path, chats.of(key, name), group=not of_two if self.kind else None)
 
     def messages(self, records: Iterator[Any]) -> Iterator[Message]:
-        """What was typed, in the order of the file."""
+        """What was typed, by time."""
         file = self.file
         if self.kind == "saved_messages":
             self._pass_over(records)
             return
-        records = (record for _, record in oldest_to_newest(_stamped(records)))
+        rows = oldest_to_newest(self._rows(records))
         if file.me is None and self.kind in ("personal_chat", "bot_chat"):
-            records = self._with_me(records)
+            rows = self._with_me(rows)
+        for _, date, (_, author), content, number, answered in rows:
+            time = datetime.fromisoformat(date)
+            file.cover(time)
+            if content.strip():
+                yield Message(time, author, content, file.chat, number, answered)
+
+    def _rows(self, records: Iterator[Any]) -> Iterator[Row]:
+        """Unix time, date, author's id and name, text, id and the id that is answered, of each message of anybody.
+
+        One without a Unix time, as in old versions, has that of the one before.
+        """
+        file, seconds = self.file, 0
         for record in records:
             file.messages += 1
             if not isinstance(record, dict):
                 raise self._error(None, "it is no object")
             if record.get("type") != "message":
                 continue
-            time = self._time(record)
-            file.cover(time)
-            if not NOT_TYPED.isdisjoint(record):
-                continue
-            content = self._text(record)
-            if content.strip():
-                answered = None if "reply_to_peer_id" in record else record.get("reply_to_message_id")
-                yield Message(
-                    time,
-                    self._author(record)[1],
-                    content,
-                    file.chat,
-                    id=_number(record.get("id")),
-                    reply_to=_number(answered),
-                )
+            stated = record.get("date_unixtime")
+            if isinstance(stated, str) and len(stated) < MAX_DIGITS and stated.isdecimal():
+                seconds = int(stated)
+            content = self._text(record) if NOT_TYPED.isdisjoint(record) else ""
+            answered = None if "reply_to_peer_id" in record else record.get("reply_to_message_id")
+            number = _number(record.get("id"))
+            yield seconds, self._date(record), self._author(record), content, number, _number(answered)
 
     def _pass_over(self, records: Iterator[Any]) -> None:
         """Saved Messages: notes to myself, but they know who I am."""
@@ -219,28 +226,23 @@ class _Chat:
                 self.file.me = name if key == self._own else None
         self.file.notes.append("Saved Messages are notes to yourself, which nobody answers: left out")
 
-    def _with_me(self, records: Iterator[Any]) -> Iterator[Any]:
-        """``records`` again, after who I am was found out from the first of them, if they say it."""
-        ahead: list[Any] = []
+    def _with_me(self, rows: Iterator[Row]) -> Iterator[Row]:
+        """``rows`` again, after who I am was found out from the first of them, if they say it."""
+        ahead: list[Row] = []
         cut: CutShortError | None = None
         try:
-            ahead.extend(islice(records, AHEAD))
+            ahead.extend(islice(rows, AHEAD))
         except CutShortError as error:
             cut = error
-        self.file.me = self._other_side(ahead)
+        self.file.me = self._other_side(dict(row[2] for row in ahead))
         yield from ahead
         if cut is not None:
             raise cut
-        yield from records
+        yield from rows
 
-    def _other_side(self, records: list[Any]) -> str | None:
-        """In a chat of two, whose id is that of the other one, my name."""
-        sides = {}
-        for record in records:
-            if isinstance(record, dict) and record.get("type") == "message" and record.get("from_id") is not None:
-                key, name = self._author(record)
-                sides[key] = name
-        mine = [name for key, name in sides.items() if key != self._own]
+    def _other_side(self, sides: dict[str, str]) -> str | None:
+        """In a chat of two, whose id is that of the other one, my name. ``sides``: the names by id."""
+        mine = [name for key, name in sides.items() if key != self._own and not key.startswith(NAME)]
         return mine[0] if len(mine) == 1 and (self._own in sides or self.kind == "personal_chat") else None
 
     def _author(self, record: dict[str, Any]) -> tuple[str, str]:
@@ -253,15 +255,16 @@ class _Chat:
         elif number is None:
             # Posts of a channel, in old versions.
             name = name or self.file.chat
-            number = f"name {name}"
+            number = f"{NAME}{name}"
         return number, self._accounts.of(number, name)
 
-    def _time(self, record: dict[str, Any]) -> datetime:
+    def _date(self, record: dict[str, Any]) -> str:
         """The wall-clock time of the computer that exported; where only the Unix time is left, that as UTC."""
         try:
             if isinstance(date := record.get("date"), str):
-                return datetime.fromisoformat(date).replace(tzinfo=None)
-            return datetime.fromtimestamp(int(record["date_unixtime"]), UTC).replace(tzinfo=None)
+                time = datetime.fromisoformat(date)
+                return date if time.tzinfo is None else time.replace(tzinfo=None).isoformat()
+            return datetime.fromtimestamp(int(record["date_unixtime"]), UTC).replace(tzinfo=None).isoformat()
         except (KeyError, TypeError, ValueError, OverflowError, OSError):
             raise self._error(record, '"date" is no date like 2024-01-31T18:00:00') from None
 
@@ -275,16 +278,6 @@ class _Chat:
         number = None if record is None else _number(record.get("id"))
         place = f"message id {number}" if number else f"message {self.file.messages} of a chat"
         return ExportError(f"{self.file.path}, {place}: {problem}: export it again")
-
-
-def _stamped(records: Iterator[Any]) -> Iterator[Row]:
-    """``records`` with their Unix times; one without any, as in old versions, has that of the one before."""
-    time = 0
-    for record in records:
-        stated = record.get("date_unixtime") if isinstance(record, dict) else None
-        if isinstance(stated, str) and len(stated) < 15 and stated.isdecimal():
-            time = int(stated)
-        yield time, record
 
 
 def _number(value: Any) -> str | None:
