@@ -1,11 +1,11 @@
-"""Is the memory that docs/scaling.md promises what a GPU needs?
+"""Is the memory estimated in docs/scaling.md what a GPU needs?
 
     python benchmarks/gpu_memory.py FOLDER [--models Llama-3.1-8B ...] [--settings lora lora-checkpointing ...]
 
-Needs CUDA. Writes models of the shapes of that document into FOLDER, one after the other, with random weights: they
-learn nothing, but need what the real ones need. Trains each for a few steps of one window of 1024 tokens, each setting
-in a process of its own, and compares what was said before the first step with the peak of what torch had allocated.
-What it found on an H100 stands in that document. To be kept: within 25 %.
+Needs CUDA. Writes models of the shapes in that document into FOLDER, one after the other, with random weights: they
+need as much memory as the real ones. Trains each for a few steps of one window of 1024 tokens, each setting in its own
+process, and compares the estimate logged before the first step with the peak of what torch allocated. The document has
+the results of an H100. The estimate should stay within 25 %.
 """
 
 import argparse
@@ -18,7 +18,7 @@ from pathlib import Path
 
 sys.path.append(str(Path(__file__).resolve().parent.parent / "tests"))
 
-from memory import MODEL, foretold, write_data
+from memory import MODEL, estimated, write_data
 from scaling_table import MODELS
 
 SETTINGS = [
@@ -42,13 +42,13 @@ print(json.dumps([torch.cuda.max_memory_allocated(), torch.cuda.max_memory_reser
 
 
 def main() -> None:
-    """Setting after setting, each as a row of the table."""
+    """Measure each setting and print it as a row of the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--models", nargs="+", choices=MODELS, default=["Llama-3.2-1B", "Llama-3.1-8B"])
     parser.add_argument("--settings", nargs="+", choices=SETTINGS, default=["lora", "qlora", "qlora-checkpointing"])
     chosen = parser.parse_args()
-    print("| model | setting | foretold, GiB | allocated, GiB | off by | reserved, GiB | tokens/s |")
+    print("| model | setting | estimated, GiB | allocated, GiB | off by | reserved, GiB | tokens/s |")
     print("|---|---|---:|---:|---:|---:|---:|", flush=True)
     for name in chosen.models:
         model = chosen.folder / name
@@ -65,12 +65,12 @@ def main() -> None:
                 print(f"| {name} | {setting} | {done.stderr.strip().splitlines()[-1]} |", flush=True)
                 continue
             allocated, reserved = (size / 2**30 for size in json.loads(done.stdout.strip().split("\n")[-1]))
-            said = foretold(data)
+            estimate = estimated(data)
             records = (data / "results" / "metrics.jsonl").read_text(encoding="utf-8").split("\n")[:-1]
             paces = [json.loads(record).get("tokens_per_second") for record in records]
             pace = statistics.median(pace for pace in paces if pace)
             print(
-                f"| {name} | {setting} | {said:.1f} | {allocated:.1f} | {said / allocated - 1:+.0%} | "
+                f"| {name} | {setting} | {estimate:.1f} | {allocated:.1f} | {estimate / allocated - 1:+.0%} | "
                 f"{reserved:.1f} | {pace:.0f} |",
                 flush=True,
             )
@@ -78,7 +78,7 @@ def main() -> None:
 
 
 def write_model(folder: Path, name: str) -> None:
-    """Random weights in bfloat16, made on the GPU, with the tokenizer of the embedded model."""
+    """Random weights in bfloat16 with the tokenizer of the embedded model."""
     import torch
     from transformers import AutoModelForCausalLM
 

@@ -3,11 +3,11 @@
     python benchmarks/learning.py DATASET RECORD.csv [--replies 500 2000] [--seeds 3] [--only NAME ...]
     python benchmarks/learning.py --document RECORD.csv FOLDER
 
-DATASET is a Dataset_<ID>_<Name> folder that selfChatBot_preprocess made. For each number of replies, the newest
-conversations of train.jsonl that hold so many replies are trained in every way of ``WAYS``; validated is on the first
-turns of every conversation of validation.jsonl, the same ones for all. A finished run is a line of RECORD.csv and is
-not run again, so the experiment can be stopped and gone on with. `--document` writes the table (training.md's, to
-stdout) and training.png into FOLDER.
+DATASET is a Dataset_<ID>_<Name> folder made by selfChatBot_preprocess. For each number of replies, the newest
+conversations of train.jsonl with that many replies are trained in every way of ``WAYS``, and all are validated on the
+first turns of every conversation of validation.jsonl. A finished run is a line of RECORD.csv and is not repeated, so
+the experiment can be stopped and continued. `--document` prints the table of docs/training.md and writes training.png
+into FOLDER.
 
 Loss is in nats per trained token: my words and the end of my turn.
 """
@@ -25,7 +25,6 @@ from typing import Any
 
 MAX_LENGTH = 512
 VALIDATION_TURNS = 20
-NOT_COMPARED = {"model", "max_length", "seed", "samples", "report_to", "choose_sampling", "checkpoint_minutes"}
 FIELDS = ("replies", "way", "seed", "parameters", "base_loss", "losses", "steps", "seconds")
 
 WAYS: dict[str, dict[str, Any]] = {
@@ -57,7 +56,7 @@ WAYS: dict[str, dict[str, Any]] = {
         "lora_dropout": 0.0,
         "batch_size": 4,
     },
-    # kagamiAL/selfchatbot asks for 500 epochs and stops after eight without a better loss; here after three.
+    # kagamiAL/selfchatbot sets 500 epochs and stops after eight without a better loss; here after three.
     "defaults of the reference program, 3 epochs": {
         "learning_rate": 5e-5,
         "epochs": 3.0,
@@ -73,14 +72,14 @@ WAYS: dict[str, dict[str, Any]] = {
     "`neftune_alpha` 5": {"neftune_alpha": 5.0},
     "`system` with contact and app": {"system": "You are {me}, chatting with {contact} on {format}."},
 }
-"""What is other than the defaults of `TrainingParameters` and one epoch."""
+"""What differs from the defaults of `TrainingParameters` and one epoch."""
 COSINE = " (cosine)"
-"""Behind the names of runs from before the learning rate was a trapezoid; they can't be run again."""
+"""Marks runs with the former schedule; they can't be repeated."""
 ME = "Rowan"
 
 
 def main() -> None:
-    """Run what is not in the record yet, or show it."""
+    """Run what is not in the record yet, or document it."""
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     arguments.add_argument("paths", nargs=2, type=Path, metavar="PATH")
     arguments.add_argument("--document", action="store_true")
@@ -100,12 +99,11 @@ def main() -> None:
 
 
 def run(dataset: Path, replies: int, way: str, seed: int) -> dict[str, Any]:
-    """Train once; the losses are those after each validation."""
+    """Train once; returns a row of the record, with the losses of all validations."""
     from selfchatbot.models import quiet
-    from selfchatbot.parameters import TrainingParameters
+    from selfchatbot.parameters import TrainingParameters, Trait
     from selfchatbot.trainer import Trainer
-    from selfchatbot.trainer.metrics import FILE_NAME as METRICS_NAME
-    from selfchatbot.trainer.metrics import validations
+    from selfchatbot.trainer.metrics import METRICS_NAME, validations
 
     quiet()
     with tempfile.TemporaryDirectory() as scratch:
@@ -117,8 +115,8 @@ def run(dataset: Path, replies: int, way: str, seed: int) -> dict[str, Any]:
             ("train", newest(dataset / "train.jsonl", replies)),
             ("validation", heads(dataset / "validation.jsonl")),
         ):
-            told = lines if system is None else (introduced(line, system) for line in lines)
-            (data / f"{name}.jsonl").write_text("".join(told), encoding="utf-8")
+            written = lines if system is None else (introduced(line, system) for line in lines)
+            (data / f"{name}.jsonl").write_text("".join(written), encoding="utf-8")
         parameters = TrainingParameters(
             model=json.loads((dataset / "parameters.json").read_text(encoding="utf-8"))["model"],
             max_length=MAX_LENGTH,
@@ -136,7 +134,9 @@ def run(dataset: Path, replies: int, way: str, seed: int) -> dict[str, Any]:
         "replies": replies,
         "way": way,
         "seed": seed,
-        "parameters": json.dumps(parameters.model_dump(exclude=NOT_COMPARED)),
+        "parameters": json.dumps(
+            parameters.model_dump(exclude={*parameters.fields_with(Trait.NOT_COMPARED), "max_length"})
+        ),
         "base_loss": round(result.base_loss, 4),
         "losses": json.dumps([round(loss, 4) for loss in losses[1:]]),
         "steps": result.steps,
@@ -147,7 +147,7 @@ def run(dataset: Path, replies: int, way: str, seed: int) -> dict[str, Any]:
 
 
 def newest(path: Path, replies: int) -> Iterator[str]:
-    """The newest conversations with together so many replies of mine; the oldest of them is cut to fit."""
+    """The newest conversations with this many replies of mine in total; the oldest of them is cut to fit."""
     chosen: list[str] = []
     for line in reversed(path.read_text(encoding="utf-8").split("\n")[:-1]):
         conversation = json.loads(line)
@@ -172,7 +172,7 @@ def heads(path: Path) -> Iterator[str]:
 
 
 def introduced(line: str, system: str) -> str:
-    """A conversation with a first message that says who talks to whom in which app."""
+    """A conversation with a first message that says who is chatting with whom in which app."""
     conversation = json.loads(line)
     text = system.format(me=ME, contact=conversation["contact"], format=conversation["format"])
     conversation["messages"].insert(0, {"role": "system", "content": text})

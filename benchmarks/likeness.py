@@ -3,13 +3,13 @@
     python benchmarks/likeness.py DATASET WORK [--replies 500 2000 0] [--methods lora fine_tune] [--seeds 1]
     python benchmarks/likeness.py --document WORK FOLDER
 
-DATASET is a Dataset_<ID>_<Name> folder that selfChatBot_preprocess made. The newest conversations of its train.jsonl
-that hold so many replies (0: all) are trained with the default parameters of the method, for ``--epochs``; a dataset
-made with the option `system` has models and rows of its own beside those of the same one without, and may share WORK
-with it. Each model is evaluated on the test split as `selfChatBot_play -t evaluate` does it: with the sampling that
-parameters.json has without any choice, and with the one that was chosen on validation after training. Copying is
-measured against all of train.jsonl. WORK keeps models, evaluations and record.jsonl: what is finished is not done
-again. `--document` writes the table (docs/likeness.md's, to stdout) and likeness-experiment.png into FOLDER.
+DATASET is a Dataset_<ID>_<Name> folder that selfChatBot_preprocess made. For each of ``--replies``, the newest
+conversations of its train.jsonl with that many replies (0: all) are trained with the default parameters of the method,
+for ``--epochs``. A dataset made with the option `system` gets models and rows of its own, and may share WORK with the
+same dataset without it. Each model is evaluated on the test split as `selfChatBot_play -t evaluate` does: with the
+default sampling of parameters.json, and with the one chosen on validation after training. Copying is measured against
+all of train.jsonl. WORK keeps models, evaluations and record.jsonl, so finished work is not repeated. `--document`
+prints the table of docs/likeness.md and writes likeness-experiment.png into FOLDER.
 """
 
 import argparse
@@ -32,11 +32,11 @@ NAMES = {"lora": "LoRA", "fine_tune": "full"}
 RECORD_NAME = "record.jsonl"
 CLASSES = ("laughter", "function_words", "scripts")
 MEANS = ("characters", "messages", "distinct_words")
-"""Features whose means are shown as shares of mine."""
+"""Features shown as shares of my mean."""
 
 
 def main() -> None:
-    """Run what is not in the record yet, or show it."""
+    """Run whatever is not in the record yet, or document the record."""
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     arguments.add_argument("paths", nargs=2, type=Path, metavar="PATH")
     arguments.add_argument("--document", action="store_true")
@@ -52,16 +52,16 @@ def main() -> None:
         document(*chosen.paths)
         return
     dataset, work = (path.resolve() for path in chosen.paths)
-    told = introduced(dataset)
+    system = has_system(dataset)
     for seed in chosen.seeds:
         for replies in chosen.replies:
             for method in chosen.methods:
                 rate = "" if chosen.learning_rate is None else f" {chosen.learning_rate:g}"
-                name = f"{replies or 'all'} {method} {chosen.epochs:g} {seed}{rate}{' system' if told else ''}"
+                name = f"{replies or 'all'} {method} {chosen.epochs:g} {seed}{rate}{' system' if system else ''}"
                 model = work / name
                 seconds = train(dataset, model, replies, method, chosen.epochs, chosen.learning_rate, seed)
                 for sampling in chosen.sampling:
-                    of = {"replies": replies, "method": method, "epochs": chosen.epochs, "seed": seed, "system": told}
+                    of = {"replies": replies, "method": method, "epochs": chosen.epochs, "seed": seed, "system": system}
                     how = {"learning_rate": chosen.learning_rate, "sampling": sampling, "contexts": chosen.contexts}
                     row = of | how
                     if not any(row.items() <= done.items() for done in read(work)):
@@ -71,7 +71,7 @@ def main() -> None:
 def train(
     dataset: Path, model: Path, replies: int, method: str, epochs: float, learning_rate: float | None, seed: int
 ) -> int:
-    """Train, and choose the sampling, unless that was done before; seconds of the training."""
+    """Train and choose the sampling, unless that was done before. Returns the seconds that training took."""
     from selfchatbot.models import quiet
     from selfchatbot.parameters import TrainingParameters
     from selfchatbot.player.tune_sampling import choose_sampling
@@ -102,8 +102,8 @@ def train(
     return int(taken.read_text(encoding="utf-8"))
 
 
-def introduced(dataset: Path) -> bool:
-    """Whether conversations begin with a message that says who talks to whom."""
+def has_system(dataset: Path) -> bool:
+    """Whether conversations begin with a system message, which says who talks to whom."""
     with (dataset / "train.jsonl").open(encoding="utf-8") as file:
         return bool(json.loads(next(file))["messages"][0]["role"] == "system")
 
@@ -140,8 +140,8 @@ def measured(dataset: Path, work: Path, model: Path, row: dict[str, Any]) -> dic
 
 
 def figures(speaker: Any, me: Any) -> dict[str, Any]:
-    """What of an evaluation is in the table."""
-    from selfchatbot.likeness.report.terminal import faults, in_training
+    """The figures of one speaker in the table."""
+    from selfchatbot.likeness.measures.leaks import leaked
 
     return {
         "auc": [speaker.auc.value, speaker.auc.low, speaker.auc.high] if speaker.auc else None,
@@ -156,18 +156,18 @@ def figures(speaker: Any, me: Any) -> dict[str, Any]:
         "style": sum(near(name, feature, me.style[name]) for name, feature in speaker.style.items()),
         "features": len(speaker.style),
         "verbatim": speaker.copying.verbatim.value if speaker.copying else None,
-        "private": in_training(speaker).total(),
-        "faults": faults(speaker),
+        "private": leaked(speaker.leaks).total(),
+        "faults": speaker.health.faults,
     }
 
 
 def near(name: str, feature: Any, mine: Any) -> bool:
-    """Whether a feature's mean is within 10 % of mine, or its distance within that of two resamples of my replies.
+    """Whether a feature's mean is within 10 % of mine, or its distance within the one that chance makes.
 
-    Means of classes, as of ways to laugh, don't say which ones.
+    The mean of classes, such as ways to laugh, doesn't show which ones they are, so only their distance counts.
     """
-    like = name not in CLASSES and abs(feature.mean.value - mine.mean.value) <= 0.1 * mine.mean.value
-    return bool(like or feature.distance.value <= mine.distance.high)
+    is_close = name not in CLASSES and abs(feature.mean.value - mine.mean.value) <= 0.1 * mine.mean.value
+    return bool(is_close or feature.distance.value <= mine.distance.high)
 
 
 def read(work: Path) -> list[dict[str, Any]]:
@@ -177,14 +177,14 @@ def read(work: Path) -> list[dict[str, Any]]:
 
 
 def add(work: Path, row: dict[str, Any]) -> None:
-    """One more."""
+    """Add one to the record."""
     print({name: value for name, value in row.items() if name != "speakers"}, row["speakers"]["model"], flush=True)
     with (work / RECORD_NAME).open("a", encoding="utf-8", newline="\n") as file:
         file.write(json.dumps(row) + "\n")
 
 
 def document(work: Path, folder: Path) -> None:
-    """The table on stdout, the plot as likeness-experiment.png."""
+    """Print the table, and write likeness-experiment.png."""
     from matplotlib.figure import Figure
 
     rows = sorted(read(work), key=lambda row: (row["method"], row["replies"] or 10**9, row["sampling"], row["seed"]))
@@ -224,7 +224,7 @@ def document(work: Path, folder: Path) -> None:
 
 
 def sampling_of(row: dict[str, Any]) -> str:
-    """What was sampled how."""
+    """How replies were sampled."""
     penalty = "" if row["repetition_penalty"] == 1 else f", penalty {row['repetition_penalty']:g}"
     how = f" ({row['sampling']})" if row["sampling"] in ("default", "chosen") else ""
     best = f", best_of {row['best_of']}" if row.get("best_of", 1) > 1 else ""  # older rows had no choice
@@ -232,7 +232,7 @@ def sampling_of(row: dict[str, Any]) -> str:
 
 
 def cells(figures: dict[str, Any]) -> Iterator[str]:
-    """One row of the table."""
+    """The cells of one row of the table."""
     auc = figures["auc"]
     yield f"{auc[0]:.2f} ({auc[1]:.2f}-{auc[2]:.2f})"
     yield "-" if figures["nats"] is None else f"{figures['nats']:.3f}"

@@ -1,12 +1,12 @@
-"""How well does training foretell its memory?
+"""How well does training predict its memory?
 
     python benchmarks/memory.py [--settings lora-1024 ...] [--float32]
 
-Trains the embedded model for a few full steps on conversations of the sample, each setting in a process of its own, and
-compares what was said before the first step with the peak of the process (resident memory, everything included). With
---float32 it is computed in that, as on CPUs without instructions for bfloat16.
+Trains the embedded model for a few full steps on conversations of the sample, each setting in its own process, and
+compares the estimate logged before the first step with the peak resident memory of the process. --float32 computes in
+float32, as on CPUs without bfloat16 instructions.
 
-On 2026-11-24, one core of an AMD EPYC that others used too, Linux, torch 2.13, bfloat16:
+On 2026-11-24, one shared core of an AMD EPYC, Linux, torch 2.13, bfloat16:
 
     setting                       estimate      used   off by
     lora-256                      1.30 GiB 1.32 GiB   -2%
@@ -18,7 +18,7 @@ On 2026-11-24, one core of an AMD EPYC that others used too, Linux, torch 2.13, 
     fine_tune-256                 3.40 GiB 3.00 GiB  +13%
     fine_tune-1024                4.10 GiB 3.67 GiB  +12%
 
-To be kept: within 25 %.
+The estimate should stay within 25 %.
 """
 
 import argparse
@@ -39,8 +39,8 @@ SETTINGS = [
 ]
 STEPS = 2
 
-# Runs its arguments as a program and prints the peak of its memory in KiB. It stands between because ru_maxrss of a
-# child begins with what its parent had.
+# Runs its arguments as a program and prints the peak of its memory in KiB. A process in between, because the ru_maxrss
+# of a child starts at that of its parent.
 MEASURE = """
 import os, subprocess, sys
 process = subprocess.Popen(sys.argv[1:], stdout=subprocess.DEVNULL)
@@ -63,7 +63,7 @@ Trainer(parameters, data, data / "results", machine=machine).train()
 
 
 def main() -> None:
-    """Measure setting after setting and print each as a row of the table."""
+    """Measure each setting and print it as a row of the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--settings", nargs="+", choices=SETTINGS, default=SETTINGS, metavar="SETTING")
     parser.add_argument("--float32", action="store_true")
@@ -71,27 +71,27 @@ def main() -> None:
     print(f"{'setting':30} {'estimate':>9} {'used':>9}   off by")
     for setting in chosen.settings:
         with tempfile.TemporaryDirectory() as folder:
-            estimated, used = measure(Path(folder), setting, "float32" if chosen.float32 else "default")
-        print(f"{setting:30} {estimated:5.2f} GiB {used:5.2f} GiB   {estimated / used - 1:+.0%}", flush=True)
+            estimate, used = measure(Path(folder), setting, "float32" if chosen.float32 else "default")
+        print(f"{setting:30} {estimate:5.2f} GiB {used:5.2f} GiB   {estimate / used - 1:+.0%}", flush=True)
 
 
 def measure(folder: Path, setting: str, numbers: str) -> tuple[float, float]:
-    """What was said and what was used, both in GiB."""
+    """Estimated and used memory in GiB."""
     method, length, *checkpointing = setting.split("-")
     write_data(folder, MODEL, method, int(length), bool(checkpointing), STEPS)
     command = [sys.executable, "-c", MEASURE, sys.executable, "-c", TRAIN, str(folder), numbers]
     done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
-    return foretold(folder), int(done.stdout) / 2**20
+    return estimated(folder), int(done.stdout) / 2**20
 
 
-def foretold(folder: Path) -> float:
-    """What a training on the dataset in ``folder`` said before its first step, in GiB."""
-    said = re.search(r"needs about ([\d.]+) of", (folder / "results" / "log.txt").read_text(encoding="utf-8"))
-    return float(said[1]) if said else 0.0
+def estimated(folder: Path) -> float:
+    """The estimate in GiB that a training on the dataset in ``folder`` logged before its first step."""
+    logged = re.search(r"needs about ([\d.]+) of", (folder / "results" / "log.txt").read_text(encoding="utf-8"))
+    return float(logged[1]) if logged else 0.0
 
 
 def write_data(folder: Path, model: str, method: str, length: int, checkpointing: bool, steps: int) -> None:
-    """A dataset of about ``steps`` full windows, and next to nothing to validate."""
+    """A dataset of about ``steps`` full windows, and almost nothing to validate."""
     turns = []
     for line in (SAMPLE / "train.jsonl").open(encoding="utf-8"):
         turns += json.loads(line)["messages"]

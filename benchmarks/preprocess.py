@@ -1,17 +1,16 @@
-"""How long does `selfChatBot_preprocess` take, and how much memory, for every format?
+"""Measures the time and memory that `selfChatBot_preprocess` needs for each format.
 
     .venv/bin/python benchmarks/preprocess.py [--messages 100000] [--runs 5] [--formats FORMAT ...]
         [--peers PYTHON]
     .venv/bin/python benchmarks/preprocess.py --gigabyte [--formats FORMAT ...]
 
-Makes one export of so many messages in each layout (`chat_exports`) and runs the whole console script on it, in a
-process of its own; beside it, in turn, only the reading of the messages into a list, the plainest reading of such a
-file, and the parsers of others (`other_parsers`) in the environment of ``--peers``. Then `--help`, an input error, and
-whether torch was imported. ``--gigabyte`` makes one export of 1 GB of each layout and deletes it again.
+Makes one export of ``--messages`` messages in each layout (`chat_exports`) and runs the whole console script on it, in
+a process of its own. In turn with it run: reading alone (the messages into a list), the plainest way to read such a
+file, and other parsers (`other_parsers`) in the environment of ``--peers``. Then `--help`, an input error, and a check
+that torch is not imported. ``--gigabyte`` makes one export of 1 GB in each layout, and deletes it afterwards.
 
-On 2026-11-24, 2 cores of an AMD EPYC, Linux, Python 3.11.7, medians of 3 runs. Others used the machine as well (a load
-of 8), so a second of the processor took three to four; these are seconds of the processor, and the peaks of the whole
-processes:
+On 2026-11-24, 2 cores of an AMD EPYC, Linux, Python 3.11.7, medians of 3 runs. The machine was shared (load 8), so
+wall-clock time was three to four times the CPU time. CPU seconds, and peak memory of whole processes:
 
     100,000      whole process   reading   plain reading     reading by other parsers, and their peaks
     Discord txt  2.01 s  54 MiB   0.79 s   lines      0.02   chatpack 0.13 s, 48 MiB
@@ -36,14 +35,14 @@ processes:
     wrong ID     0.26 s  34 MiB
     torch        was not imported
 
-The others do less: they give the messages of the whole file at once, from memory, and know few or none of the phrases
-that the apps write into chats; chat-miner puts the lines of a message on one, irclog2html tells no dates. convmerge
-writes the 5,000 conversations again. For JSON they are faster as they load all of it at once, where this program
-streams: 1 GB of it takes 61 MiB. Versions: chatpack 0.1.0 (Rust), chat-miner 0.6.0, whatstk 0.9.1, telegram-export-md
+The other parsers do less: they return all messages of the file at once, from memory, and know few or none of the
+phrases that the apps write into chats. chat-miner joins the lines of a message, irclog2html has no dates, convmerge
+writes the 5,000 conversations again. For JSON they are faster because they load the whole file, while this program
+streams it: 1 GB takes 61 MiB. Versions: chatpack 0.1.0 (Rust), chat-miner 0.6.0, whatstk 0.9.1, telegram-export-md
 0.4.1, slack-export-viewer 3.5.0, LineTextParser 2.0.1, linelog2py 0.1.6, kakaotalk-msg-preprocessor 0.13, irclog2html
 4.1.0, convmerge 1.6.5.
 
-    1 GB of                   messages   of the processor   peak
+    1 GB of                   messages           CPU time   peak
     Telegram                 2,933,810              74 s    60 MiB
     SMS                      3,249,464              69 s    63 MiB
     WhatsApp                13,472,567             260 s    60 MiB
@@ -60,7 +59,7 @@ streams: 1 GB of it takes 61 MiB. Versions: chatpack 0.1.0 (Rust), chat-miner 0.
     IRC                     16,024,485             224 s    59 MiB
     JSONL                   12,221,024             153 s   109 MiB
 
-To be kept: 300 MiB for 1 GB; for 100,000 messages 3 s for text and 5 s for JSON and XML, 150 MiB; 0.2 s for --help,
+Limits to keep: 300 MiB for 1 GB; for 100,000 messages 3 s for text and 5 s for JSON and XML, 150 MiB; 0.2 s for --help,
 0.4 s for an input error.
 """
 
@@ -79,8 +78,8 @@ from other_parsers import PARSERS, installed, program
 GIGABYTE = 10**9
 SCRIPT = Path(sys.executable).with_name("selfChatBot_preprocess")
 
-# Runs its arguments as a program and prints, below what that prints, how it went: seconds, seconds of processor time,
-# KiB and exit code. It stands between because ru_maxrss of a child begins with what its parent had.
+# Runs its arguments as a program. After the program's own output, it prints seconds, CPU seconds, KiB and exit code.
+# A process in between is needed because ru_maxrss of a child starts with the value of its parent.
 MEASURE = """
 import json, os, subprocess, sys, time
 start = time.perf_counter()
@@ -89,7 +88,7 @@ _, status, usage = os.wait4(process.pid, 0)
 seconds = time.perf_counter() - start
 print(json.dumps([seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss, os.waitstatus_to_exitcode(status)]))
 """
-# The least that any reader of a file does.
+# The minimum that any reader of a file does.
 PLAIN = {
     "lines": "for line in open(path, encoding='utf-8', newline='\\n'): pass",
     "ijson": "for token in ijson.basic_parse(open(path, 'rb'), use_float=True): pass",
@@ -111,9 +110,9 @@ class Run(NamedTuple):
 
     seconds: float
     processor: float
-    """Seconds of processor time."""
+    """CPU seconds."""
     memory: float
-    """The peak in MiB."""
+    """Peak in MiB."""
     code: int
     printed: list[str]
 
@@ -134,7 +133,7 @@ class Runs(list[Run]):
 
     @property
     def alone(self) -> float:
-        """Seconds of processor time that the program itself counted, from where everything was imported."""
+        """CPU seconds that the program itself measured, without its imports."""
         return statistics.median(float(run.printed[-1].split()[0]) for run in self)
 
     @property
@@ -143,7 +142,7 @@ class Runs(list[Run]):
 
 
 def main() -> None:
-    """Make the exports, run everything several times, print the figures."""
+    """Make the exports, run everything several times, print the results."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--messages", type=int, default=100_000)
     parser.add_argument("--runs", type=int, default=5)
@@ -155,11 +154,11 @@ def main() -> None:
         for name in arguments.formats:
             gigabyte(name, EXPORTS[name])
         return
-    # Not resolved: the interpreter of a virtual environment is a link.
+    # Not resolved, because the interpreter of a virtual environment is a link.
     peers = Path(arguments.peers).absolute() if arguments.peers else None
     others = installed(peers) if peers else {}
     print(f"{arguments.messages:,} messages, {arguments.runs} runs each")
-    print(f"{'':30} whole process: s, s of the processor, peak; reading alone, its ratio to ours, messages")
+    print(f"{'':30} whole process: s, CPU s, peak; reading alone: CPU s, ratio to ours, messages")
     chat = Chat(arguments.messages)
     for name in arguments.formats:
         compare(name, EXPORTS[name], chat, arguments.runs, peers, others)
@@ -167,7 +166,7 @@ def main() -> None:
 
 
 def compare(name: str, export: Export, chat: Chat, runs: int, peers: Path | None, others: dict[str, str]) -> None:
-    """One format: this program, its reading alone, the other parsers and plain reading in turn, several times."""
+    """One format: this program, its reading alone, other parsers and plain reading, in turn, several times."""
     with tempfile.TemporaryDirectory() as folder:
         path = make_dataset(Path(folder), export, chat)
         plain = plain_reading(path)
@@ -196,7 +195,7 @@ def compare(name: str, export: Export, chat: Chat, runs: int, peers: Path | None
 
 
 def gigabyte(name: str, export: Export) -> None:
-    """The peak of memory for 1 GB of one format."""
+    """Peak memory for 1 GB of one format."""
     with tempfile.TemporaryDirectory() as folder:
         size = size_of(export.write_to(Path(folder), Chat(20_000)))
     with tempfile.TemporaryDirectory() as folder:
@@ -207,7 +206,7 @@ def gigabyte(name: str, export: Export) -> None:
 
 
 def start(runs: int) -> None:
-    """What does not read any message."""
+    """Runs that read no message."""
     with tempfile.TemporaryDirectory() as folder:
         make_dataset(Path(folder), EXPORTS["JSONL"], Chat(1000))
         for name, code, *arguments in (("--help", 0, "--help"), ("wrong ID", 2, "-d", "99")):
@@ -216,7 +215,7 @@ def start(runs: int) -> None:
 
 
 def make_dataset(folder: Path, export: Export, chat: Chat) -> Path:
-    """A .env and a raw dataset with one export; returns the path of that."""
+    """Make .env and a raw dataset with one export. Returns the path of the export."""
     stages = ("raw", "preprocessed", "results")
     (folder / ".env").write_text("".join(f"selfChatBot_{stage}={stage}\n" for stage in stages), encoding="utf-8")
     raw = folder / "raw" / "Dataset_1_Benchmark"
@@ -228,12 +227,12 @@ def make_dataset(folder: Path, export: Export, chat: Chat) -> Path:
 
 
 def size_of(path: Path) -> int:
-    """Bytes of a file, or of all files below a folder."""
+    """Bytes of a file or of all files below a folder."""
     return sum(file.stat().st_size for file in (path.rglob("*") if path.is_dir() else (path,)))
 
 
 def plain_reading(path: Path) -> str:
-    """The key of `PLAIN` for an export."""
+    """The key in `PLAIN` for an export."""
     if path.is_dir():
         return "ijson of all"
     if path.name in ("data.json", "conversations.jsonl"):
@@ -250,7 +249,7 @@ def preprocess(folder: Path, expected: int, *arguments: str) -> Run:
 
 
 def run(command: list[str], folder: Path | None = None) -> Run:
-    """Run a program by way of `MEASURE`."""
+    """Run a program through `MEASURE`."""
     measure = [sys.executable, "-c", MEASURE, *command]
     *printed, last = subprocess.run(measure, cwd=folder, check=True, capture_output=True, text=True).stdout.splitlines()
     seconds, processor, kibibytes, code = json.loads(last)
@@ -258,7 +257,7 @@ def run(command: list[str], folder: Path | None = None) -> Run:
 
 
 def imports_torch(folder: Path) -> bool:
-    """Whether a whole run imports torch, as Python itself reports what it imports."""
+    """Whether a whole run imports torch, according to Python's own report of imports."""
     command = [sys.executable, "-X", "importtime", "-m", "selfchatbot.cli.preprocess", "-d", "1"]
     done = subprocess.run(command, cwd=folder, check=True, capture_output=True, text=True)
     imported = {line.rsplit("|", 1)[1].strip() for line in done.stderr.splitlines() if line.startswith("import time:")}

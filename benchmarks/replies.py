@@ -1,45 +1,35 @@
-"""What could make replies nearer to mine, without training again? Tried on the validation split.
+"""What could make replies more like mine without training again? Measured on the validation split.
 
     python benchmarks/replies.py DATASET CHECKPOINT WORK [--contexts 200]
 
-DATASET is a Dataset_<ID>_<Name> folder that selfChatBot_preprocess made, CHECKPOINT a best/ that was trained with it.
-Every way answers the same places of validation.jsonl:
+DATASET is a Dataset_<ID>_<Name> folder that selfChatBot_preprocess wrote, CHECKPOINT a best/ trained on it. Each
+variant replies to the same contexts of validation.jsonl:
 
 - other samplings: top_p (Holtzman et al. 2020), min_p (Nguyen et al. 2024), locally typical (Meister et al. 2023);
-- one of four candidates: the one that its context makes most probable (pointwise mutual information; Li et al. 2016),
-  by token or by the root of the tokens, or the one whose length is nearest to a length drawn from my training replies;
-- retrieval: the most similar training exchange (TF-IDF of words) stands before the conversation.
+- one of four candidates: the one with the highest pointwise mutual information with its context (PMI; Li et al. 2016),
+  per token or per square root of the tokens, or the one nearest in length to a random training reply of mine;
+- retrieval: the most similar training exchange (TF-IDF of words) comes before the conversation.
 
-The table goes to stdout: told apart (AUC, 95 % interval), how well the replies fit their own context (mean reciprocal
-rank among 20 true ones), characters, messages and different words as shares of mine, style features near mine, verbatim
-copies, faults. A second table has the one of two candidates by its gain and several powers of its tokens, the means of
-four pairs of candidates. WORK keeps what was generated: what is finished is not done again.
+The table goes to stdout: how well a classifier distinguishes the replies from mine (AUC, 95 % interval), how well they
+fit their own context (mean reciprocal rank among 20 real ones), characters, messages and distinct words as shares of
+mine, style features near mine, verbatim copies, faults. A second table has the better of two candidates by PMI and
+several powers of the tokens, as the mean over four pairs of candidates. WORK caches what is generated, so that an
+interrupted run resumes.
 """
 
 import argparse
 import random
 import shutil
 import statistics
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import cached_property
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-import torch
 from likeness import MEANS, near
+from replies_model import SAMPLINGS, ReplyModel
 
-SAMPLINGS: dict[str, tuple[str, float]] = {
-    "as it is": ("", 0.0),
-    "top_p 0.98": ("top_p", 0.98),
-    "min_p 0.02": ("min_p", 0.02),
-    "min_p 0.05": ("min_p", 0.05),
-    "typical 0.95": ("typical", 0.95),
-}
 CANDIDATES = 4
-LONGEST = 64
-"""Tokens of a reply."""
-CANDIDATE_TOKENS = 40
 GROUP, GROUPS = 21, 2
 PAIRS = ((0, 1), (2, 3), (0, 2), (1, 3))
 POWERS = (0.0, 0.25, 0.35, 0.5, 0.65)
@@ -55,162 +45,31 @@ def main() -> None:
     data = work / "data"
     data.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(dataset / "train.jsonl", data / "train.jsonl")
-    shutil.copyfile(dataset / "validation.jsonl", data / "test.jsonl")  # what is read as the split that is measured
-    tried = Tried(data, checkpoint, work, chosen.contexts)
-    ways = {name: tried.replies(name, 0) for name in SAMPLINGS}
-    candidates = [ways["as it is"], *(tried.replies("as it is", seed) for seed in range(1, CANDIDATES))]
-    ways["one of four by gain per token"] = tried.best(candidates, 1.0)
-    ways["one of four by gain per root"] = tried.best(candidates, 0.5)
-    ways["one of two by gain per root"] = tried.best(candidates[:2], 0.5)
-    ways["one of four by length"] = tried.by_length(candidates)
-    ways["retrieval"] = tried.replies("retrieval", 0)
-    tried.show(ways)
-    tried.show_powers(candidates)
+    shutil.copyfile(dataset / "validation.jsonl", data / "test.jsonl")  # the split that is measured
+    model = ReplyModel(data, checkpoint, work, chosen.contexts)
+    variants = {name: model.replies(name, 0) for name in SAMPLINGS}
+    candidates = [variants["default"], *(model.replies("default", seed) for seed in range(1, CANDIDATES))]
+    variants["one of four by PMI per token"] = model.best(candidates, 1.0)
+    variants["one of four by PMI per root"] = model.best(candidates, 0.5)
+    variants["one of two by PMI per root"] = model.best(candidates[:2], 0.5)
+    variants["one of four by length"] = model.nearest_length(candidates)
+    variants["retrieval"] = model.replies("retrieval", 0)
+    tables = Tables(model)
+    tables.show(variants)
+    tables.show_powers(candidates)
 
 
-class Tried:
-    """The contexts, the model, and what was made of them."""
+class Tables:
+    """Measures replies and prints them; `show` first, `show_powers` uses its ranks."""
 
-    def __init__(self, data: Path, checkpoint: Path, work: Path, count: int) -> None:
-        from selfchatbot.likeness.run.cache import Cache
-        from selfchatbot.likeness.run.contexts import read_contexts, read_training
-        from selfchatbot.likeness.run.model_pair import Models
-        from selfchatbot.models import quiet
-        from selfchatbot.parameters import FILE_NAME, GenerationParameters, read_parameters
-        from selfchatbot.session.contacts import contact_names
-
-        quiet()
-        parameters = read_parameters(checkpoint.parent / FILE_NAME, GenerationParameters)
-        self.names = contact_names(data)
-        self.places = read_contexts(data, count, 0)
-        self.training = read_training(data, self.names)
-        self.data = data
-        self.cache = Cache(work / "cache")
-        self.models = Models(checkpoint, parameters, 0, self.cache, None)
-        self.format = self.models.chat_format
+    def __init__(self, model: ReplyModel) -> None:
+        self.model = model
+        self.places = model.places
         self.true: dict[int, list[float]] = {}
-        """What each place adds to 20 true replies to other places, by the number of the place."""
+        """By the number of a place, the information of its context and 20 real replies to other places."""
 
-    def replies(self, way: str, seed: int) -> list[str]:
-        """What the model answers at each place."""
-        from selfchatbot.player.reply.repetition import without_loop
-
-        prompts = [self._prompt(place.messages, way == "retrieval") for place in self.places]
-        order = sorted(range(len(prompts)), key=lambda number: -len(prompts[number]))
-        batches = [order[start : start + 32] for start in range(0, len(order), 32)]
-        depends_on = [self.models.identity("model"), way, SAMPLINGS.get(way), seed, prompts, LONGEST]
-
-        def answer(batch: list[int]) -> list[list[int]]:
-            return self._answers([prompts[number] for number in batch], way, seed + 1000 * batches.index(batch))
-
-        found = self.cache.computed("ways", depends_on, batches, answer)
-        print(f"{way}, seed {seed}: done", flush=True)
-        texts = {
-            number: self.format.reply(without_loop(ids)).strip()
-            for batch, line in zip(batches, found, strict=True)
-            for number, ids in zip(batch, line, strict=True)
-        }
-        return [texts[number] for number in range(len(prompts))]
-
-    def _answers(self, prompts: list[list[int]], way: str, seed: int) -> list[list[int]]:
-        from selfchatbot.player.engines import sampling as sampling_module
-        from selfchatbot.player.engines.batch import Batch
-        from selfchatbot.player.engines.protocol import Sampling
-
-        kind, value = SAMPLINGS.get(way, ("", 0.0))
-        never = frozenset(self.format.special - {self.format.end})
-        top_p = value if kind == "top_p" else 1.0
-        sampling = Sampling(1.0, top_p, 0, 1.0, LONGEST, self.format.end, never, seed, may_be_empty=False)
-        kept = {"min_p": min_p, "typical": typical}.get(kind)
-        choose = sampling_module.sample
-        if kept is not None:
-            sampling_module.sample = lambda logits, *rest: choose(kept(logits, value), *rest)
-        try:
-            made = Batch(self.models.loaded("model").model, prompts).replies(sampling, last=True)
-            return [one.ids for one in made]
-        finally:
-            sampling_module.sample = choose
-
-    def _prompt(self, messages: Any, retrieval: bool) -> list[int]:
-        from selfchatbot.likeness.run.model_pair import UNLIMITED
-        from selfchatbot.likeness.run.replies import CONTEXT_TOKENS, context_prompt
-
-        prompt = context_prompt(self.format, messages, self.models.window)
-        if not retrieval:
-            return prompt
-        question, answer = self._similar(messages[-1]["content"])
-        more = len(self.format.prompt([question], UNLIMITED)) + len(self.format.turn(answer["content"]))
-        return self.format.prompt([question, answer, *messages], CONTEXT_TOKENS + more)
-
-    @cached_property
-    def _similar(self) -> Callable[[str], list[dict[str, str]]]:
-        """Gives the training exchange whose turn of the others is most like a given one."""
-        from sklearn.feature_extraction.text import TfidfVectorizer
-
-        from selfchatbot.messages import read_conversations
-
-        pairs = [
-            [one, other]
-            for conversation in read_conversations(self.data / "train.jsonl")
-            for one, other in pairwise(conversation)
-            if (one["role"], other["role"]) == ("user", "assistant") and len(other["content"]) <= 200
-        ]
-        vectorizer = TfidfVectorizer(sublinear_tf=True)
-        known = vectorizer.fit_transform(pair[0]["content"][-400:] for pair in pairs)
-        return lambda text: pairs[int((known @ vectorizer.transform([text[-400:]]).T).toarray().argmax())]
-
-    def best(self, candidates: Sequence[list[str]], power: float) -> list[str]:
-        """At each place, the candidate to which its context adds most nats per token**power."""
-        picked = self._picked(candidates, self._gains(candidates), range(len(candidates)), power)
-        return [candidates[one][place] for place, one in enumerate(picked)]
-
-    def _picked(
-        self, candidates: Sequence[list[str]], gains: list[list[float]], among: Sequence[int], power: float
-    ) -> list[int]:
-        """At each place, which of the candidates ``among`` them has the largest gain per token**power."""
-        return [
-            max(among, key=lambda one: row[one] / len(self._ids(candidates[one][place])) ** power)
-            for place, row in enumerate(gains)
-        ]
-
-    def by_length(self, candidates: Sequence[list[str]]) -> list[str]:
-        """At each place, the candidate that is nearest in length to a reply of mine that is drawn by chance."""
-        rng = random.Random(0)
-        wanted = [len(rng.choice(self.training.mine)) for _ in self.places]
-        return [
-            min((texts[number] for texts in candidates), key=lambda text: abs(len(text) - length))
-            for number, length in enumerate(wanted)
-        ]
-
-    def _ids(self, text: str) -> list[int]:
-        return self.format.turn(text or "?")[:CANDIDATE_TOKENS]
-
-    def _gains(self, candidates: Sequence[list[str]]) -> list[list[float]]:
-        rows = [[texts[number] for texts in candidates] for number in range(len(self.places))]
-        return self._added([(place.messages, row) for place, row in zip(self.places, rows, strict=True)])
-
-    def _added(self, pieces: list[tuple[Any, list[str]]]) -> list[list[float]]:
-        """Nats that each context adds to each of its texts."""
-        from selfchatbot.likeness.run.replies import context_prompt
-        from selfchatbot.player.engines.likelihood import of_continuations
-
-        texts = sorted({text for _, row in pieces for text in row})
-        alone = [([], texts[start : start + 64]) for start in range(0, len(texts), 64)]
-
-        def score(piece: tuple[Any, list[str]]) -> list[float]:
-            prompt = context_prompt(self.format, piece[0], self.models.window)
-            return of_continuations(self.models.loaded("model").model, prompt, [self._ids(text) for text in piece[1]])
-
-        both = [*alone, *pieces]
-        found = self.cache.computed("gains", [self.models.identity("model"), both], both, score)
-        without = dict(zip(texts, [value for row in found[: len(alone)] for value in row], strict=True))
-        return [
-            [value - without[text] for value, text in zip(values, row, strict=True)]
-            for values, (_, row) in zip(found[len(alone) :], pieces, strict=True)
-        ]
-
-    def fits(self, ways: dict[str, list[str]]) -> dict[str, list[float]]:
-        """Reciprocal rank of each way's reply among 20 true replies, at the places where that says something."""
+    def fits(self, variants: dict[str, list[str]]) -> dict[str, list[float]]:
+        """Reciprocal rank of each variant's reply among 20 real replies, where replies are long enough to tell."""
         from selfchatbot.likeness.measures.context_fit import long_enough
 
         different = {
@@ -219,40 +78,36 @@ class Tried:
         numbers = sorted(different.values())
         numbers = random.Random(0).sample(numbers, min(GROUPS, len(numbers) // GROUP) * GROUP)
         groups = [numbers[start : start + GROUP] for start in range(0, len(numbers), GROUP)]
-        pieces, owners = [], []
+        contexts, owners = [], []
         for group in groups:
             for number in group:
-                true = [self.places[other].reply for other in group if other != number]
-                pieces.append(
-                    (
-                        self.places[number].messages,
-                        [*true, self.places[number].reply, *(texts[number] for texts in ways.values())],
-                    )
-                )
+                real = [self.places[other].reply for other in group if other != number]
+                own = [self.places[number].reply, *(texts[number] for texts in variants.values())]
+                contexts.append((self.places[number].messages, [*real, *own]))
                 owners.append(number)
-        ranks: dict[str, list[float]] = {name: [] for name in ("me", *ways)}
-        for number, row in zip(owners, self._added(pieces), strict=True):
-            true, own = row[: GROUP - 1], row[GROUP - 1 :]
-            self.true[number] = true
-            for name, gain in zip(("me", *ways), own, strict=True):
-                if name == "me" or long_enough(ways[name][number]):
-                    ranks[name].append(1 / (1 + sum(other > gain for other in true)))
+        ranks: dict[str, list[float]] = {name: [] for name in ("me", *variants)}
+        for number, row in zip(owners, self.model.information_of(contexts), strict=True):
+            real, own = row[: GROUP - 1], row[GROUP - 1 :]
+            self.true[number] = real
+            for name, information in zip(("me", *variants), own, strict=True):
+                if name == "me" or long_enough(variants[name][number]):
+                    ranks[name].append(1 / (1 + sum(other > information for other in real)))
         return ranks
 
     @cached_property
     def features(self) -> Any:
-        """The style features, by what is in the training text."""
-        from selfchatbot.likeness.measures.features import Reference, style_features
+        """The style features that the training text supports."""
+        from selfchatbot.likeness.text.features import Reference, style_features
 
-        return style_features(Reference.of(self.training.mine, self.training.contacts))
+        return style_features(Reference.of(self.model.training.mine, self.model.training.contacts))
 
     def styles(self, texts: list[str]) -> tuple[Any, list[float], int, int]:
-        """AUC, the means of a text style as shares of mine, and how many style features are near mine, of how many."""
-        from selfchatbot.likeness.intervals import groups_of
+        """AUC, the means of a style as shares of mine, the number of style features near mine, and of all features."""
         from selfchatbot.likeness.measures.discriminator import separability
-        from selfchatbot.likeness.measures.style_distances import measure_style
+        from selfchatbot.likeness.text.distances import measure_style
+        from selfchatbot.statistics import bootstrap_groups
 
-        groups, features = groups_of([place.conversation for place in self.places]), self.features
+        groups, features = bootstrap_groups([place.conversation for place in self.places]), self.features
         mine = [place.reply for place in self.places]
         styles = measure_style({"me": mine, "model": texts}, groups, features, 0)
         shares = [styles["model"][mean].mean.value / styles["me"][mean].mean.value for mean in MEANS]
@@ -264,21 +119,21 @@ class Tried:
             len(styles["model"]),
         )
 
-    def show(self, ways: dict[str, list[str]]) -> None:
-        """The table."""
-        from selfchatbot.likeness.measures import copying
+    def show(self, variants: dict[str, list[str]]) -> None:
+        """Print the first table."""
+        from selfchatbot.likeness.measures.copying import TrainingIndex, copying
         from selfchatbot.likeness.measures.faults import health
 
         conversations = [place.conversation for place in self.places]
-        known = copying.Training(self.training.mine)
+        index = TrainingIndex(self.model.training.mine)
         mine = [place.reply for place in self.places]
-        fits = self.fits(ways)
-        print("| way | told apart (AUC) | fits | characters, messages, words | style | copied | faults |")
+        fits = self.fits(variants)
+        print("| variant | told apart (AUC) | fits | characters, messages, words | style | copied | faults |")
         print("|---|---|---:|---|---:|---:|---:|")
-        for name, texts in {"me": mine, **ways}.items():
+        for name, texts in {"me": mine, **variants}.items():
             auc, shares, like, of = self.styles(texts)
-            copied = copying.copying(texts, conversations, known, 0)
-            faults = health(texts, [True] * len(texts), self.format.markers, self.names)
+            copied = copying(texts, conversations, index, 0)
+            faults = health(texts, [True] * len(texts), self.model.format.markers, self.model.names)
             bad = faults.empty + faults.looping + faults.other_speaker + faults.template
             cells = (
                 "-" if auc is None else f"{auc.value:.2f} ({auc.low:.2f}-{auc.high:.2f})",
@@ -291,21 +146,21 @@ class Tried:
             print(f"| {name} | {' | '.join(cells)} |", flush=True)
 
     def show_powers(self, candidates: Sequence[list[str]]) -> None:
-        """The second table; after the first one, which tells how well true replies to other places fit."""
+        """Print the second table."""
         from selfchatbot.likeness.measures.context_fit import long_enough
 
-        gains = self._gains(candidates)
-        print("| one of two by gain / tokens^power | told apart (AUC) | fits | characters, messages, words | style |")
+        information = self.model.information(candidates)
+        print("| one of two by PMI / tokens^power | told apart (AUC) | fits | characters, messages, words | style |")
         print("|---|---:|---:|---|---:|")
         for power in (None, *POWERS):
             found: list[list[float]] = []
             fits: list[float] = []
             for pair in PAIRS if power is not None else [(number,) for number in range(len(candidates))]:
-                best = self._picked(candidates, gains, pair, power or 0)
+                best = self.model.picked(candidates, information, pair, power or 0)
                 texts = [candidates[one][place] for place, one in enumerate(best)]
-                for place, true in self.true.items():
+                for place, real in self.true.items():
                     if long_enough(texts[place]):
-                        fits.append(1 / (1 + sum(other > gains[place][best[place]] for other in true)))
+                        fits.append(1 / (1 + sum(other > information[place][best[place]] for other in real)))
                 auc, shares, like, of = self.styles(texts)
                 found.append([auc.value, *shares, like])
             auc, *shares, like = (statistics.fmean(column) for column in zip(*found, strict=True))
@@ -315,22 +170,6 @@ class Tried:
                 f"| {name} | {cells} | {', '.join(f'{share:.0%}' for share in shares)} | {like:.1f} of {of} |",
                 flush=True,
             )
-
-
-def min_p(logits: torch.Tensor, share: float) -> torch.Tensor:
-    """Tokens of at least ``share`` of the likeliest one's probability; shape (rows, vocabulary)."""
-    return logits.masked_fill(logits < logits.max(-1, keepdim=True).values + torch.tensor(share).log(), -torch.inf)
-
-
-def typical(logits: torch.Tensor, mass: float) -> torch.Tensor:
-    """The tokens whose surprise is nearest to the expected one, until they have ``mass`` together."""
-    logs = logits.log_softmax(-1)
-    probabilities = logs.exp()
-    entropy = -(probabilities * logs.nan_to_num(neginf=0.0)).sum(-1, keepdim=True)
-    order = (-logs - entropy).abs().argsort(-1)
-    sorted_probabilities = probabilities.gather(-1, order)
-    beyond = sorted_probabilities.cumsum(-1) - sorted_probabilities >= mass
-    return logits.masked_fill(torch.zeros_like(beyond).scatter(-1, order, beyond), -torch.inf)
 
 
 if __name__ == "__main__":

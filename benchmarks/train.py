@@ -1,25 +1,25 @@
-"""How fast does training go, and in how much memory, beside TRL's SFTTrainer?
+"""How fast is training, and how much memory does it take, compared with TRL's SFTTrainer?
 
     pip install trl
     python benchmarks/train.py DATASET [--windows 48] [--methods lora qlora fine_tune] [--who selfchatbot ...]
 
-DATASET is a Dataset_<ID>_<Name> folder that selfChatBot_preprocess made. The first conversations of its train.jsonl
-that give so many windows of at most 480 tokens are trained for one epoch, by us and by TRL (batch 4), with the same
-rank, learning rate, schedule and labels. Each run is a process of its own, one after the other:
+DATASET is a Dataset_<ID>_<Name> folder made by selfChatBot_preprocess. The first conversations of its train.jsonl that
+give this many windows of at most 480 tokens are trained for one epoch, by us and by TRL (batch 4), with the same rank,
+learning rate, schedule and labels. The runs are separate processes, one after the other:
 
-    selfchatbot           as it is: on a CPU that has instructions for bfloat16, matrix products are computed in it
-    selfchatbot float32   as on any other CPU
+    selfchatbot           the default: on CPUs with bfloat16 instructions, matrix products are in bfloat16
+    selfchatbot float32   as on other CPUs
     TRL padded            in float32, without gradient checkpointing
-    TRL packing           the same, packed; on a CPU packed conversations see one another, so it is another training
-    TRL bfloat16          padded, with its own default for the number format
-    TRL defaults          the same, with its own default for gradient checkpointing, which is on
+    TRL packing           the same, packed; on a CPU, packed conversations see each other: a different training
+    TRL bfloat16          padded, with TRL's default number format
+    TRL defaults          the same, with TRL's default for gradient checkpointing, which is on
 
 Useful tokens are those of the windows, without padding. The loss afterwards is that of the first windows of the
-validation split, by transformers' own forward pass in float32. The limit is what the matrix products alone would take:
-training N weights costs 2N floating point operations a token forward, 2N for the gradients of the activations and, in
-full fine-tuning, 2N for those of the weights, at the speed that `torch.mm` reaches here in float32, whatever a row
-computes in. (Logits are only needed at labels and adapters come on top, which the formula leaves out.) On a GPU the
-limit is that of bfloat16, and the memory is what torch had allocated there.
+validation split, by transformers' own forward pass in float32. The limit is the time of the matrix products alone:
+training N weights costs 2N floating point operations per token forward, 2N for the gradients of the activations and, in
+full fine-tuning, 2N for those of the weights, at the speed of `torch.mm` on this machine in float32, in whatever format
+a row computes. (The formula ignores that logits are computed at labels only, and the adapters.) On a GPU the limit is
+that of bfloat16, and the memory is what torch allocated.
 """
 
 import argparse
@@ -29,6 +29,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +45,7 @@ OPERATIONS = {"lora": 4, "qlora": 4, "fine_tune": 6}
 
 
 def main() -> None:
-    """Everybody on the same windows, then the table."""
+    """Train with each on the same windows and print the table."""
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     arguments.add_argument("dataset", type=Path)
     arguments.add_argument("--windows", type=int, default=48)
@@ -77,7 +78,7 @@ def main() -> None:
 
 
 def make_data(dataset: Path, data: Path, windows: int) -> tuple[int, int, int]:
-    """Write the data of the contest; returns the model's weights, and labels and tokens of the windows."""
+    """Write the data; returns the numbers of the model's weights, of labels and of tokens."""
     from selfchatbot.chat_format import IGNORED, ChatFormat
     from selfchatbot.messages import read_conversations
     from selfchatbot.models import load_model, load_tokenizer, quiet
@@ -86,8 +87,8 @@ def make_data(dataset: Path, data: Path, windows: int) -> tuple[int, int, int]:
     model = json.loads((dataset / "parameters.json").read_text(encoding="utf-8"))["model"]
     chat_format = ChatFormat(load_tokenizer(model))
 
-    def first(name: str, most: Any) -> tuple[list[str], list[Any]]:
-        """Lines and windows of the first conversations, until ``most`` says that it is enough."""
+    def first(name: str, enough: Any) -> tuple[list[str], list[Any]]:
+        """Lines and windows of the first conversations, until ``enough`` is true of the windows."""
         lines = (dataset / f"{name}.jsonl").read_text(encoding="utf-8").split("\n")[:-1]
         path = data / f"{name}.jsonl"
         chosen: list[str] = []
@@ -96,7 +97,7 @@ def make_data(dataset: Path, data: Path, windows: int) -> tuple[int, int, int]:
             path.write_text(line + "\n", encoding="utf-8")
             rows += list(chat_format.windows(read_conversations(path), LENGTH))
             chosen.append(line)
-            if most(rows):
+            if enough(rows):
                 break
         path.write_text("\n".join(chosen) + "\n", encoding="utf-8")
         return chosen, rows
@@ -109,7 +110,7 @@ def make_data(dataset: Path, data: Path, windows: int) -> tuple[int, int, int]:
         with (data / f"{name}.windows.jsonl").open("w", encoding="utf-8") as file:
             for row in part:
                 file.write(json.dumps({"input_ids": row.input_ids, "labels": row.labels}) + "\n")
-    # Our validation during the run is not what is measured: one reply.
+    # Validation during the run is not measured: one reply.
     line = json.loads((data / "validation.jsonl").read_text(encoding="utf-8").split("\n")[0])
     line["messages"] = line["messages"][:4]
     (data / "validation.jsonl").write_text(json.dumps(line) + "\n", encoding="utf-8")
@@ -120,7 +121,7 @@ def make_data(dataset: Path, data: Path, windows: int) -> tuple[int, int, int]:
 
 
 def gemm_speed() -> float:
-    """The best speed of a matrix product, in GFLOP/s: in float32 on a CPU, in bfloat16 on a GPU."""
+    """The best speed of a matrix product in GFLOP/s, in float32 on a CPU and bfloat16 on a GPU."""
     size, dtype = (8192, torch.bfloat16) if DEVICE == "cuda" else (1024, torch.float32)
     a, b = (torch.rand(size, size, dtype=dtype, device=DEVICE) for _ in range(2))
     best = 1e9
@@ -134,7 +135,7 @@ def gemm_speed() -> float:
 
 
 def parameters(data: Path, method: str) -> Any:
-    """The same for everybody; about as many tokens in a step as TRL's batch of 4 holds real ones."""
+    """The same for all; a step has about as many tokens as TRL's batch of 4 has without padding."""
     from selfchatbot.parameters import TrainingParameters
 
     return TrainingParameters(
@@ -152,7 +153,7 @@ def parameters(data: Path, method: str) -> Any:
 
 
 def contest(data: Path, contestant: str, method: str) -> dict[str, float]:
-    """Train once; seconds of the loop, peak memory of the process in GiB, loss afterwards."""
+    """Train once; returns seconds of the loop, peak memory of the process in GiB, loss afterwards."""
     from selfchatbot.models import quiet
 
     quiet()
@@ -165,7 +166,7 @@ def contest(data: Path, contestant: str, method: str) -> dict[str, float]:
 
 
 def ours(data: Path, method: str, contestant: str) -> tuple[Any, float]:
-    """`selfChatBot_train`'s own Trainer; measured is its loop."""
+    """`selfChatBot_train`'s own Trainer; its loop is timed."""
     from peft import AutoPeftModelForCausalLM
     from transformers import AutoModelForCausalLM
 
@@ -174,16 +175,16 @@ def ours(data: Path, method: str, contestant: str) -> tuple[Any, float]:
     from selfchatbot.trainer.loop import Loop
 
     spent: list[float] = []
-    train = Loop.train
+    run = Loop.run
 
-    def timed(self: Any, *arguments: Any, **options: Any) -> Any:
+    def timed(self: Loop) -> bool:
         start = time.perf_counter()
         try:
-            return train(self, *arguments, **options)
+            return run(self)
         finally:
             spent.append(time.perf_counter() - start)
 
-    Loop.train = timed  # type: ignore[method-assign]
+    Loop.run = timed  # type: ignore[method-assign]
     machine = Machine("cpu", torch.float32) if contestant == "selfchatbot float32" else None
     Trainer(parameters(data, method), data, data / "results", machine=machine, restart=True).train()
     kind = AutoModelForCausalLM if method == "fine_tune" else AutoPeftModelForCausalLM
@@ -191,21 +192,22 @@ def ours(data: Path, method: str, contestant: str) -> tuple[Any, float]:
 
 
 def trl(data: Path, method: str, contestant: str) -> tuple[Any, float]:
-    """`SFTTrainer` as its documentation shows it."""
+    """`SFTTrainer` as in its documentation."""
     from datasets import Dataset
+    from torch.optim.lr_scheduler import LambdaLR
     from trl import SFTConfig, SFTTrainer
 
     from selfchatbot.models import load_model, load_tokenizer
     from selfchatbot.trainer.model_setup import adapters, four_bit
-    from selfchatbot.trainer.schedule import schedule
+    from selfchatbot.trainer.schedule import rate_factor
 
     wanted = parameters(data, method)
     options = {"quantization_config": four_bit(torch.float32)} if method == "qlora" else {}
 
     class SameSchedule(SFTTrainer):
         def create_scheduler(self, num_training_steps: int, optimizer: Any = None) -> Any:
-            of = optimizer or self.optimizer
-            self.lr_scheduler = schedule(of, num_training_steps, wanted.warmup_ratio, wanted.cooldown_ratio)
+            shape = {"steps": num_training_steps, "warmup": wanted.warmup_ratio, "cooldown": wanted.cooldown_ratio}
+            self.lr_scheduler = LambdaLR(optimizer or self.optimizer, partial(rate_factor, **shape))
             return self.lr_scheduler
 
     trainer = SameSchedule(
@@ -237,7 +239,7 @@ def trl(data: Path, method: str, contestant: str) -> tuple[Any, float]:
 
 
 def read_windows(data: Path, name: str) -> list[dict[str, list[int]]]:
-    """What `make_data` wrote."""
+    """The windows that `make_data` wrote."""
     text = (data / f"{name}.windows.jsonl").read_text(encoding="utf-8")
     return [json.loads(line) for line in text.split("\n")[:-1]]
 

@@ -1,4 +1,4 @@
-"""Many clients of the `openai` package at once against a running `selfChatBot_play -t web`.
+"""Many clients of the `openai` package at once, with a running `selfChatBot_play -t web`.
 
 python benchmarks/web.py http://127.0.0.1:8642 --clients 32 --tokens 12
 """
@@ -13,16 +13,16 @@ import openai
 
 def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    arguments.add_argument("address", help="as -t web prints it")
+    arguments.add_argument("address", help="the address that -t web prints")
     arguments.add_argument("--clients", type=int, default=32)
-    arguments.add_argument("--tokens", type=int, default=12, help="longest reply")
+    arguments.add_argument("--tokens", type=int, default=12, help="maximum length of a reply")
     arguments.add_argument("--token", default="none", help="the server's --token")
     chosen = arguments.parse_args()
     base = f"{chosen.address.rstrip('/')}/v1"
     begun = time.perf_counter()
 
     def one(number: int) -> tuple[float, float, int]:
-        """Seconds from the common beginning to the first piece and to the end, and the tokens made."""
+        """Seconds from the common start to the first text and to the end, and the number of tokens."""
         client = openai.OpenAI(base_url=base, api_key=chosen.token, max_retries=0)
         messages = [{"role": "user", "content": f"hey, what did you do on day {number}?"}]
         stream = client.chat.completions.create(
@@ -46,8 +46,8 @@ def main() -> None:
     print(
         f"{len(answers)} of {chosen.clients} answered, {tokens} tokens in {max(ends):.1f} s: {tokens / max(ends):.1f}/s"
     )
-    print(f"first piece: soonest {answers[0][0]:.2f} s, latest {answers[-1][0]:.2f} s")
-    print(f"from first piece to end: median {statistics.median(turns):.2f} s, longest {max(turns):.2f} s")
+    print(f"first text: first client {answers[0][0]:.2f} s, last client {answers[-1][0]:.2f} s")
+    print(f"from first text to end: median {statistics.median(turns):.2f} s, longest {max(turns):.2f} s")
 
 
 if __name__ == "__main__":

@@ -113,36 +113,43 @@ WORDS = "haha yeah\nit's raining again, don't forget 😀"
 """What the replies in the training data of the tests say."""
 
 
-def train_to_say(folder: Path, model: Path, reply: str = WORDS, **parameters: object) -> Path:
-    """An environment whose dataset 1 has a tiny model that answers anything with ``reply``, learned by heart."""
-    import torch
+@pytest.fixture(scope="session")
+def made_base(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a base model whose adapters are made, not trained, see `made_model`."""
+    from made_model import save_made_base
 
-    from selfchatbot.models import Machine
-    from selfchatbot.parameters import TrainingParameters, read_parameters
-    from selfchatbot.trainer import Trainer
+    return save_made_base(tmp_path_factory.mktemp("models") / "made-llama")
 
-    name = "Dataset_1_Zoë"
-    lines = [f"selfChatBot_{stage}={stage}" for stage in ("raw", "preprocessed", "results")]
-    (folder / ".env").write_text("\n".join(lines), encoding="utf-8")
-    (folder / "raw" / name).mkdir(parents=True)
-    options = {"epochs": 25, "lora_r": 32, "early_stopping_patience": 80, "evaluations_per_epoch": 1, "samples": 0}
-    data = write_training_data(folder / "preprocessed" / name, model, **(options | parameters))
-    for path in data.glob("*.jsonl"):
-        text = path.read_text(encoding="utf-8")
-        assert json.dumps(WORDS) in text
-        path.write_text(text.replace(json.dumps(WORDS), json.dumps(reply)), encoding="utf-8")
-    parameters = read_parameters(data / "parameters.json", TrainingParameters)
-    Trainer(parameters, data, folder / "results" / name, machine=Machine("cpu", torch.float32)).train()
-    settings = folder / "results" / name / "parameters.json"
-    greedy = {"temperature": 0.0, "repetition_penalty": 1.0, "num_return_sequences": 1, "max_new_tokens": 60}
+
+def make_talker(folder: Path, base: Path, reply: str = WORDS) -> Path:
+    """A results folder as training leaves it, with a model that answers anything with ``reply`` if it is greedy.
+
+    The next token is so far ahead of the others that only a temperature of 3 or so brings something else.
+    """
+    from made_model import save_adapter
+
+    from selfchatbot.parameters import GenerationParameters, hand_over
+
+    for checkpoint in ("best", "final"):
+        save_adapter(base, folder / checkpoint, reply)
+    hand_over(folder, GenerationParameters.start_values(str(base), 128))
+    settings = folder / "parameters.json"
+    greedy = {"temperature": 0.0, "max_new_tokens": 60}
     settings.write_text(json.dumps({**json.loads(settings.read_text(encoding="utf-8")), **greedy}), encoding="utf-8")
     return folder
 
 
 @pytest.fixture(scope="session")
-def talker(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An environment with a model that has learned ``WORDS`` by heart: copy it before anything is written there."""
-    return train_to_say(tmp_path_factory.mktemp("talker"), tiny_model)
+def talker(made_base: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An environment with a model that says ``WORDS``: copy it before anything is written there."""
+    folder = tmp_path_factory.mktemp("talker")
+    name = "Dataset_1_Zoë"
+    lines = [f"selfChatBot_{stage}={stage}" for stage in ("raw", "preprocessed", "results")]
+    (folder / ".env").write_text("\n".join(lines), encoding="utf-8")
+    (folder / "raw" / name).mkdir(parents=True)
+    write_training_data(folder / "preprocessed" / name, made_base)
+    make_talker(folder / "results" / name, made_base)
+    return folder
 
 
 @pytest.fixture

@@ -1,33 +1,29 @@
-"""A result of an evaluation, made up: good in every way, to be changed where a test wants it otherwise."""
+"""A made-up result of an evaluation: good in every way, and changed where a test needs it to be."""
 
 from typing import Any
 
-from selfchatbot.likeness.report.phrasing import DISTINCT, FEATURES
-from selfchatbot.likeness.result import (
-    Copying,
-    Feature,
-    Fitting,
-    Health,
-    Interval,
-    LeakCounts,
-    Leaks,
-    Likeness,
-    Prediction,
-    Run,
-    Speaker,
-    SpeakerResult,
-    Text,
-    ValidationLoss,
-)
+from selfchatbot.likeness.measures.canaries import CanaryResult
+from selfchatbot.likeness.measures.context_fit import Fitting
+from selfchatbot.likeness.measures.copying import Copying
+from selfchatbot.likeness.measures.faults import Health
+from selfchatbot.likeness.measures.leaks import LeakCounts, Leaks
+from selfchatbot.likeness.measures.prediction import HeldOutText, Prediction
+from selfchatbot.likeness.measures.probes import ProbeResult
+from selfchatbot.likeness.measures.style import FEATURES_BY_NAME
+from selfchatbot.likeness.parts import Run, ValidationLoss
+from selfchatbot.likeness.result import Likeness, SpeakerResult
+from selfchatbot.likeness.speakers import Speaker
+from selfchatbot.likeness.text.distances import DISTINCT_WORDS, FeatureResult
+from selfchatbot.statistics import Interval
 
 
 def about(value: float, half: float = 0.03) -> Interval:
     return Interval(value=value, low=value - half, high=value + half)
 
 
-def text(bits: float) -> Text:
+def text(bits: float) -> HeldOutText:
     nats = bits * 2.8
-    return Text(
+    return HeldOutText(
         bits_per_character=about(bits),
         nats_per_token=about(nats),
         perplexity=about(19.0, 1),
@@ -36,11 +32,11 @@ def text(bits: float) -> Text:
     )
 
 
-def style(distance: float, **means: float) -> dict[str, Feature]:
-    """All features at one distance from mine."""
+def style(distance: float, **means: float) -> dict[str, FeatureResult]:
+    """All features, at the same distance from mine."""
     return {
-        name: Feature(mean=about(means.get(name, 0.1), 0.01), distance=about(distance, 0.01), bins={})
-        for name in (*FEATURES, DISTINCT)
+        name: FeatureResult(mean=about(means.get(name, 0.1), 0.01), distance=about(distance, 0.01), bins={})
+        for name in (*FEATURES_BY_NAME, DISTINCT_WORDS)
     }
 
 
@@ -51,7 +47,7 @@ VALIDATION = tuple(ValidationLoss(epoch=epoch, loss=loss) for epoch, loss in ((0
 
 
 def speaker(name: Speaker, **changes: Any) -> SpeakerResult:
-    """One of the four; ``changes`` are fields of it."""
+    """One of the four speakers, with ``changes`` to its fields."""
     is_model = name in ("model", "base")
     fields: dict[str, Any] = {
         "replies": 200,
@@ -86,7 +82,7 @@ def result(
     whole: dict[str, Any] | None = None,
     **changes: dict[str, Any],
 ) -> Likeness:
-    """``run``, ``parameters`` and ``whole`` change those, ``changes`` the speaker of that name."""
+    """With changes to ``run``, its ``parameters``, the ``whole`` file, or a speaker by name."""
     fields: dict[str, Any] = {
         "dataset": "Dataset_1_Zoë",
         "checkpoint": "best",
@@ -114,3 +110,10 @@ def result(
         speakers={name: speaker(name, **changes.get(name, {})) for name in AUCS if name not in without},
         **(whole or {}),
     )
+
+
+def everything() -> Likeness:
+    """With what is only measured when somebody asks for it."""
+    canary = CanaryResult(insertions=1, secrets=4, exposure=about(1.4), most=19.9, extracted=about(0.1))
+    probe = ProbeResult(line=1, bits_per_character=2.0, control=3.0, z=1.0, base_z=None)
+    return result(whole={"canaries": (canary,), "probes": (probe,)})

@@ -8,12 +8,12 @@ from transformers import LlamaConfig, PretrainedConfig, Qwen2Config
 
 from selfchatbot.models import Machine
 from selfchatbot.parameters import TrainingParameters
-from selfchatbot.trainer.memory_estimate import GIB, Piece, Shape, need
+from selfchatbot.trainer.memory_estimate import GIB, MicroBatch, ModelShape, bytes_needed
 
 DOCUMENT = Path(__file__).resolve().parent.parent / "docs" / "scaling.md"
 MARKED = re.compile(r"(<!-- (alone|sharded) -->\n).*?(<!-- end -->)", re.DOTALL)
 GPU = Machine("cuda", torch.bfloat16)
-WINDOW = Piece(tokens=1024, labels=512)
+WINDOW = MicroBatch(tokens=1024, labels=512)
 
 
 def _config(kind: type[PretrainedConfig], numbers: tuple[int, ...], tied: bool) -> PretrainedConfig:
@@ -37,7 +37,7 @@ def alone() -> str:
     """What one GPU needs for each model and method, without and with checkpointing."""
     lines = ["| model | parameters | `qlora` | `lora` | `fine_tune` |", "| --- | --: | --: | --: | --: |"]
     for name, config in MODELS.items():
-        shape = Shape(config)
+        shape = ModelShape(config)
         cells = [
             f"{_gib(shape, method, False)} / {_gib(shape, method, True)}" for method in ("qlora", "lora", "fine_tune")
         ]
@@ -52,7 +52,7 @@ def sharded() -> str:
         "| --- | --: | --: | --: | --: | --: |",
     ]
     for name in ("Llama-3.2-3B", "Llama-3.1-8B", "Qwen2.5-14B", "Qwen2.5-32B", "Llama-3.1-70B"):
-        shape = Shape(MODELS[name])
+        shape = ModelShape(MODELS[name])
         columns = (("lora", 2), ("lora", 8), ("fine_tune", 2), ("fine_tune", 8), ("fine_tune", 16))
         lines.append(f"| {name} | {' | '.join(_gib(shape, method, True, count) for method, count in columns)} |")
     return "\n".join(lines)
@@ -62,9 +62,9 @@ def with_current_tables(text: str) -> str:
     return MARKED.sub(lambda match: f"{match[1]}\n{(alone if match[2] == 'alone' else sharded)()}\n\n{match[3]}", text)
 
 
-def _gib(shape: Shape, method: str, checkpointing: bool, shards: int = 1) -> str:
+def _gib(shape: ModelShape, method: str, checkpointing: bool, shards: int = 1) -> str:
     parameters = TrainingParameters(model="m", type_fine_tune=method)
-    return f"{need(parameters, shape, GPU, WINDOW, checkpointing, shards) / GIB:.1f}"
+    return f"{bytes_needed(parameters, shape, GPU, WINDOW, checkpointing, shards) / GIB:.1f}"
 
 
 if __name__ == "__main__":

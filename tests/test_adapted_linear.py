@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import peft
 import pytest
 import torch
 from peft import get_peft_model
@@ -9,7 +10,7 @@ from peft.tuners.lora import Linear
 
 from selfchatbot.models import Machine, load_model
 from selfchatbot.parameters import TrainingParameters
-from selfchatbot.trainer.adapted_linear import AdaptedLinear
+from selfchatbot.trainer.adapted_linear import AdaptedLinear, use_adapted_linear
 from selfchatbot.trainer.loss import LabelledLoss
 from selfchatbot.trainer.model_setup import adapters, checkpoint_gradients, trainable_model
 
@@ -78,6 +79,29 @@ def test_in_bfloat16_it_rounds_no_more_than_peft(tiny_model: Path) -> None:
         return sum(float((gradients[name] - expected[name]).square().sum()) for name in expected)
 
     assert error(ours) <= 1.1 * error(plain)
+
+
+def test_another_layer_of_peft_is_left_alone_and_reported(tiny_model: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """As in a version of peft with another class, or without an attribute that is needed."""
+
+    class Renamed(Linear):
+        pass
+
+    options = TrainingParameters(model=str(tiny_model))
+    caplog.set_level("INFO", "selfchatbot")
+    for change in ("class", "attribute"):
+        model = get_peft_model(load_model(options.model, torch.float32), adapters(options))
+        layer = next(module for module in model.modules() if type(module) is Linear)
+        if change == "class":
+            layer.__class__ = Renamed
+        else:
+            del layer.lora_variant
+        caplog.clear()
+        use_adapted_linear(model)
+        assert not [module for module in model.modules() if isinstance(module, AdaptedLinear)]
+        assert [f"peft {peft.__version__} computes adapters in its own way" in line for line in caplog.messages] == [
+            True
+        ]
 
 
 def test_without_its_adapter_it_is_the_base_model(tiny_model: Path) -> None:

@@ -215,7 +215,7 @@ def test_encrypted(tmp_path: Path) -> None:
     data = bytearray(archive.read_bytes())
     data[data.rindex(b"PK\x01\x02") + 8] |= 1
     archive.write_bytes(data)
-    assert "protected by a password" in error_of(archive)
+    assert "is encrypted" in error_of(archive)
 
 
 @pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA, 93])
@@ -240,7 +240,7 @@ def test_damaged_in_the_middle(tmp_path: Path, method: int) -> None:
 
 def test_not_a_zip(tmp_path: Path) -> None:
     (tmp_path / "a.zip").write_bytes(b"hello")
-    assert "a.zip is no zip, or a damaged one" in error_of(tmp_path)
+    assert "a.zip is not a zip, or damaged" in error_of(tmp_path)
 
 
 def test_only_reading(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 import torch
 
-from selfchatbot.concurrency import AHEAD, two_at_once
+from selfchatbot.concurrency import MAX_AHEAD, two_at_once
 
 
 @pytest.fixture
@@ -71,7 +71,7 @@ def test_an_error_comes_at_once_and_ends_the_work() -> None:
     found = two_at_once(compute, range(100), "cpu")
     with pytest.raises(ValueError, match="bad piece"):
         next(found)
-    assert not go_on.is_set() and len(begun) <= AHEAD
+    assert not go_on.is_set() and len(begun) <= MAX_AHEAD
     go_on.set()
     assert torch.get_num_threads() == 2
 
@@ -82,7 +82,7 @@ def test_no_work_is_done_long_before_it_is_asked_for() -> None:
     found = two_at_once(begun.append, range(100), "cpu")
     next(found)
     time.sleep(0.2)
-    assert len(begun) <= AHEAD + 1
+    assert len(begun) <= MAX_AHEAD + 1
     found.close()  # type: ignore[attr-defined]
     assert torch.get_num_threads() == 2
 

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from selfchatbot.conversations.build import LONGEST, build_conversations, split
-from selfchatbot.conversations.store import IN_MEMORY, Spool
+from selfchatbot.conversations.build import MAX_CONVERSATION_CHARACTERS, build_conversations
+from selfchatbot.conversations.split import split
+from selfchatbot.conversations.store import MAX_MEMORY_BYTES, ConversationStore
 from selfchatbot.messages import Conversation, Message, Turn
 
 START = datetime(2024, 3, 1, 12)
@@ -136,7 +137,7 @@ def test_an_endless_conversation_is_cut() -> None:
     lines: list[Line] = [(number / 100, "me" if number % 2 else "ana", "x" * 1000) for number in range(4000)]
     found = build(*lines)
     assert len(found) > 1
-    assert all(sum(len(turn.content) for turn in one.turns) < LONGEST + 10_000 for one in found)
+    assert all(sum(len(turn.content) for turn in one.turns) < MAX_CONVERSATION_CHARACTERS + 10_000 for one in found)
     assert sum(one.replies for one in found) == 2000
 
 
@@ -189,10 +190,10 @@ def talk(day: int, replies: int, chat: str = "chat", pause: int | None = None) -
 def in_splits(
     folder: Path, conversations: Sequence[Conversation], validation: float = 0.1, test: float = 0.1
 ) -> list[list[Conversation]]:
-    with Spool(folder) as spool:
+    with ConversationStore(folder) as store:
         for one in conversations:
-            spool.add(one)
-        return [[spool.get(number) for number in part] for part in split(spool, validation, test)]
+            store.add(one)
+        return [[store.get(number) for number in part] for part in split(store, validation, test)]
 
 
 def test_newest_conversations_are_the_test_then_the_validation(tmp_path: Path) -> None:
@@ -232,33 +233,33 @@ def test_every_reply_in_one_split_and_none_empty(
     assert found == [(one.start.date(), turn.content) for one in talks for turn in one.turns]
 
 
-# --- the spool --------------------------------------------------------------------------------------------------------
+# --- the store --------------------------------------------------------------------------------------------------------
 
 
-def test_spool_gives_back_what_it_took(tmp_path: Path) -> None:
-    with Spool(tmp_path) as spool:
+def test_store_returns_what_was_added(tmp_path: Path) -> None:
+    with ConversationStore(tmp_path) as store:
         talks = [talk(day, 3, "Gruppe „äöü“ 😀") for day in range(5)]
-        assert [spool.add(one) for one in talks] == list(range(5))
-        assert [spool.get(number) for number in range(5)] == talks
-        assert spool.line(3) == talks[3].to_json().encode() + b"\n"
-        spool.shrink(2)
-        assert len(spool) == 2
-        assert spool.add(talks[4]) == 2
-        assert [spool.get(number) for number in range(3)] == [*talks[:2], talks[4]]
-        assert list(spool.replies) == [3, 3, 3]
+        assert [store.add(one) for one in talks] == list(range(5))
+        assert [store.get(number) for number in range(5)] == talks
+        assert store.line(3) == talks[3].to_json().encode() + b"\n"
+        store.truncate(2)
+        assert len(store) == 2
+        assert store.add(talks[4]) == 2
+        assert [store.get(number) for number in range(3)] == [*talks[:2], talks[4]]
+        assert list(store.replies) == [3, 3, 3]
 
 
-def test_spool_leaves_nothing_behind(tmp_path: Path) -> None:
+def test_store_leaves_nothing_behind(tmp_path: Path) -> None:
     turns = (Turn("user", "x" * 10_000, START, START), Turn("assistant", "y", START, START))
-    with Spool(tmp_path) as spool:
-        for _ in range(IN_MEMORY // 10_000 + 10):
-            spool.add(Conversation(turns, "chat"))
-        assert spool.get(0).turns == turns
+    with ConversationStore(tmp_path) as store:
+        for _ in range(MAX_MEMORY_BYTES // 10_000 + 10):
+            store.add(Conversation(turns, "chat"))
+        assert store.get(0).turns == turns
     assert list(tmp_path.iterdir()) == []
 
 
 def test_half_a_character_is_no_reason_to_fail(tmp_path: Path) -> None:
     turns = (Turn("assistant", "a\ud83d", START, START),)
-    with Spool(tmp_path) as spool:
-        spool.add(Conversation(turns, "chat"))
-        assert spool.get(0).turns[0].content == "a?"
+    with ConversationStore(tmp_path) as store:
+        store.add(Conversation(turns, "chat"))
+        assert store.get(0).turns[0].content == "a?"

@@ -149,6 +149,13 @@ def test_two_processes_are_one_with_the_doubled_batch(environment: Path, tiny_mo
     assert log.count("validation loss of the base model") == 1
 
 
+def test_deepspeed_is_refused(tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ACCELERATE_USE_DEEPSPEED", "true")
+    with pytest.raises(UsageError, match="DeepSpeed is not supported: choose MULTI_GPU or FSDP"):
+        train_alone(write_data(tmp_path / "data", tiny_model, 1), tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
 def test_one_process_killed_ends_the_other_with_one_line(environment: Path, tiny_model: Path) -> None:
     psutil = pytest.importorskip("psutil")
     data = environment / "preprocessed" / "Dataset_1_x"
@@ -163,7 +170,7 @@ def test_one_process_killed_ends_the_other_with_one_line(environment: Path, tiny
     second.kill()
     _, stderr = launcher.communicate(timeout=60)
     assert launcher.returncode != 0
-    assert stderr.count("error: another process of this run has ended: the same command goes on") == 1, stderr
+    assert stderr.count("error: another process of this run has ended: the same command resumes") == 1, stderr
     assert "selfchatbot/" not in stderr  # the launcher has a traceback of its own, we have none
 
 
@@ -173,7 +180,7 @@ def test_stopped_with_two_processes_goes_on_with_one(
 ) -> None:
     output = tmp_path / "out"
     stderr = train_together(write_data(tmp_path / "two", tiny_model, 1), output, 3, before)
-    assert stderr.count("The same command goes on from there") == 1, stderr
+    assert stderr.count("The same command resumes from there") == 1, stderr
     assert list((output / "checkpoints").iterdir())
     train_alone(write_data(tmp_path / "one", tiny_model, 2), output)
     same(output, undisturbed)

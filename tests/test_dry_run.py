@@ -1,4 +1,4 @@
-"""What a training would take is told, and nothing is written."""
+"""What a training would take is estimated, and nothing is written."""
 
 import re
 from dataclasses import replace
@@ -17,7 +17,7 @@ from selfchatbot.parameters import TrainingParameters, read_parameters
 from selfchatbot.trainer import Trainer
 from selfchatbot.trainer.dry_run import dry_run
 from selfchatbot.trainer.metrics import validations
-from selfchatbot.trainer.plan import prepare
+from selfchatbot.trainer.plan import plan_training
 
 NAME = "Dataset_1_x"
 CPU = Machine("cpu", torch.float32)
@@ -34,13 +34,13 @@ def test_it_writes_nothing(run: Run, environment: Path, tiny_model: Path) -> Non
     done = run("train", "-n", "-d", "1")
     assert done.returncode == 0, done.stderr
     assert contents(environment) == before
-    assert re.search(r"steps +\d+, \d+ tokens, (9[5-9]|100)\.\d% of what is computed", done.stdout)
-    assert re.search(r"memory +needs about [\d.]+ of [\d.]+ GiB \(pieces of 128 tokens\)", done.stdout)
+    assert re.search(r"steps +\d+, \d+ tokens, [0-4]\.\d% padding", done.stdout)
+    assert re.search(r"memory +needs about [\d.]+ of [\d.]+ GiB \(micro-batches of 128 tokens\)", done.stdout)
     assert re.search(r"time +about 0:\d\d h, from steps measured", done.stdout)
     assert re.search(r"disk +up to 0\.00 of \d+ GiB", done.stdout)
 
 
-def test_what_it_tells_comes_true(tiny_model: Path, tmp_path: Path) -> None:
+def test_the_estimate_comes_true(tiny_model: Path, tmp_path: Path) -> None:
     data = write_training_data(tmp_path / "data", tiny_model, epochs=2, checkpoint_minutes=1e-6)
     output = tmp_path / "out"
     parameters = read_parameters(data / "parameters.json", TrainingParameters)
@@ -57,13 +57,13 @@ def test_what_it_tells_comes_true(tiny_model: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("epochs", "evaluations"), [(0.3, 2), (1.25, 2)])
-def test_validations_are_foretold(epochs: float, evaluations: int, tiny_model: Path, tmp_path: Path) -> None:
+def test_the_number_of_validations_is_known(epochs: float, evaluations: int, tiny_model: Path, tmp_path: Path) -> None:
     options = {"epochs": epochs, "evaluations_per_epoch": evaluations, "samples": 0}
     data = write_training_data(tmp_path / "data", tiny_model, **options)
     parameters = read_parameters(data / "parameters.json", TrainingParameters)
     Trainer(parameters, data, tmp_path / "out", machine=CPU).train()
     done = validations(tmp_path / "out" / "metrics.jsonl")
-    assert prepare(parameters, data, CPU, keep=False).validations == len(done)
+    assert plan_training(parameters, data, CPU, keep=False).validations == len(done)
 
 
 def test_what_would_end_a_training_is_said(tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

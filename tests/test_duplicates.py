@@ -7,7 +7,7 @@ from pathlib import Path
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from selfchatbot.conversations.duplicates import Overlaps
+from selfchatbot.conversations.duplicates import Duplicates
 from selfchatbot.messages import Message
 
 START = datetime(2024, 3, 1, 12)
@@ -18,8 +18,8 @@ def message(minute: int, text: str = "x", chat: str = "a", author: str = "moss",
 
 
 def kept(folder: Path, *files: Sequence[Message]) -> list[Message]:
-    with Overlaps(folder) as overlaps:
-        return [one for number, file in enumerate(files, 1) for one in file if not overlaps.repeated(one, number)]
+    with Duplicates(folder) as duplicates:
+        return [one for number, file in enumerate(files, 1) for one in file if not duplicates.contains(one, number)]
 
 
 def test_equal_messages_of_one_file_are_several(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import Run, write_training_data
+from conftest import WORDS, Run, make_talker, write_training_data
 from likeness_results import result
 from tiny_models import TEMPLATES, tiny_tokenizer
 
@@ -29,14 +29,14 @@ QUESTION = [{"role": "user", "content": "how are you doing today? 3 1"}]
 
 
 @pytest.fixture(scope="module")
-def results(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A trained tiny model, and its export beside it."""
+def results(made_base: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What training leaves, with checkpoints of a model that says one sentence, and its export beside it."""
     folder = tmp_path_factory.mktemp("export")
-    options = {"epochs": 25, "lora_r": 32, "early_stopping_patience": 50, "choose_sampling": False}
-    data = write_training_data(folder / "data", tiny_model, **options)
+    data = write_training_data(folder / "data", made_base, epochs=1, samples=0)
     parameters = read_parameters(data / "parameters.json", TrainingParameters)
     results = folder / "results" / "Dataset_1_Ana Maria"
     Trainer(parameters, data, results, machine=CPU).train()
+    make_talker(results, made_base)
     export(results / "best", results / "export", generation(results), "Ana Maria", "f16", (4.0, 3.0))
     return results
 
@@ -46,8 +46,8 @@ def generation(results: Path) -> GenerationParameters:
     return parameters.model_copy(update={"temperature": 0.0, "repetition_penalty": 1.0, "max_new_tokens": 60})
 
 
-def expected(results: Path) -> str:
-    return Player(results / "best", generation(results), CPU).reply(QUESTION)
+def test_the_player_says_its_words(results: Path) -> None:
+    assert Player(results / "best", generation(results), CPU).reply(QUESTION) == WORDS
 
 
 def test_transformers_says_the_same(results: Path) -> None:
@@ -59,7 +59,7 @@ def test_transformers_says_the_same(results: Path) -> None:
         QUESTION, add_generation_prompt=True, return_tensors="pt", return_dict=True, tokenize=True
     )
     output = model.generate(**inputs)[0, inputs["input_ids"].shape[1] :]
-    assert tokenizer.decode(output, skip_special_tokens=True).strip() == expected(results)
+    assert tokenizer.decode(output, skip_special_tokens=True).strip() == WORDS
 
 
 def test_llamacpp_says_the_same_with_the_template_in_the_file(results: Path) -> None:
@@ -71,7 +71,7 @@ def test_llamacpp_says_the_same_with_the_template_in_the_file(results: Path) -> 
     parameters.verbosity = 0
     server = xllamacpp.Server(parameters)
     answer = server.handle_chat_completions({"messages": QUESTION, "temperature": 0, "max_tokens": 60})
-    assert answer["choices"][0]["message"]["content"].strip() == expected(results)
+    assert answer["choices"][0]["message"]["content"].strip() == WORDS
     assert answer["choices"][0]["finish_reason"] == "stop"
 
 
@@ -145,7 +145,7 @@ def test_the_card_names_person_base_and_measure_and_asks_for_consent(results: Pa
     card = (results / "export" / "README.md").read_text(encoding="utf-8")
     assert "Ana Maria" in card
     assert "Before you share it, ask" in card
-    assert "tiny-llama" in card
+    assert "made-llama" in card
     assert "3.000 nats" in card
     assert re.search(r"^---\n.*^---\n", card, re.DOTALL | re.MULTILINE)
 

@@ -135,7 +135,7 @@ def test_its_files_are_known_in_the_wrong_folder(minichat: Path, site: Path, run
         ("import no_such_module", "it can't be imported (ModuleNotFoundError)"),
         ("1 / 0", "it can't be imported (ZeroDivisionError)"),
         ("Other = 1", "it can't be imported (AttributeError)"),
-        ("Minichat = 1", "no subclass of Preprocessor"),
+        ("Minichat = 1", "not a subclass of Preprocessor"),
         ("from selfchatbot.preprocessors import Preprocessor as Minichat", 'doesn\'t have name = "Minichat"'),
         (
             "from selfchatbot.preprocessors import Preprocessor\n"
@@ -147,7 +147,7 @@ def test_its_files_are_known_in_the_wrong_folder(minichat: Path, site: Path, run
 def test_broken_package_is_one_line(minichat: Path, site: Path, run: Run, code: str, said: str) -> None:
     install(site, "broken", code, "Minichat = broken:Minichat")
     line = one_line_error(run("preprocess", "-d", "1"), 1)
-    assert 'the package "broken" brings the format "Minichat" (broken:Minichat), but' in line
+    assert 'the package "broken" provides the format "Minichat" (broken:Minichat), but' in line
     assert said in line
 
 
@@ -174,7 +174,7 @@ def test_formats_are_imported_when_they_are_asked_for() -> None:
         "print(sorted(loaded), 'selfchatbot.preprocessors.jsonl' in sys.modules, 'ijson' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    shared = ("base", "reading", "reading.archives", "reading.lines", "registry")
+    shared = ("base", "names", "reading", "reading.archives", "reading.lines", "registry")
     ours = [f"selfchatbot.preprocessors.{name}" for name in shared]
     assert done.stdout.strip() == f"{ours} True False"
 

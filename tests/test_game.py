@@ -17,13 +17,14 @@ from selfchatbot.messages import read_conversations
 from selfchatbot.models import Machine
 from selfchatbot.parameters import GenerationParameters, read_parameters
 from selfchatbot.player import Player
-from selfchatbot.session.game import Game, wilson
+from selfchatbot.session.game import Game
+from selfchatbot.statistics import wilson
 
 
 @pytest.fixture
 def new_game(dataset: Dataset) -> Callable[..., Game]:
     parameters = read_parameters(dataset.results / "parameters.json", GenerationParameters)
-    lively = parameters.model_copy(update={"temperature": 1.5, "seed": 1, "max_new_tokens": 30})
+    lively = parameters.model_copy(update={"temperature": 3.0, "seed": 1, "max_new_tokens": 30})
     player = Player(dataset.results / "best", lively, Machine("cpu", torch.float32))
     return lambda seed=1: Game(player, dataset.preprocessed, dataset.results, "best", seed)
 
@@ -74,7 +75,7 @@ def test_guesses_are_kept_without_words(new_game: Callable[..., Game], dataset: 
     assert "haha" not in text and "today" not in text
     path.write_text(text + "{torn", encoding="utf-8")
     again = new_game()
-    assert again.score_of_all().guesses == 1
+    assert again.total_score().guesses == 1
     assert again.score().guesses == 0
     # What was guessed once comes after everything else.
     assert [(one.conversation, one.turn) for one in again.rounds()][-1] == (this.conversation, this.turn)
@@ -94,7 +95,7 @@ def test_a_game_in_a_pipe(run: Run, environment: Path, dataset: Dataset) -> None
         shutil.copytree(dataset.environment.raw.parent / stage, environment / stage, dirs_exist_ok=True)
     settings = environment / "results" / dataset.folder / "parameters.json"
     values = json.loads(settings.read_text(encoding="utf-8"))
-    settings.write_text(json.dumps({**values, "temperature": 1.5, "seed": 2, "max_new_tokens": 30}), encoding="utf-8")
+    settings.write_text(json.dumps({**values, "temperature": 3.0, "seed": 2, "max_new_tokens": 30}), encoding="utf-8")
     done = run("play", "-d", "1", "-t", "game", "--rounds", "2", input="what?\na\ns\nB\nnever read\n")
     assert done.returncode == 0, done.stderr
     assert "of 2 right" in done.stdout

@@ -1,34 +1,35 @@
-"""How far the data will carry: what was measured is said as it was measured, and more data never promises less."""
+"""The forecast equals the measurements where there are some, and more data never promises less."""
 
 import re
 
 import pytest
 
-from selfchatbot.conversations.learning_curve import FEWEST, MEASURED, gain, outlook
+from selfchatbot.conversations.learning_curve import MEASURED, MIN_REPLIES, expected_gain, forecast
 
 
 def test_what_was_measured_is_said() -> None:
-    assert [gain(replies) for replies, _ in MEASURED] == pytest.approx([nats for _, nats in MEASURED])
+    assert [expected_gain(replies) for replies, _ in MEASURED] == pytest.approx([nats for _, nats in MEASURED])
 
 
 def test_more_replies_promise_more() -> None:
-    gains = [gain(replies) for replies in range(0, 100_000, 7)]
+    gains = [expected_gain(replies) for replies in range(0, 100_000, 7)]
     assert 0 <= gains[0] < gains[-1]
     assert gains == sorted(gains)
-    assert gain(1000) == pytest.approx((gain(500) + gain(2000)) / 2)  # a line over the logarithm
+    # A line over the logarithm.
+    assert expected_gain(1000) == pytest.approx((expected_gain(500) + expected_gain(2000)) / 2)
 
 
-@pytest.mark.parametrize("replies", [FEWEST, 1900, 50_000])
+@pytest.mark.parametrize("replies", [MIN_REPLIES, 1900, 50_000])
 def test_the_sentence_says_both_figures(replies: int) -> None:
-    sentence = outlook(replies) or ""
+    sentence = forecast(replies) or ""
     found = re.fullmatch(
         r"([\d,]+) replies to train on: expect about ([\d.]+) nats .*, (\d) times .* ([\d.]+) more .*", sentence
     )
     assert found is not None
     assert int(found[1].replace(",", "")) == replies
-    assert float(found[2]) == pytest.approx(gain(replies), abs=0.051)
-    assert float(found[4]) == pytest.approx(gain(replies * int(found[3])) - gain(replies), abs=0.051)
+    assert float(found[2]) == pytest.approx(expected_gain(replies), abs=0.051)
+    assert float(found[4]) == pytest.approx(expected_gain(replies * int(found[3])) - expected_gain(replies), abs=0.051)
 
 
 def test_nothing_is_promised_for_next_to_nothing() -> None:
-    assert outlook(FEWEST - 1) is None
+    assert forecast(MIN_REPLIES - 1) is None

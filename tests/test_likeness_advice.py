@@ -1,4 +1,4 @@
-"""What is said of an evaluation: the verdict, the ten lines, and advice where something follows from the figures."""
+"""The verdict, the summary in the terminal, and advice where something follows from the figures."""
 
 import io
 from typing import Any
@@ -7,18 +7,19 @@ import pytest
 from likeness_results import HEALTHY, NOTHING, VALIDATION, about, result, style, text
 from rich.console import Console
 
+from selfchatbot.likeness.measures.base import SpeakerMeasure
+from selfchatbot.likeness.measures.canaries import CanaryResult
+from selfchatbot.likeness.measures.copying import Copying
+from selfchatbot.likeness.measures.leaks import Leaks
+from selfchatbot.likeness.measures.prediction import Prediction
+from selfchatbot.likeness.measures.probes import ProbeResult
+from selfchatbot.likeness.measures.registry import MEASURES
+from selfchatbot.likeness.parts import ValidationLoss
 from selfchatbot.likeness.report.advice import advice
-from selfchatbot.likeness.report.terminal import print_summary, verdict
-from selfchatbot.likeness.result import (
-    CanaryResult,
-    Copying,
-    Leaks,
-    Likeness,
-    Prediction,
-    ProbeResult,
-    Speaker,
-    ValidationLoss,
-)
+from selfchatbot.likeness.report.terminal import print_summary
+from selfchatbot.likeness.report.verdict import verdict
+from selfchatbot.likeness.result import Likeness
+from selfchatbot.likeness.speakers import Speaker
 
 
 def copying(verbatim: float, half: float = 0.02) -> Copying:
@@ -40,7 +41,7 @@ def trained(*losses: float) -> tuple[ValidationLoss, ...]:
         ({"model": about(0.79)}, "About as close to you as your friends are; told apart in 8 of 10"),
         ({"model": about(0.87)}, "Further from you than your friends are; told apart in 9 of 10"),
         ({"model": about(0.92)}, "No closer to you than the base model"),
-        ({"model": about(0.52)}, "Not to be told from you by the words alone: told apart in 5 of 10"),
+        ({"model": about(0.52)}, "By the words alone it can't be told from you: told apart in 5 of 10"),
         ({"model": about(0.55, 0.15)}, "Closer to you than your friends are; told apart in 4 to 7 of 10 guesses"),
         ({"model": about(0.65, 0.13)}, "Too few test replies to be sure: told apart in 5 to 8 of 10 guesses"),
         ({"model": about(0.6), "control": None}, "Closer to you than the base model; told apart in 6 of 10"),
@@ -58,28 +59,28 @@ def test_the_verdict_warns_of_what_must_not_be_overlooked() -> None:
         model={"copying": copying(0.12), "leaks": leaking(emails=2), "health": HEALTHY.model_copy(update={"empty": 3})}
     )
     more = result(model={"leaks": leaking(names=4)}, base={"leaks": leaking(names=3)})
-    assert "private things of your chats: 1." in verdict(more)
-    for warning in ("recites", "private things of your chats: 2.", "Faults in its replies: 3."):
+    assert "private things from your chats: 1." in verdict(more)
+    for warning in ("recites", "private things from your chats: 2.", "Faults in its replies: 3."):
         assert warning in verdict(bad)
 
 
 @pytest.mark.parametrize("without", [(), ("base",), ("control",), ("base", "control")])
-def test_the_summary_has_ten_lines_of_eighty_columns(without: tuple[Speaker, ...]) -> None:
+def test_the_summary_has_a_line_of_eighty_columns_for_each_measure(without: tuple[Speaker, ...]) -> None:
     console = Console(file=io.StringIO(), width=80)
     print_summary(result(without=without), console)
     lines = console.file.getvalue().split("\n")[:-1]  # type: ignore[attr-defined]
-    assert len(lines) == 10
+    assert len(lines) == 2 + sum(isinstance(one, SpeakerMeasure) and one.summary is not None for one in MEASURES)
     assert all(len(line) <= 80 for line in lines[1:])
     (apart,) = (line for line in lines if line.startswith("told apart"))
     assert "0.60 (.57–.63)" in apart
     assert ("0.94 (.91–.97)" in apart) is ("base" not in without)
 
 
-def test_where_all_is_well_nothing_is_said() -> None:
+def test_where_all_is_well_there_is_no_advice() -> None:
     assert advice(result()) == []
 
 
-def test_that_one_epoch_teaches_something_is_no_reason_for_more() -> None:
+def test_a_falling_loss_in_the_first_epoch_is_no_reason_for_more() -> None:
     halves = tuple(ValidationLoss(epoch=epoch / 2, loss=loss) for epoch, loss in enumerate((4.2, 3.6, 3.4)))
     assert advice(result(run={"validation": halves})) == []
     assert len(advice(result(run={"validation": (*halves, ValidationLoss(epoch=1.5, loss=3.3))}))) == 1
@@ -90,10 +91,10 @@ def test_that_one_epoch_teaches_something_is_no_reason_for_more() -> None:
     [
         (result(model={"leaks": leaking(emails=2)}), "emails: 2). Set `redact.emails` in"),
         (result(model={"leaks": leaking(names=1)}), "names: 1). Set `redact.words` or `exclude` in"),
-        (result(model={"copying": copying(0.12)}), "train fewer epochs (now 2) or with a lower learning_rate"),
+        (result(model={"copying": copying(0.12)}), "train for fewer epochs (now 2) or with a lower learning_rate"),
         (
             result(run={"validation": trained(4.2, 3.4, 3.5)}),
-            "More epochs will not help: validation rises from epoch 1",
+            "More epochs won't help: the validation loss rises from epoch 1",
         ),
         (result(run={"validation": trained(4.2, 3.6, 3.4)}), "still learning when training ended"),
         (result(run={"validation": trained(4.2, 4.3, 4.4)}), "no better than the base model"),
@@ -118,14 +119,14 @@ def test_that_one_epoch_teaches_something_is_no_reason_for_more() -> None:
             "100 % more different words than you: temperature 0.05 (now 0.2)",
         ),
         (result(model={"health": HEALTHY.model_copy(update={"truncated": 5})}), "raise max_new_tokens (now 128)"),
-        (result(model={"health": HEALTHY.model_copy(update={"looping": 1})}), "try repetition_penalty 1.05"),
-        (result(model={"health": HEALTHY.model_copy(update={"template": 1})}), "1 hold text of the chat template"),
+        (result(model={"health": HEALTHY.model_copy(update={"looping": 1})}), "Try repetition_penalty 1.05"),
+        (result(model={"health": HEALTHY.model_copy(update={"template": 1})}), "that contain chat-template text: 1."),
         (
             result(model={"prediction": Prediction(mine=text(2.3), contacts=text(2.1))}),
             "how people chat more than how you",
         ),
-        (result(run={"training_replies": 400}), "400 replies of yours: more chats help"),
-        (result(model={"auc": about(0.6, 0.09)}), "These figures are rough: 200 replies of 40 conversations"),
+        (result(run={"training_replies": 400}), "400 of your replies: more chats help"),
+        (result(model={"auc": about(0.6, 0.09)}), "These figures are rough: 200 replies from 40 conversations"),
         (
             result(whole={"probes": (ProbeResult(line=3, bits_per_character=1, control=4, z=5.0, base_z=0.5),)}),
             "the model knows line 3",
@@ -139,7 +140,7 @@ def test_that_one_epoch_teaches_something_is_no_reason_for_more() -> None:
                     )
                 }
             ),
-            "A secret that stands 4 times in your chats is remembered (exposure 6.0 of 20 bits, 0 % extracted)",
+            "A secret that occurs 4 times in your chats is remembered (exposure 6.0 of 20 bits, 0 % extracted)",
         ),
     ],
 )
@@ -166,7 +167,7 @@ def test_one_thing_amiss_gives_one_advice(made: Likeness, said: str) -> None:
         result(without=("model",)),
     ],
 )
-def test_below_the_threshold_nothing_is_said(made: Likeness) -> None:
+def test_below_the_threshold_there_is_no_advice(made: Likeness) -> None:
     assert advice(made) == []
 
 

@@ -1,14 +1,12 @@
-"""docs/likeness.md is true: measures and schema are those of the code, and what it says of the advice are its rules."""
-
-import re
+"""docs/likeness.md is generated where it describes the code: measures, advice, and the layout of likeness.json."""
 
 from conftest import ROOT
-from pydantic import BaseModel
-from readme_tables import with_current_tables
+from readme_tables import parts, with_current_tables
 
-from selfchatbot.likeness import result
-from selfchatbot.likeness.report.advice import RULES
-from selfchatbot.likeness.result import Part
+from selfchatbot.likeness.measures.base import SpeakerMeasure
+from selfchatbot.likeness.measures.registry import MEASURES
+from selfchatbot.likeness.report.advice import all_rules
+from selfchatbot.likeness.result import Likeness, SpeakerResult
 
 DOC = (ROOT / "docs" / "likeness.md").read_text(encoding="utf-8")
 
@@ -19,12 +17,18 @@ def test_the_tables_are_current() -> None:
     assert "- **How it can fool you:**" in DOC
 
 
-def test_every_part_of_the_file_is_described() -> None:
-    parts = {name for name, kind in vars(result).items() if isinstance(kind, type) and issubclass(kind, BaseModel)}
-    assert set(re.findall(r"<!-- schema: (\w+) -->", DOC)) == parts - {"BaseModel", Part.__name__}
+def test_every_measure_is_explained_and_has_its_field_in_the_result() -> None:
+    for measure in MEASURES:
+        assert f"### {measure.explanation.title}\n" in DOC
+        assert all(text for _, text in measure.explanation.parts())
+    by_speaker = [measure.key for measure in MEASURES if isinstance(measure, SpeakerMeasure)]
+    assert {*by_speaker, "replies"} == set(SpeakerResult.model_fields)
+    whole = [measure.key for measure in MEASURES if not isinstance(measure, SpeakerMeasure)]
+    assert {*whole, "schema_version", "run", "speakers"} == set(Likeness.model_fields)
 
 
-def test_every_rule_is_in_the_table_of_advice() -> None:
-    (table,) = re.findall(r"\| says \| when \|\n\| --- \| --- \|\n((?:\|.*\n)+)", DOC)
-    # `epochs` says one of three things.
-    assert table.count("\n") == len(RULES) + 2
+def test_every_part_of_the_file_and_every_rule_is_in_the_document() -> None:
+    names = [part.__name__ for part in parts(Likeness)]
+    assert {"Likeness", "SpeakerResult", "Interval", "LeakCounts"} <= set(names)
+    assert all(f"### {name}\n" in DOC for name in names)
+    assert all(f"| {rule.advice} | " in DOC and rule.sentence.__doc__ for rule in all_rules())

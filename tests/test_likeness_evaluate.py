@@ -1,4 +1,4 @@
-"""An evaluation from end to end: what models say and find probable, cases with known answers, nothing seen before."""
+"""An evaluation from end to end: replies and likelihoods, cases with known answers, no leak of the test split."""
 
 import json
 import random
@@ -20,18 +20,19 @@ from selfchatbot.environment import Dataset, Environment, find_dataset
 from selfchatbot.errors import SelfChatBotError, UsageError
 from selfchatbot.likeness.measures.context_fit import fit
 from selfchatbot.likeness.measures.prediction import predict
-from selfchatbot.likeness.measures.probing import Controls, Line, read_probes
+from selfchatbot.likeness.measures.probes import Controls, read_probes
 from selfchatbot.likeness.result import Likeness, load
 from selfchatbot.likeness.run.cache import Cache
 from selfchatbot.likeness.run.contexts import read_contexts
 from selfchatbot.likeness.run.evaluation import evaluate
-from selfchatbot.likeness.run.model_pair import Models
-from selfchatbot.likeness.run.replies import few_shot_prompt, replies
+from selfchatbot.likeness.run.inputs import ProbeLine
+from selfchatbot.likeness.run.model_pair import ModelPair
+from selfchatbot.likeness.run.replies import few_shot_prompt, generate_replies
 from selfchatbot.messages import read_conversations
 from selfchatbot.models import Machine
 from selfchatbot.parameters import GenerationParameters, TrainingParameters, read_parameters
 from selfchatbot.player.checkpoint import load_checkpoint
-from selfchatbot.player.engines.likelihood import of_continuations, of_window
+from selfchatbot.player.engines.likelihood import continuation_log_probabilities, window_log_probability
 from selfchatbot.player.tune_sampling import choose_sampling
 from selfchatbot.trainer import Trainer
 
@@ -39,14 +40,14 @@ CPU = Machine("cpu", torch.float32)
 NAME = "Dataset_1_Zoë"
 PAIRS = 24
 TIMES = 150
-"""So often each of them is trained."""
+"""How often each of them is trained."""
 SECRET = "Xanthippe"
-"""Said once in the test conversations and nowhere else."""
+"""Occurs once in the test conversations and nowhere else."""
 
 
 @cache
 def pairs() -> list[tuple[str, str]]:
-    """Questions, each with an answer of its own: words by chance, which nothing but the question tells."""
+    """Questions, each with its own answer of random words, which only the question predicts."""
     rng = random.Random(5)
     words = sorted(set(re.findall(r"[a-z]{3,}", WORDS)))
     asked = [f"what about {letter}?" for letter in "ABCDEFGHIJKLMNOPQRSTUVW"] + ["what about 447123?"]
@@ -55,7 +56,7 @@ def pairs() -> list[tuple[str, str]]:
 
 @pytest.fixture(scope="module")
 def learned(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An environment whose model has learned all the answers of the test conversations by heart."""
+    """An environment with a model that has memorised all answers of the test conversations."""
     folder = tmp_path_factory.mktemp("learned")
     (folder / "raw" / NAME).mkdir(parents=True)
     options = {"type_fine_tune": "fine_tune", "epochs": 1, "warmup_ratio": 0.1, "max_length": 512}
@@ -99,7 +100,7 @@ def finished(learned: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[P
     """The environment after an evaluation, and its result."""
     folder = tmp_path_factory.mktemp("finished") / "copy"
     shutil.copytree(learned, folder)
-    known = [Line(3, pairs()[0][1])]
+    known = [ProbeLine(3, pairs()[0][1])]
     return folder, evaluated(folder, probes=known)
 
 
@@ -113,15 +114,15 @@ def test_likelihoods_are_those_of_one_sequence_after_the_other(fixture: str, req
         return sum(logits[place - 1, ids[place]].item() for place in range(first, len(ids)))
 
     for prompt in ([8], [8, 30, 31, 99]):
-        found = of_continuations(model, prompt, continuations)
+        found = continuation_log_probabilities(model, prompt, continuations)
         assert found == pytest.approx([alone([*prompt, *ids], len(prompt)) for ids in continuations], abs=1e-3)
     ids = list(range(40, 60))
     labels = [IGNORED] * 15 + ids[15:]
-    assert of_window(model, Window(ids, labels)) == pytest.approx(alone(ids, 15), abs=1e-3)
+    assert window_log_probability(model, Window(ids, labels)) == pytest.approx(alone(ids, 15), abs=1e-3)
 
 
 def test_a_model_that_knows_the_answers_is_found_to(finished: tuple[Path, Likeness]) -> None:
-    """Cases with known answers: learned by heart, never trained, and contexts exchanged."""
+    """Cases with known answers: memorised, never trained, and contexts swapped."""
     _, result = finished
     model, base = result.speakers["model"], result.speakers["base"]
     assert model.fitting is not None and base.fitting is not None
@@ -147,10 +148,10 @@ def test_a_model_that_knows_the_answers_is_found_to(finished: tuple[Path, Likene
         1 - getattr(model.prediction, side).nats_per_token.value / getattr(base.prediction, side).nats_per_token.value
         for side in ("mine", "contacts")
     ]
-    gained = model.prediction.own_gain
-    assert gained is not None and base.prediction.own_gain is None
+    gained = model.prediction.personal_gain
+    assert gained is not None and base.prediction.personal_gain is None
     assert gained.value == pytest.approx(saved[0] - saved[1]) and gained.low > 0
-    # Only my contacts, whose words are in the training text as well, told a number.
+    # Only my contacts gave a number away: their words are in the training text as well.
     leaks = {speaker: part.leaks for speaker, part in result.speakers.items()}
     assert {name for name, leak in leaks.items() if leak and leak.neutral.in_training} == {"control"}
     assert leaks["control"] is not None and leaks["control"].neutral.in_training == {"numbers": 1}
@@ -165,9 +166,9 @@ def test_exchanged_replies_lose_their_fit(finished: tuple[Path, Likeness], tmp_p
     dataset = dataset_in(finished[0])
     parameters = read_parameters(dataset.results / "parameters.json", GenerationParameters)
     places = read_contexts(dataset.preprocessed, 200, 0)
-    models = Models(dataset.results / "best", parameters, 0, Cache(tmp_path / "cache"), CPU)
+    pair = ModelPair(dataset.results / "best", parameters, 0, Cache(tmp_path / "cache"), CPU)
     mine = [place.reply for place in places]
-    own, exchanged = (fit(models, "model", places, said) for said in (mine, [*mine[1:], mine[0]]))
+    own, exchanged = (fit(pair, "model", places, said) for said in (mine, [*mine[1:], mine[0]]))
     assert own is not None and own.generated is not None
     assert own.generated.value == pytest.approx(own.mean_reciprocal_rank.value)
     assert exchanged is not None and exchanged.generated is not None
@@ -183,11 +184,11 @@ def test_of_several_candidates_the_one_that_fits_best_is_measured(
     places = read_contexts(dataset.preprocessed, 200, 0)
     contexts = [place.messages for place in places]
     fits = []
-    for count in (1, 8):
+    for count in (1, 16):
         now = parameters.model_copy(update={"temperature": 1.5, "best_of": count})
-        models = Models(dataset.results / "best", now, 0, Cache(tmp_path / "cache"), CPU)
-        said = [one.text for one in replies(models, "model", contexts, [], [])]
-        found = fit(models, "model", places, said)
+        pair = ModelPair(dataset.results / "best", now, 0, Cache(tmp_path / "cache"), CPU)
+        said = [one.text for one in generate_replies(pair, "model", contexts, [], [])]
+        found = fit(pair, "model", places, said)
         assert found is not None and found.generated is not None
         fits.append(found.generated.value)
     assert fits[1] > fits[0] + 0.1
@@ -204,6 +205,7 @@ def test_what_is_written(finished: tuple[Path, Likeness]) -> None:
     page = (results / "likeness.html").read_text(encoding="utf-8")
     texts = [text for pair in pairs() for text in pair]
     assert not any(text in json_text for text in [*texts, SECRET])
+    assert '"own_gain": {' in json_text, "the name that earlier files have"
     assert any(text in page for text in texts)
     private = [*(results / "likeness").glob("*.jsonl"), results / "likeness.html"]
     assert len(private) == 9  # replies, prediction, fitting and probes of each model
@@ -221,7 +223,7 @@ def test_an_ended_run_goes_on(learned: Path, finished: tuple[Path, Likeness], tm
         if "finds" in what and done == 5:
             raise KeyboardInterrupt
 
-    known = [Line(3, pairs()[0][1])]
+    known = [ProbeLine(3, pairs()[0][1])]
     with pytest.raises(KeyboardInterrupt):
         evaluated(folder, probes=known, on_progress=end)
     results = dataset_in(folder).results
@@ -244,12 +246,12 @@ def test_only_what_depends_on_a_parameter_is_computed_again(finished: tuple[Path
     conversations = list(read_conversations(dataset.preprocessed / "test.jsonl"))
     said = []
     for number, (now, seed) in enumerate(((parameters, 0), (warmer, 0), (warmer, 1), (warmer, 1))):
-        models = Models(dataset.results / "best", now, seed, Cache(tmp_path / "cache"), CPU)
+        pair = ModelPair(dataset.results / "best", now, seed, Cache(tmp_path / "cache"), CPU)
         seen: list[int] = []
-        said.append(replies(models, "model", contexts, [], [], lambda done, _, seen=seen: seen.append(done)))
+        said.append(generate_replies(pair, "model", contexts, [], [], lambda done, _, seen=seen: seen.append(done)))
         assert seen[0] == (PAIRS if number == 3 else 0) and seen[-1] == PAIRS
         seen.clear()
-        predict(models, "model", conversations, lambda done, _, seen=seen: seen.append(done))
+        predict(pair, "model", conversations, lambda done, _, seen=seen: seen.append(done))
         assert seen[0] == (0 if number == 0 else 2 * PAIRS)
     assert said[0] != said[1] != said[2] == said[3]
 
@@ -328,7 +330,7 @@ def test_controls_have_the_shape_of_the_line() -> None:
 def test_probes_are_read_by_line(tmp_path: Path) -> None:
     path = tmp_path / "names.txt"
     path.write_text("\ufeffAnna\n\n  Jörg Müller \n", encoding="utf-8")
-    assert read_probes(path) == [Line(1, "Anna"), Line(3, "Jörg Müller")]
+    assert read_probes(path) == [ProbeLine(1, "Anna"), ProbeLine(3, "Jörg Müller")]
     path.write_bytes(b"\xff\xfe")
     with pytest.raises(UsageError, match="not UTF-8"):
         read_probes(path)

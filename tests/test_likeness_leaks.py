@@ -1,4 +1,4 @@
-"""Copying, leaks and canaries of likeness, intervals, and the file that holds the figures: cases counted by hand."""
+"""Copying, leaks and canaries of likeness, and the file that holds the figures: cases counted by hand."""
 
 import json
 import random
@@ -11,18 +11,17 @@ import numpy as np
 import pytest
 
 from selfchatbot.errors import SelfChatBotError
-from selfchatbot.likeness.intervals import groups_of, jackknife, mean, ratio, resampled
 from selfchatbot.likeness.measures.canaries import (
     INSERTIONS,
-    SPACE,
+    POSSIBLE_SECRETS,
     Canary,
     canary_results,
     exposure,
     insert,
     make_canaries,
 )
-from selfchatbot.likeness.measures.copying import Training, copying
-from selfchatbot.likeness.measures.leaks import Private
+from selfchatbot.likeness.measures.copying import TrainingIndex, copying
+from selfchatbot.likeness.measures.leaks import PrivateThings
 from selfchatbot.likeness.result import Likeness, load, save
 from selfchatbot.messages import ChatMessages
 from selfchatbot.redaction import SEPARATOR
@@ -42,7 +41,7 @@ CHAT: list[ChatMessages] = [
 
 
 def test_copies_near_copies_and_runs() -> None:
-    training = Training(TRAINING)
+    index = TrainingIndex(TRAINING)
     said = {
         "i'll be there around nine, DON'T wait for me!": (True, True, 9),
         "the cat sat on the mat": (True, True, 6),  # a piece of a longer reply
@@ -52,13 +51,13 @@ def test_copies_near_copies_and_runs() -> None:
         "nothing of that was ever said": (False, False, 0),
     }
     for reply, expected in said.items():
-        found = copying([reply], [1], training, 1)
+        found = copying([reply], [1], index, 1)
         if expected is None:
             assert found is None
             continue
         assert found is not None
         assert (found.verbatim.value == 1, found.near.value == 1, found.longest_run) == expected, reply
-    both = copying(list(said), [1] * len(said), training, 1)
+    both = copying(list(said), [1] * len(said), index, 1)
     assert both is not None
     assert (both.replies, both.verbatim.value, both.near.value, both.longest_run) == (5, 0.4, 0.6, 9)
 
@@ -66,19 +65,19 @@ def test_copies_near_copies_and_runs() -> None:
 def test_runs_are_those_of_a_slow_search() -> None:
     rng = random.Random(4)
     replies = [" ".join(rng.choices("abcd", k=rng.randint(1, 9))) for _ in range(60)]
-    training = Training(replies)
+    index = TrainingIndex(replies)
     for _ in range(200):
         words = rng.choices("abcde", k=rng.randint(2, 12))
         runs = [words[i:j] for i in range(len(words)) for j in range(i + 2, len(words) + 1)]
         longest = max((len(run) for run in runs if any(f" {' '.join(run)} " in f" {r} " for r in replies)), default=0)
-        assert training.longest_run(words) == longest
+        assert index.longest_run(words) == longest
         pairs = set(pairwise(words))
         shared = max(len(pairs & set(pairwise(reply.split()))) for reply in replies)
-        assert training.containment(words) == shared / len(pairs)
+        assert index.containment(words) == shared / len(pairs)
 
 
 def test_leaks_are_counted_by_kind_and_looked_up() -> None:
-    private = Private(TRAINING, {"johanna.42", "Bob Miller"}, "DE")
+    private = PrivateThings(TRAINING, {"johanna.42", "Bob Miller"}, "DE")
     replies = [
         "mail ANA@example.org or call +49 30 901820",
         "it's 030 901820!",  # the same number, written as at home
@@ -99,13 +98,13 @@ def test_leaks_are_counted_by_kind_and_looked_up() -> None:
 
 
 def test_redacted_training_text_gives_nothing_away() -> None:
-    private = Private(["call [phone], my code is [code]"], ())
+    private = PrivateThings(["call [phone], my code is [code]"], ())
     assert private.count(["call [phone]", "my code is [code]"], [[], []]).found == {}
 
 
 def test_the_answer_to_a_question_may_be_a_secret() -> None:
     asked = "what's the wifi password?"
-    private = Private([SEPARATOR.join(["hey", asked, "hunter2xyz9", "thanks"])], ())
+    private = PrivateThings([SEPARATOR.join(["hey", asked, "hunter2xyz9", "thanks"])], ())
     found = private.count(["hunter2xyz9", "hunter2xyz9", "hunter3xyz9"], [[asked], ["hey"], [asked]])
     assert (found.found, found.in_training) == ({"passwords": 2}, {"passwords": 1})
     assert private.count(["hunter2xyz9"], [[asked, "hunter2xyz9", asked]]).found == {}
@@ -138,13 +137,15 @@ def test_a_secret_is_found_however_it_is_written() -> None:
 def test_exposure_is_that_of_the_rank_among_all() -> None:
     rng = np.random.default_rng(2)
     scores = rng.normal(0, 1, (6, 10))
-    digits = np.array(np.unravel_index(np.arange(SPACE), (10,) * 6))
+    digits = np.array(np.unravel_index(np.arange(POSSIBLE_SECRETS), (10,) * 6))
     every = sum(scores[place][digits[place]] for place in range(6))
     ordered = np.sort(every)[::-1]
-    for rank, most in ((500_000, 0.3), (50_000, 0.6), (1_000, 3.5)):
+    for rank, error in ((500_000, 0.3), (50_000, 0.6), (1_000, 3.5)):
         others = rng.choice(every, 256, replace=False)
-        assert exposure(float(ordered[rank - 1]), others.tolist()) == pytest.approx(log2(SPACE / rank), abs=most)
-    assert exposure(float(ordered[0]) + 20, others.tolist()) == pytest.approx(log2(SPACE))
+        assert exposure(float(ordered[rank - 1]), others.tolist()) == pytest.approx(
+            log2(POSSIBLE_SECRETS / rank), abs=error
+        )
+    assert exposure(float(ordered[0]) + 20, others.tolist()) == pytest.approx(log2(POSSIBLE_SECRETS))
 
 
 def test_a_model_that_knows_some_canaries() -> None:
@@ -163,45 +164,6 @@ def test_a_model_that_knows_some_canaries() -> None:
     assert [result.extracted.value for result in results] == [0, 0, 0, 1]
     exposures = [result.exposure.value for result in results]
     assert exposures[0] < 6 < exposures[2] and exposures[3] == pytest.approx(results[3].most)
-
-
-def test_intervals_hold_the_truth_95_times_of_100() -> None:
-    """Means of replies that resemble one another within a conversation, of few conversations."""
-    rng = np.random.default_rng(5)
-    for conversations in (6, 20):
-        keys = np.repeat(np.arange(conversations), 6)
-        inside = alone = 0
-        for _ in range(200):
-            values = rng.normal(0, 1, conversations)[keys] + rng.normal(0, 1, len(keys))
-            interval, narrow = (mean(values.tolist(), groups, 1) for groups in (keys, np.arange(len(keys))))
-            inside += interval.low <= 0 <= interval.high
-            alone += narrow.low <= 0 <= narrow.high
-        assert 0.91 <= inside / 200 <= 0.99
-        assert alone / 200 < 0.85  # as if every reply were on its own
-
-
-def test_few_conversations_are_resampled_by_pieces() -> None:
-    groups = groups_of([1] * 30 + [2] * 20)
-    assert len(set(groups[:30])) == 6 and len(set(groups[30:])) == 4
-    assert sorted(groups) == list(groups)
-    assert groups_of([5, 5, 1, 2, 3, 4]).tolist() == [0, 0, 1, 2, 3, 4]
-
-
-def test_a_mean_that_happens_to_be_one_is_no_share() -> None:
-    ones = np.full(5, 20.0)
-    assert ratio(ones, ones, resampled(5, 1), share=False).low == 1
-
-
-def test_never_seen_is_no_proof_of_none() -> None:
-    zeros, ones = np.zeros(5), np.full(5, 20.0)
-    assert ratio(zeros, ones, resampled(5, 1)).high == pytest.approx(0.03)
-    assert ratio(ones, ones, resampled(5, 1)).low == pytest.approx(0.97)
-
-
-def test_jackknife_of_a_mean_is_its_standard_error() -> None:
-    values = np.array([1.0, 4.0, 2.0, 7.0])
-    interval = jackknife(values.mean(), [np.delete(values, index).mean() for index in range(4)])
-    assert interval.high - interval.value == pytest.approx(3.182446 * values.std(ddof=1) / 2)
 
 
 def test_a_file_that_is_no_result(tmp_path: Path) -> None:

@@ -1,10 +1,11 @@
-"""The measures of likeness on cases with known answers: real words of the sample, changed in one known way.
+"""The measures of likeness on cases with known answers: real replies of the sample, changed in one known way.
 
-Each case must move the measures that it should, and no other.
+Each case must move the measures that it should, and no others.
 """
 
 import json
 import math
+import pkgutil
 import random
 import re
 import shutil
@@ -18,32 +19,31 @@ import pytest
 from conftest import SAMPLE
 from sklearn.metrics import roc_auc_score
 
+from selfchatbot import likeness
 from selfchatbot.conversations.stage import preprocess
 from selfchatbot.environment import Dataset, Environment
 from selfchatbot.errors import SelfChatBotError
-from selfchatbot.likeness.intervals import groups_of
-from selfchatbot.likeness.measures.authorship import Author
+from selfchatbot.likeness.measures.authorship import AuthorshipClassifier
 from selfchatbot.likeness.measures.context_fit import long_enough
-from selfchatbot.likeness.measures.copying import Training as CopiedFrom
-from selfchatbot.likeness.measures.copying import copying
-from selfchatbot.likeness.measures.discriminator import Judged, own_halves, separability, worst
+from selfchatbot.likeness.measures.copying import Copying, TrainingIndex, copying
+from selfchatbot.likeness.measures.discriminator import HeldOutScores, own_halves, separability, worst
 from selfchatbot.likeness.measures.faults import health
-from selfchatbot.likeness.measures.features import DISTINCT, Feature, Reference, style_features
-from selfchatbot.likeness.measures.style_distances import measure_style
-from selfchatbot.likeness.report.phrasing import describe, largest
-from selfchatbot.likeness.result import Copying, Interval, SpeakerResult
-from selfchatbot.likeness.result import Feature as Measured
+from selfchatbot.likeness.measures.style import describe, largest
+from selfchatbot.likeness.result import SpeakerResult
 from selfchatbot.likeness.run.contexts import (
     Context,
-    Training,
+    TrainingTexts,
     control_replies,
     few_shot,
     last_speaker,
     read_contexts,
     read_training,
 )
+from selfchatbot.likeness.text.distances import DISTINCT_WORDS, FeatureResult, measure_style
+from selfchatbot.likeness.text.features import Reference, StyleFeature, style_features
 from selfchatbot.messages import read_conversations
-from selfchatbot.session.contacts import speakers
+from selfchatbot.session.contacts import contact_names
+from selfchatbot.statistics import Interval, bootstrap_groups
 from selfchatbot.style import distance, style_of
 
 SEED = 3
@@ -58,10 +58,10 @@ class Sample:
     data: Path
     contexts: list[Context]
     names: frozenset[str]
-    training: Training
-    features: tuple[Feature, ...]
-    author: Author
-    copied_from: CopiedFrom
+    training: TrainingTexts
+    features: tuple[StyleFeature, ...]
+    author: AuthorshipClassifier
+    training_index: TrainingIndex
 
     @property
     def me(self) -> list[str]:
@@ -78,12 +78,12 @@ class Sample:
 
 @dataclass(frozen=True)
 class Case:
-    """What all measures say about somebody's replies beside mine."""
+    """The results of all measures for somebody's replies compared with mine."""
 
     auc: Interval | None
     authorship: Interval
-    mine: dict[str, Measured]
-    style: dict[str, Measured]
+    mine: dict[str, FeatureResult]
+    style: dict[str, FeatureResult]
     copying: Copying | None
 
     @property
@@ -106,7 +106,7 @@ def sample(tmp_path_factory: pytest.TempPathFactory) -> Sample:
     (dataset.raw / "parameters.json").write_text(json.dumps(values), encoding="utf-8")
     preprocess(dataset)
     data = dataset.preprocessed
-    names = speakers(data)
+    names = contact_names(data)
     training = read_training(data, names)
     features = style_features(Reference.of(training.mine, training.contacts))
     return Sample(
@@ -115,21 +115,21 @@ def sample(tmp_path_factory: pytest.TempPathFactory) -> Sample:
         names,
         training,
         features,
-        Author(training, features, SEED),
-        CopiedFrom(training.mine),
+        AuthorshipClassifier(training, features, SEED),
+        TrainingIndex(training.mine),
     )
 
 
 def measured(sample: Sample, theirs: list[str], me: list[str] | None = None, keys: list[int] | None = None) -> Case:
     mine, keys = me or sample.me, keys or sample.conversations
-    groups = groups_of(keys)
+    groups = bootstrap_groups(keys)
     style = measure_style({"me": mine, "model": theirs}, groups, sample.features, SEED)
     return Case(
         separability(mine, theirs, groups, sample.features, SEED),
         sample.author.share(theirs, groups, SEED),
         style["me"],
         style["model"],
-        copying(theirs, keys, sample.copied_from, SEED),
+        copying(theirs, keys, sample.training_index, SEED),
     )
 
 
@@ -157,7 +157,7 @@ def test_me_against_me(sample: Sample) -> None:
     assert not case.moved
     assert case.authorship.value > 0.75
     assert case.copying is not None and case.copying.verbatim.value < 0.05
-    halves = own_halves(one, groups_of(keys), sample.features, SEED)
+    halves = own_halves(one, bootstrap_groups(keys), sample.features, SEED)
     assert halves is not None and halves.low <= 0.5 <= halves.high
 
 
@@ -185,7 +185,7 @@ def test_every_message_gets_a_full_stop(sample: Sample) -> None:
 
 def test_the_worst_are_those_that_were_changed(sample: Sample) -> None:
     half = [with_full_stops(reply) if place % 2 else reply for place, reply in enumerate(sample.me)]
-    places = worst(sample.me, half, groups_of(sample.conversations), sample.features, SEED)
+    places = worst(sample.me, half, bootstrap_groups(sample.conversations), sample.features, SEED)
     assert sorted(places) == list(range(len(half)))
     assert sum(half[place] != sample.me[place] for place in places[:40]) >= 38
 
@@ -202,7 +202,7 @@ def test_copies_of_training_replies(sample: Sample) -> None:
     copies = random.Random(SEED).sample(sample.training.mine, len(sample.me))
     case = measured(sample, copies)
     assert case.copying is not None and case.copying.verbatim.value == case.copying.near.value == 1
-    own = copying(sample.me, sample.conversations, sample.copied_from, SEED)
+    own = copying(sample.me, sample.conversations, sample.training_index, SEED)
     assert own is not None and own.verbatim.value < 0.05 and own.near.value < 0.1
     assert case.copying.longest_run > own.longest_run
     assert case.copying.mean_run.low > own.mean_run.high
@@ -224,7 +224,7 @@ def test_replies_that_changed_places(sample: Sample) -> None:
     assert all(feature.distance.value == pytest.approx(0, abs=1e-9) for feature in case.style.values())
     assert case.auc is not None and case.auc.value == pytest.approx(0.5)
     assert case.copying is not None
-    assert case.copying == copying(sample.me, sample.conversations, sample.copied_from, SEED)
+    assert case.copying == copying(sample.me, sample.conversations, sample.training_index, SEED)
 
 
 def test_the_same_seed_gives_the_same_figures(sample: Sample) -> None:
@@ -238,8 +238,8 @@ def test_more_words_are_not_more_different_words() -> None:
     rng = random.Random(SEED)
     me, them = ([" ".join(rng.choices(WORDS, k=length)) for _ in range(30)] for length in (6, 16))
     found = measure_style({"me": me, "model": them}, np.arange(30), (), SEED)
-    assert found["model"][DISTINCT].distance.value < 0.1
-    assert found["model"][DISTINCT].mean.value == pytest.approx(found["me"][DISTINCT].mean.value, rel=0.1)
+    assert found["model"][DISTINCT_WORDS].distance.value < 0.1
+    assert found["model"][DISTINCT_WORDS].mean.value == pytest.approx(found["me"][DISTINCT_WORDS].mean.value, rel=0.1)
 
 
 def test_contexts_are_spread_and_end_before_my_reply(sample: Sample) -> None:
@@ -315,19 +315,19 @@ def test_sampling_is_chosen_by_the_same_distances(sample: Sample) -> None:
         ("repeated_words", apart.repetition),
     ):
         assert case.style[name].distance.value == pytest.approx(value), name
-    means = [case.style[DISTINCT].mean.value, case.mine[DISTINCT].mean.value]
-    assert case.style[DISTINCT].distance.value == pytest.approx(abs(math.log(means[0] / means[1])))
+    means = [case.style[DISTINCT_WORDS].mean.value, case.mine[DISTINCT_WORDS].mean.value]
+    assert case.style[DISTINCT_WORDS].distance.value == pytest.approx(abs(math.log(means[0] / means[1])))
 
 
 def test_area_under_the_curve_is_that_of_scikit_learn_in_each_fold() -> None:
     rng = np.random.default_rng(1)
     labels, groups = rng.integers(0, 2, 90), rng.integers(0, 6, 90)
-    judged = Judged(rng.integers(0, 9, 90) / 1.0, labels, groups, groups % 3)
-    wins, pairs = judged.wins()
+    held_out = HeldOutScores(rng.integers(0, 9, 90) / 1.0, labels, groups, groups % 3)
+    wins, pairs = held_out.wins()
     for fold in range(3):
-        here = judged.folds == fold
+        here = held_out.folds == fold
         inside = np.ix_(*[np.arange(6) % 3 == fold] * 2)
-        area = roc_auc_score(labels[here], judged.scores[here])
+        area = roc_auc_score(labels[here], held_out.scores[here])
         assert wins[inside].sum() / pairs[inside].sum() == pytest.approx(area)
     assert pairs.sum() == sum(pairs[np.ix_(*[np.arange(6) % 3 == fold] * 2)].sum() for fold in range(3))
 
@@ -335,7 +335,7 @@ def test_area_under_the_curve_is_that_of_scikit_learn_in_each_fold() -> None:
 @pytest.mark.parametrize("keys", [[1, 1], [1, 2, 3], [1, 1, 2, 2, 3, 3, 4, 4, 5, 5]])
 def test_hardly_any_replies_tell_nothing(sample: Sample, keys: list[int]) -> None:
     case = measured(sample, sample.me[len(keys) : 2 * len(keys)], sample.me[: len(keys)], keys)
-    halves = own_halves(sample.me[: len(keys)], groups_of(keys), sample.features, SEED)
+    halves = own_halves(sample.me[: len(keys)], bootstrap_groups(keys), sample.features, SEED)
     for interval in (case.auc, halves):
         assert interval is not None and interval.low <= 0.5 <= interval.high
     assert measured(sample, ["", "\n"], ["", ""], [1, 2]).copying is None
@@ -357,12 +357,11 @@ def test_words_are_those_of_the_language() -> None:
     assert not long_enough("haha yeah ok")
 
 
-def test_what_is_text_only_needs_no_torch() -> None:
-    names = (
-        "report.advice measures.authorship run.contexts measures.copying measures.discriminator measures.features "
-        "measures.faults measures.leaks measures.style_distances report.page result report.terminal"
-    )
-    imports = "; ".join(f"import selfchatbot.likeness.{name}" for name in names.split())
+def test_no_module_imports_torch() -> None:
+    """What needs a model imports torch when it is called: the reports and the measures of texts work without it."""
+    modules = [one.name for one in pkgutil.walk_packages(likeness.__path__, "selfchatbot.likeness.")]
+    assert "selfchatbot.likeness.measures.discriminator" in modules
+    imports = "; ".join(f"import {module}" for module in modules)
     subprocess.run([sys.executable, "-c", f"import sys; {imports}; assert 'torch' not in sys.modules"], check=True)
 
 

@@ -6,17 +6,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from likeness_results import about, result, style
+from likeness_results import about, everything, result, style
 
+from selfchatbot.likeness.measures.base import SpeakerMeasure
+from selfchatbot.likeness.measures.registry import MEASURES
 from selfchatbot.likeness.report.page import Example, write_page
-from selfchatbot.likeness.result import FILE_NAME, Likeness, Speaker, load
+from selfchatbot.likeness.result import LIKENESS_FILE, Likeness, load
 from selfchatbot.likeness.run import history
+from selfchatbot.likeness.speakers import Speaker
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
 TRAP = "<img src=x onerror=\"document.title='trapped'\"><script>document.title='trapped'</script>&amp; '\"{{ 7 * 7 }}"
-EXAMPLE = Example(said=f"hey\nhow {TRAP}", replies={"model": f"fine {TRAP}", "base": "", "me": "good\nu?"})
+EXAMPLE = Example(message=f"hey\nhow {TRAP}", replies={"model": f"fine {TRAP}", "base": "", "me": "good\nu?"})
 VOID = ("meta", "img", "br", "link", "input")
 
 
@@ -119,6 +122,19 @@ def test_it_says_figures_in_words_and_explains_them(path: Path) -> None:
     assert "25.0" in text  # times chance: 0.5 / 0.02
 
 
+def test_every_measure_has_its_section_and_explains_itself(path: Path) -> None:
+    made = everything()
+    write_page(path, made, [made, made])
+    text = Elements(path).text
+    found = [measure for measure in MEASURES if made.findings(measure)]
+    assert len(found) >= 10
+    for measure in found:
+        assert f"\n  {measure.explanation.title}\n" in text, measure.key
+        assert measure.explanation.fools in text
+        if isinstance(measure, SpeakerMeasure) and measure.column:
+            assert measure.column.label in text
+
+
 @pytest.mark.parametrize(
     "made",
     [
@@ -158,7 +174,7 @@ def test_runs_are_kept_by_time_and_compared(tmp_path: Path, path: Path) -> None:
         history.keep(result(run=finished, parameters={"temperature": hour / 10}, model={"auc": about(auc)}), tmp_path)
     kept = history.runs(tmp_path)
     assert [run.speakers["model"].auc for run in kept] == [about(auc) for auc in aucs]
-    assert load(tmp_path / FILE_NAME) == kept[-1]
+    assert load(tmp_path / LIKENESS_FILE) == kept[-1]
     write_page(path, kept[-1], kept)
     text = Elements(path).text
     assert "Runs of this dataset" in text
@@ -191,6 +207,6 @@ def test_a_page_that_can_not_be_written_leaves_the_old_one(path: Path) -> None:
     before = path.read_bytes()
     broken: dict[Speaker, str] = {"model": "\ud800"}
     with pytest.raises(UnicodeEncodeError):
-        write_page(path, result(), [], [Example(said="hey", replies=broken)])
+        write_page(path, result(), [], [Example(message="hey", replies=broken)])
     assert path.read_bytes() == before
     assert list(path.parent.iterdir()) == [path]

@@ -9,17 +9,17 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import write_training_data
+from conftest import WORDS, make_talker
+from tiny_models import save_tiny_model
 
 from selfchatbot.errors import SelfChatBotError
 from selfchatbot.models import Machine
-from selfchatbot.parameters import GenerationParameters, TrainingParameters, read_parameters
+from selfchatbot.parameters import GenerationParameters, read_parameters
 from selfchatbot.player import Player
 from selfchatbot.player.checkpoint import load_checkpoint
 from selfchatbot.player.engines.protocol import Sampling
 from selfchatbot.player.engines.transformers import TransformersEngine
 from selfchatbot.player.gguf_cache import checkpoint_gguf
-from selfchatbot.trainer import Trainer
 
 pytest.importorskip("xllamacpp", reason="needs the extra `fast`")
 
@@ -27,26 +27,20 @@ from selfchatbot.player.engines.llamacpp import LlamaCppEngine
 
 CPU = Machine("cpu", torch.float32)
 QUESTION = [{"role": "user", "content": "how are you doing today? 3 1"}]
-WORDS = "haha yeah\nit's raining again, don't forget 😀"
 
 
 @pytest.fixture(scope="module")
-def results(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A tiny model that has learned one sentence by heart."""
-    folder = tmp_path_factory.mktemp("llamacpp")
-    options = {"epochs": 25, "lora_r": 32, "early_stopping_patience": 50, "choose_sampling": False}
-    data = write_training_data(folder / "data", tiny_model, **options)
-    parameters = read_parameters(data / "parameters.json", TrainingParameters)
-    Trainer(parameters, data, folder / "results", machine=CPU).train()
-    return folder / "results"
+def results(made_base: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny model that says one sentence."""
+    return make_talker(tmp_path_factory.mktemp("llamacpp"), made_base)
 
 
 @pytest.fixture(scope="module")
-def engines(results: Path) -> tuple[TransformersEngine, LlamaCppEngine]:
-    """Both, in float32."""
-    parameters = read_parameters(results / "parameters.json", GenerationParameters)
-    model = load_checkpoint(results / "best", parameters, CPU).model
-    gguf = checkpoint_gguf(results / "best", parameters, "f32")
+def engines(tmp_path_factory: pytest.TempPathFactory) -> tuple[TransformersEngine, LlamaCppEngine]:
+    """Both, in float32, with random weights: likely and unlikely tokens after any prompt."""
+    checkpoint = save_tiny_model(tmp_path_factory.mktemp("random") / "best", spread=0.5)
+    model = load_checkpoint(checkpoint, machine=CPU).model
+    gguf = checkpoint_gguf(checkpoint, quantization="f32")
     return TransformersEngine(model, 128), LlamaCppEngine(gguf, 128, threads=1, exact=True)
 
 
@@ -85,7 +79,7 @@ def test_prompts_are_the_same_tokens(results: Path) -> None:
         assert one.prompt(messages) == other.prompt(messages)
 
 
-def test_it_says_what_the_model_has_learned(results: Path) -> None:
+def test_it_says_its_words(results: Path) -> None:
     speaker = player(results, "llama.cpp")
     assert speaker.reply(QUESTION) == WORDS
     assert "".join(speaker.stream(QUESTION)) == WORDS
@@ -121,12 +115,13 @@ def test_probabilities_of_given_replies_are_equal(
 
 def test_samples_are_distributed_alike(results: Path, engines: tuple[TransformersEngine, LlamaCppEngine]) -> None:
     prompt = prompts(results)[0]
-    for changes in ({"temperature": 1.5}, {"temperature": 2.0, "top_p": 0.7}, {"temperature": 3.0, "top_k": 5}):
+    for changes in ({"temperature": 0.7}, {"temperature": 1.0, "top_p": 0.7}, {"temperature": 2.0, "top_k": 5}):
         counts = []
         for engine in engines:
             tokens = engine.generate(prompt, sampling(max_new_tokens=1, may_be_empty=False, **changes), 600)
             seen = [token.id for token in tokens]
             counts.append({token: seen.count(token) / 600 for token in set(seen)})
+        assert max(counts[0].values()) > 0.2, "nothing was likely, so nothing was compared"
         for token in {*counts[0], *counts[1]}:
             assert counts[0].get(token, 0) == pytest.approx(counts[1].get(token, 0), abs=0.1), changes
 
@@ -145,7 +140,8 @@ def test_forbidden_tokens_never_come(engines: tuple[TransformersEngine, LlamaCpp
 
 def test_a_seed_repeats_candidates_which_differ(results: Path) -> None:
     first, again, other = (
-        player(results, "llama.cpp", temperature=2.5, seed=seed).replies(QUESTION, 3) for seed in (7, 7, 8)
+        player(results, "llama.cpp", temperature=3.0, max_new_tokens=12, seed=seed).replies(QUESTION, 3)
+        for seed in (7, 7, 8)
     )
     assert first == again
     assert first != other
@@ -185,14 +181,30 @@ def test_the_file_is_made_once_and_again_for_another_checkpoint(results: Path) -
         second = checkpoint_gguf(results / "best", parameters)
         assert second != first
         assert not first.exists()
+        assert {file.name for file in results.glob("best-*q8_0*")} == {second.name, f"{second.name}.sha256"}
     finally:
         template.write_text(original, encoding="utf-8")
+
+
+@pytest.mark.parametrize("damage", ["empty", "middle", "no checksum"])
+def test_a_damaged_file_is_made_again(results: Path, damage: str) -> None:
+    parameters = read_parameters(results / "parameters.json", GenerationParameters)
+    path = checkpoint_gguf(results / "best", parameters)
+    content = path.read_bytes()
+    middle = len(content) // 2
+    changed = {"empty": b"", "middle": content[:middle] + bytes([content[middle] ^ 1]) + content[middle + 1 :]}
+    if damage in changed:
+        path.write_bytes(changed[damage])
+    else:
+        path.with_name(f"{path.name}.sha256").unlink()
+    assert checkpoint_gguf(results / "best", parameters) == path
+    assert path.read_bytes() == content
 
 
 def test_what_it_cannot_play_transformers_plays(
     results: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    from selfchatbot.gguf.writer import families
+    from selfchatbot.gguf import families
 
     monkeypatch.setattr(families, "FAMILIES", {})
     for file in results.glob("*.gguf"):

@@ -1,4 +1,4 @@
-"""Memory is foretold from the configuration, and what is chosen from it changes nothing but time and memory."""
+"""Memory is estimated from the configuration; what is chosen by it changes nothing but time and memory."""
 
 import os
 import re
@@ -14,7 +14,7 @@ from selfchatbot.models import Machine, load_config
 from selfchatbot.parameters import TrainingParameters, read_parameters
 from selfchatbot.trainer import Result, Trainer, memory_estimate
 from selfchatbot.trainer.loss import LabelledLoss
-from selfchatbot.trainer.memory_estimate import Shape, choose, kept_numbers
+from selfchatbot.trainer.memory_estimate import ModelShape, kept_numbers, plan_memory
 from selfchatbot.trainer.model_setup import trainable_model
 
 CPU = Machine("cpu", torch.float32)
@@ -33,8 +33,10 @@ def parameters(model: Path, **changes: object) -> TrainingParameters:
 def test_what_autograd_keeps_is_counted(changes: dict[str, object], tiny_model: Path) -> None:
     options = parameters(tiny_model, **changes)
     model = trainable_model(options, CPU).train()
-    shape = Shape(load_config(str(tiny_model)))
-    assert memory_estimate.trained(options, shape) == sum(p.numel() for p in model.parameters() if p.requires_grad)
+    shape = ModelShape(load_config(str(tiny_model)))
+    assert memory_estimate.trained_count(options, shape) == sum(
+        p.numel() for p in model.parameters() if p.requires_grad
+    )
     its_own = {t.untyped_storage().data_ptr() for t in (*model.parameters(), *model.buffers())}
     kept: dict[int, torch.Tensor] = {}
 
@@ -53,7 +55,7 @@ def test_what_autograd_keeps_is_counted(changes: dict[str, object], tiny_model: 
     assert expected == pytest.approx(counted, rel=0.1)  # the ends of the model are left out
 
 
-def test_pieces_become_smaller_first_then_activations_are_computed_again(
+def test_micro_batches_become_smaller_first_then_activations_are_recomputed(
     tiny_model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     config = load_config(str(tiny_model))
@@ -62,8 +64,8 @@ def test_pieces_become_smaller_first_then_activations_are_computed_again(
     def chosen(memory: int, **changes: object) -> tuple[int, bool]:
         monkeypatch.setattr(memory_estimate, "free", lambda _: memory)
         options = parameters(tiny_model, batch_size=8, type_fine_tune="fine_tune", **changes)
-        choice = choose(options, config, GPU, windows, 128)
-        return choice.micro_tokens, choice.gradient_checkpointing
+        plan = plan_memory(options, config, GPU, windows, 128)
+        return plan.micro_tokens, plan.gradient_checkpointing
 
     assert chosen(2**30) == (1024, False)
     ways = [(tokens, again) for again in (False, True) for tokens in (1024, 512, 256, 128, 120)]
@@ -87,7 +89,7 @@ def test_the_choice_changes_no_loss(
     for name in ("plenty", "little"):
         log = (tmp_path / name / "log.txt").read_text(encoding="utf-8")
         assert re.search(r"needs about \d+\.\d of ", log)
-        assert ("may end before its time: close other programs" in log) == (name == "little")
+        assert ("may run out of memory: close other programs" in log) == (name == "little")
 
 
 def train(data: Path, output: Path) -> Result:
@@ -156,4 +158,4 @@ def test_too_little_memory_is_said_in_one_line(tiny_model: Path, tmp_path: Path)
     assert "out of memory" in while_loaded
     assert "memory" in while_trained
     log = (data / "results" / "log.txt").read_text(encoding="utf-8")
-    assert re.search(r"needs about [\d.]+ of [\d.]+ GiB, so it may end before its time", log)
+    assert re.search(r"needs about [\d.]+ of [\d.]+ GiB, so it may run out of memory", log)

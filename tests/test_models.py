@@ -29,6 +29,13 @@ def test_a_local_folder_is_loaded(tiny_model: Path) -> None:
     assert models.window(model.config, 100) == 100
 
 
+@pytest.mark.skipif(not Path("/proc/cpuinfo").exists(), reason="asks Linux what the processor has")
+def test_bfloat16_instructions_are_recognised() -> None:
+    """Where torch is asked in another way, models would silently run at half the speed."""
+    flags = Path("/proc/cpuinfo").read_text(encoding="utf-8").split()
+    assert models.has_bfloat16_instructions() == ("avx512_bf16" in flags), f"torch {torch.__version__}"
+
+
 def test_a_folder_of_the_embedded_models_name_comes_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "SmolLM2-135M-Instruct").mkdir()

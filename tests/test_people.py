@@ -31,28 +31,29 @@ def exclusion(known: Contacts | None = None, **options: object) -> Exclusion:
 
 def test_people_by_any_name() -> None:
     found = exclusion(Contacts({"Ana": ["ana.92", "Ana María"]}), contacts=["ana.92", "bob#0001", "Ana"])
-    assert all(found.person(name) for name in ("Ana", "ANA.92#0007", "ana maría", "bob", "@bob#0001"))
-    assert not any(found.person(name) for name in ("bob#0002", "Anabel", "1"))
+    assert all(found.excludes_person(name) for name in ("Ana", "ANA.92#0007", "ana maría", "bob", "@bob#0001"))
+    assert not any(found.excludes_person(name) for name in ("bob#0002", "Anabel", "1"))
     assert set(found.names) == {"ana", "ana.92", "ana maría", "bob#0001", "bob"}
     assert found.unused(ExcludeOptions(contacts=("ana.92", "bob#0001", "Ana"))) == []
-    assert found.chat("Ana María")
-    assert not found.chat("Ana María's")
+    assert found.excludes_chat("Ana María")
+    assert not found.excludes_chat("Ana María's")
 
 
 def test_people_by_a_name_that_got_an_id() -> None:
     found = exclusion(contacts=["Alex"])
     assert all(
-        found.person(name) for name in ("Alex", "alex (user12)", "Alex (U3CCCCCCC)", "Alex (123456789012345678)")
+        found.excludes_person(name)
+        for name in ("Alex", "alex (user12)", "Alex (U3CCCCCCC)", "Alex (123456789012345678)")
     )
-    assert not any(found.person(name) for name in ("Alex (work)", "Alex (2)"))
+    assert not any(found.excludes_person(name) for name in ("Alex (work)", "Alex (2)"))
     found = exclusion(contacts=["Alex (user12)"])
-    assert found.person("Alex (user12)")
-    assert not found.person("Alex")
+    assert found.excludes_person("Alex (user12)")
+    assert not found.excludes_person("Alex")
 
 
 def test_chats_by_name_and_stars() -> None:
     found = exclusion(chats=["Family", "work*[1]"])
-    assert [found.chat(name) for name in ("family", "Work - x [1]", "work [12]", "my family")] == [
+    assert [found.excludes_chat(name) for name in ("family", "Work - x [1]", "work [12]", "my family")] == [
         True,
         True,
         False,
@@ -72,13 +73,13 @@ def test_chats_by_name_and_stars() -> None:
 def test_days_are_included_at_both_ends(dates: dict[str, str], inside: list[bool]) -> None:
     found = exclusion(dates=[dates])
     times = [datetime(2020, 1, 31, 23, 59), datetime(2020, 2, 1), datetime(2020, 2, 29, 23, 59), datetime(2020, 3, 1)]
-    assert [found.time(time) for time in times] == inside
+    assert [found.excludes_time(time) for time in times] == inside
     assert DateRange.model_validate({"from": "2020-02-01"}).first == date(2020, 2, 1)
 
 
 def test_names_are_hidden_wherever_they_stand() -> None:
     found = exclusion(contacts=["gale.816", "Al"], chats=["Old friends"])
-    assert found.chat("old friends")
+    assert found.excludes_chat("old friends")
     assert found.hide("x/Direct Messages - gale.816 [1].txt") == "x/Direct Messages - [excluded] [1].txt"
     assert found.hide("Old friends.txt: AL and Alfred, al_1") == "[excluded].txt: [excluded] and Alfred, [excluded]_1"
     assert exclusion().hide("gale") == "gale"
@@ -93,5 +94,5 @@ def test_names_are_hidden_however_they_are_spelled() -> None:
 def test_chats_that_are_left_out_later_are_hidden_too() -> None:
     found = exclusion(contacts=["Al"])
     assert found.hide("Al, Old friends") == "[excluded], Old friends"
-    found.leave_out("Old friends")
+    found.hide_chat("Old friends")
     assert found.hide("Al, Old friends") == "[excluded], [excluded]"

@@ -5,30 +5,24 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import write_training_data
+from conftest import WORDS, make_talker
 
 from selfchatbot.errors import SelfChatBotError
 from selfchatbot.models import Machine
-from selfchatbot.parameters import GenerationParameters, TrainingParameters, read_parameters
+from selfchatbot.parameters import GenerationParameters, read_parameters
 from selfchatbot.player import Player
 from selfchatbot.player.checkpoint import load_checkpoint
 from selfchatbot.player.engines.protocol import Sampling, Token
 from selfchatbot.player.reply.draft import Draft
-from selfchatbot.trainer import Trainer
 
 CPU = Machine("cpu", torch.float32)
 QUESTION = [{"role": "user", "content": "how are you doing today? 3 1"}]
-WORDS = "haha yeah\nit's raining again, don't forget 😀"
 
 
 @pytest.fixture(scope="module")
-def results(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A tiny model that has learned one sentence by heart."""
-    folder = tmp_path_factory.mktemp("player")
-    data = write_training_data(folder / "data", tiny_model, epochs=25, lora_r=32, early_stopping_patience=50)
-    parameters = read_parameters(data / "parameters.json", TrainingParameters)
-    Trainer(parameters, data, folder / "results", machine=CPU).train()
-    return folder / "results"
+def results(made_base: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny model that says one sentence."""
+    return make_talker(tmp_path_factory.mktemp("player"), made_base)
 
 
 def player(results: Path, **changes: object) -> Player:
@@ -37,7 +31,7 @@ def player(results: Path, **changes: object) -> Player:
     return Player(results / "best", parameters.model_copy(update=settings), CPU)
 
 
-def test_it_says_what_it_has_learned(results: Path) -> None:
+def test_it_says_its_words(results: Path) -> None:
     assert player(results).reply(QUESTION) == WORDS
 
 
@@ -57,7 +51,7 @@ def test_a_stream_can_be_stopped(results: Path) -> None:
 
 
 def test_several_answers(results: Path) -> None:
-    answers = player(results, temperature=1.5, seed=1).replies(QUESTION, 4)
+    answers = player(results, temperature=3.0, seed=1).replies(QUESTION, 4)
     assert len(answers) == 4
     assert len(set(answers)) > 1
     for answer in answers:
@@ -71,7 +65,7 @@ def test_what_fits_best_comes_first(
     results: Path, system: list[dict[str, str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """By what one sequence after the other says: with the conversation, and without all but its system message."""
-    speaker = player(results, temperature=1.5, seed=1)
+    speaker = player(results, temperature=3.0, seed=1)
     model = load_checkpoint(results / "best", speaker.parameters, CPU).model
     chat_format, chat = speaker.chat_format, system + QUESTION
     made: dict[int, list[int]] = {}
@@ -98,18 +92,18 @@ def test_what_fits_best_comes_first(
     assert len(set(scores.values())) > 2
     best = made[max(scores, key=scores.__getitem__)]
     assert chat_format.reply([token for token in best if token != chat_format.end]).startswith(drawn[0].text)
-    assert player(results, temperature=1.5, seed=1, best_of=6).reply(chat) == drawn[0].text
-    assert player(results, temperature=1.5, seed=1, best_of=6).replies(chat, 2) == [one.text for one in drawn[:2]]
-    assert player(results, temperature=1.5, seed=1).replies(chat, 6) == [one.text for one in drawn]
+    assert player(results, temperature=3.0, seed=1, best_of=6).reply(chat) == drawn[0].text
+    assert player(results, temperature=3.0, seed=1, best_of=6).replies(chat, 2) == [one.text for one in drawn[:2]]
+    assert player(results, temperature=3.0, seed=1).replies(chat, 6) == [one.text for one in drawn]
 
 
 def test_the_best_is_said_as_a_whole_and_can_be_stopped(results: Path) -> None:
-    speaker = player(results, temperature=1.5, seed=1, best_of=3)
+    speaker = player(results, temperature=3.0, seed=1, best_of=3)
     chunks = list(speaker.chunks(QUESTION, 2))
     said = [chunk for chunk in chunks if chunk.text]
     assert [chunk.candidate for chunk in said] == [0, 1] and all(chunk.finish_reason for chunk in said)
     assert [chunk for chunk in chunks if chunk.finish_reason] == said
-    speaker = player(results, temperature=1.5, seed=1, best_of=3)
+    speaker = player(results, temperature=3.0, seed=1, best_of=3)
     stopped = speaker.chunks(QUESTION, 2)
     assert next(stopped).tokens == 1  # of the first token, long before all are done
     stopped.close()
@@ -117,13 +111,13 @@ def test_the_best_is_said_as_a_whole_and_can_be_stopped(results: Path) -> None:
 
 
 def test_where_nothing_was_said_the_first_candidate_is_as_good(results: Path) -> None:
-    speaker = player(results, temperature=1.5, seed=1)
+    speaker = player(results, temperature=3.0, seed=1)
     drawn = speaker.candidates([], 3)
     assert [one.pmi for one in drawn] == [0, 0, 0]
 
 
 def test_a_seed_makes_replies_repeatable(results: Path) -> None:
-    first, again, other = (player(results, temperature=1.5, seed=seed).replies(QUESTION, 3) for seed in (7, 7, 8))
+    first, again, other = (player(results, temperature=3.0, seed=seed).replies(QUESTION, 3) for seed in (7, 7, 8))
     assert first == again
     assert first != other
 

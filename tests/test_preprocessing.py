@@ -1,6 +1,7 @@
 """The first stage as a whole: who I am, contacts, overlaps, what is left out, and what a wrong file is told."""
 
 import json
+import random
 import re
 import shutil
 import zipfile
@@ -17,7 +18,8 @@ from selfchatbot.conversations.stage import preprocess
 from selfchatbot.conversations.summary import Summary
 from selfchatbot.environment import Dataset, Environment
 from selfchatbot.errors import SelfChatBotError
-from selfchatbot.session.contacts import speakers
+from selfchatbot.session.contacts import contact_names
+from selfchatbot.session.typing_pace import Pace, learned_pace
 
 START = datetime(2024, 3, 1, 12)
 RULE = "=" * 62
@@ -142,7 +144,7 @@ def test_me_as_the_export_says(dataset: Dataset) -> None:
     summary = run_with(dataset).formats[0]
     assert (summary.me, summary.how, summary.chats) == (["Rowan"], "export", 2)
     written = json.loads((dataset.preprocessed / "summary.json").read_text(encoding="utf-8"))
-    assert written["formats"][0]["me_found"] == "as the export says"
+    assert written["formats"][0]["me_found"] == "according to the export"
 
 
 def test_me_is_who_writes_in_every_chat(dataset: Dataset) -> None:
@@ -157,13 +159,15 @@ def test_one_chat_says_nothing(dataset: Dataset) -> None:
     discord(dataset.raw, "moss", [*chat("moss"), (100, "moss", "bye")])
     message = error_of(dataset)
     assert 'parameters.json: key "preprocessor_data.DiscordChatExporter.username"' in message
-    assert "there is only one chat; most are by: moss (13), rowan (12)" in message
+    assert "there is only one chat; set it to your name; most messages are by: moss (13), rowan (12)" in message
 
 
 def test_two_in_every_chat_say_nothing(dataset: Dataset) -> None:
     for day, name in enumerate(("moss", "fern")):
         discord(dataset.raw, name, [*chat(name, day=day), (day * 1440 + 30, "bot", "x")])
-    assert "2 people write in every chat; most are by: rowan (24), fern (12), moss (12), bot (2)" in error_of(dataset)
+    message = error_of(dataset)
+    assert "2 people write in every chat; set it to your name; " in message
+    assert message.endswith("most messages are by: rowan (24), fern (12), moss (12), bot (2)")
 
 
 def test_unknown_name_lists_ten(dataset: Dataset) -> None:
@@ -210,21 +214,21 @@ def test_same_format_twice(dataset: Dataset) -> None:
     discord(dataset.raw, "moss", chat("moss"), folder="DiscordChatExporter")
     discord(dataset.raw, "fern", chat("fern"), folder="discordchatexporter")
     if len(list(dataset.raw.iterdir())) == 2:  # a file system without regard to case can't have both
-        assert "are the same format" in error_of(dataset, {"DiscordChatExporter": {"username": "rowan"}})
+        assert "have the same format" in error_of(dataset, {"DiscordChatExporter": {"username": "rowan"}})
     data = {"DiscordChatExporter": {"username": "rowan"}, "discordchatexporter": {"username": "moss"}}
-    assert "is there twice" in error_of(dataset, data)
+    assert "appears twice" in error_of(dataset, data)
 
 
 def test_unknown_folder_and_key_name_the_known(dataset: Dataset) -> None:
     (dataset.raw / "Discrod").mkdir()
-    assert "is no known format: rename it to one of DiscordChatExporter," in error_of(dataset)
+    assert "is not a known format: rename it to one of DiscordChatExporter," in error_of(dataset)
     assert 'did you mean "WhatsApp"?' in error_of(dataset, {"WhatsUp": {}})
 
 
 def test_no_folder_and_empty_folder(dataset: Dataset) -> None:
     assert "has no folder with exports" in error_of(dataset)
     (dataset.raw / "Telegram").mkdir()
-    assert "Telegram holds no export (.json)" in error_of(dataset)
+    assert "Telegram contains no export (.json)" in error_of(dataset)
 
 
 def test_too_few_replies(dataset: Dataset) -> None:
@@ -258,9 +262,9 @@ def test_three_apps_and_one_friend(dataset: Dataset, run: Run) -> None:
     ]
     done = run("preprocess", "-d", "1")
     assert done.returncode == 0, done.stderr
-    assert "Whom you answer, in all apps" in done.stdout
+    assert "Who you reply to, in all apps" in done.stdout
     assert "you are rowan: the only one who writes in every chat" in done.stdout
-    assert "you are Rowan B: as the export says" in done.stdout
+    assert "you are Rowan B: according to the export" in done.stdout
 
 
 def test_contact_with_a_name_of_another(dataset: Dataset) -> None:
@@ -279,7 +283,7 @@ def test_messages_in_two_exports_count_once(dataset: Dataset) -> None:
     whatsapp(dataset.raw, "WhatsApp Chat with Ivy.txt", chat("Ivy", "Rowan", day=3), folder="WhatsApp/other")
     whatsapp(dataset.raw, "WhatsApp Chat with Moss.txt", once[5:], folder="WhatsApp/young")
     summary = run_with(dataset)
-    assert summary.formats[0].repeated == 35
+    assert summary.formats[0].duplicates == 35
     assert summary.formats[0].senders["Rowan"] == sum(author == "Rowan" for _, author, _ in once) + 12
     said = [turn["content"] for line in lines_of(dataset) for turn in line["messages"] if "Moss" in line["chat"]]
     words = [text for content in said for text in content.split("\n")]
@@ -292,7 +296,7 @@ def test_zip_beside_its_own_content(dataset: Dataset) -> None:
     with zipfile.ZipFile(path.with_suffix(".zip"), "w") as archive:
         archive.write(path, path.name)
     summary = run_with(dataset, {"WhatsApp": {"username": "Rowan"}})
-    assert (summary.formats[0].repeated, summary.formats[0].senders["Rowan"]) == (50, 25)
+    assert (summary.formats[0].duplicates, summary.formats[0].senders["Rowan"]) == (50, 25)
 
 
 # --- groups -----------------------------------------------------------------------------------------------------------
@@ -321,7 +325,7 @@ def test_groups_left_out(dataset: Dataset) -> None:
     discord(dataset.raw, "friends", group_of_three())
     discord(dataset.raw, "moss", chat("moss", day=1, exchanges=22))
     summary = run_with(dataset, {"DiscordChatExporter": {"username": "rowan", "group_chats": "exclude"}})
-    assert summary.formats[0].groups_left_out == 1
+    assert summary.formats[0].excluded_groups == 1
     assert {line["contact"] for line in lines_of(dataset)} == {"moss"}
     assert "fern" not in summary.formats[0].senders
     assert not any("no message of yours" in warning for warning in summary.warnings)
@@ -339,6 +343,70 @@ def test_reply_is_put_into_its_context(dataset: Dataset) -> None:
         {"role": "user", "content": "Ivy: noise 29\nMoss: who brings the cake?"},
         {"role": "assistant", "content": "me!"},
     ]
+
+
+# --- typing pace ------------------------------------------------------------------------------------------------------
+
+
+def typed(exchanges: int, me: str = "Rowan") -> list[Line]:
+    """Bursts of three messages of mine, typed with a pause of 2 s and 0.25 s per character."""
+    rng = random.Random(0)
+    lines: list[Line] = []
+    minutes = 0.0
+    for _ in range(exchanges):
+        minutes += 90 + rng.random()
+        lines.append((minutes, "Moss", "hm?"))
+        for index in range(3):
+            text = "x" * rng.randint(5, 45)
+            minutes += (2 + 0.25 * len(text)) / 60 if index else 1
+            lines.append((minutes, me, text))
+    return lines
+
+
+def pace_of(dataset: Dataset) -> Any:
+    return json.loads((dataset.preprocessed / "summary.json").read_text(encoding="utf-8"))["pace"]
+
+
+@pytest.mark.parametrize("to_the_minute", [False, True])
+def test_my_typing_pace_is_in_the_summary(dataset: Dataset, to_the_minute: bool) -> None:
+    lines = typed(6000 if to_the_minute else 300)
+    if to_the_minute:
+        discord(dataset.raw, "Moss", lines)
+    else:
+        whatsapp(dataset.raw, "WhatsApp Chat with Moss.txt", lines)
+    name = "DiscordChatExporter" if to_the_minute else "WhatsApp"
+    run_with(dataset, {name: {"username": "Rowan"}})
+    pace = pace_of(dataset)
+    assert pace["pause"] == pytest.approx(2, abs=1 if to_the_minute else 0.6)  # to the second: half of one is lost
+    assert pace["seconds_per_character"] == pytest.approx(0.25, abs=0.05 if to_the_minute else 0.01)
+    assert learned_pace(dataset) == Pace(pace["pause"], pace["seconds_per_character"])
+
+
+def test_excluded_messages_and_copies_say_nothing_about_my_pace(dataset: Dataset) -> None:
+    whatsapp(dataset.raw, "WhatsApp Chat with Moss.txt", typed(200), folder="WhatsApp/a")
+    run_with(dataset, {"WhatsApp": {"username": "Rowan"}})
+    alone = pace_of(dataset)
+    whatsapp(dataset.raw, "WhatsApp Chat with Moss.txt", typed(200)[:300], folder="WhatsApp/b")
+    slow = [(50_000 + n * 1.5, "Ivy" if n == 0 else "Rowan", "x" * (n % 9 + 1)) for n in range(300)]
+    whatsapp(dataset.raw, "WhatsApp Chat with Ivy.txt", slow, folder="WhatsApp/c")
+    run_with(dataset, {"WhatsApp": {"username": "Rowan"}}, exclude={"chats": ["Ivy"]})
+    assert pace_of(dataset) == alone
+    run_with(dataset, {"WhatsApp": {"username": "Rowan"}})
+    assert pace_of(dataset)["pause"] > alone["pause"] + 5
+
+
+def test_no_pace_from_little_or_from_conversations_without_times(dataset: Dataset) -> None:
+    whatsapp(dataset.raw, "WhatsApp Chat with Moss.txt", typed(24))  # 48 gaps
+    run_with(dataset, {"WhatsApp": {"username": "Rowan"}})
+    assert pace_of(dataset) is None
+    shutil.rmtree(dataset.raw / "WhatsApp")
+    (dataset.raw / "JSONL").mkdir()
+    turns = [{"role": "user", "content": "hm?"}, *[{"role": "assistant", "content": "x"}] * 3]
+    lines = [json.dumps({"messages": turns})] * 100
+    (dataset.raw / "JSONL" / "a.jsonl").write_text("\n".join(lines), encoding="utf-8")
+    run_with(dataset)
+    assert pace_of(dataset) is None
+    assert learned_pace(dataset) == Pace()
 
 
 # --- privacy ----------------------------------------------------------------------------------------------------------
@@ -396,7 +464,7 @@ def test_excluded_people_are_in_no_output(dataset: Dataset, run: Run) -> None:
     assert b"moss: m1" in written  # the others of the group stay
     assert b"[name] said hi" in written
     # Of the group, what Gale said and what I answered; the chats of two are gone with my words in them.
-    assert [found.left_out for found in summary.formats] == [24 + 2, 24]
+    assert [found.excluded for found in summary.formats] == [24 + 2, 24]
     done = run("preprocess", "-d", "1")
     assert done.returncode == 0, done.stderr
     shown = (done.stdout + done.stderr).lower()
@@ -418,7 +486,7 @@ def test_what_i_answer_to_excluded_people_later_is_left_out(dataset: Dataset) ->
     telegram(dataset.raw, {"Group": lines})
     summary = run_with(dataset, exclude={"contacts": ["Gale"]})
     written = outputs(dataset)
-    assert summary.formats[0].left_out == 3
+    assert summary.formats[0].excluded == 3
     assert b"keptword" in written
     assert b"answerword" not in written
     assert b"moreword" not in written
@@ -447,7 +515,7 @@ def test_names_in_the_summary_are_redacted_as_in_the_conversations(dataset: Data
     assert b"901820" not in written
     assert b"Storm" not in written
     assert b"[phone]: " in (dataset.preprocessed / "train.jsonl").read_bytes()
-    assert {"[phone]", "Ivy [private]"} <= speakers(dataset.preprocessed)
+    assert {"[phone]", "Ivy [private]"} <= contact_names(dataset.preprocessed)
 
 
 def test_excluded_chats_and_days(dataset: Dataset) -> None:
@@ -465,7 +533,7 @@ def test_excluded_chats_and_days(dataset: Dataset) -> None:
     written = outputs(dataset)
     for forbidden in (b"family", b"mum", b"oldword", b"laterword"):
         assert forbidden not in written, forbidden
-    assert summary.formats[0].left_out == 72
+    assert summary.formats[0].excluded == 72
     assert [warning for warning in summary.warnings if "exclude" in warning] == [
         "exclude.chats: entry 2 matches nothing: check how the export writes it",
         "exclude.dates: entry 3 matches nothing: check how the export writes it",
@@ -477,7 +545,7 @@ def test_everything_excluded(dataset: Dataset) -> None:
     message = error_of(
         dataset, {"DiscordChatExporter": {"username": "rowan"}}, exclude={"dates": [{"from": "2000-01-01"}]}
     )
-    assert "no message with text in any file that may be used" in message
+    assert "no message with text in the files that may be used" in message
 
 
 # --- wrong kinds of file ----------------------------------------------------------------------------------------------
@@ -507,6 +575,10 @@ def test_hints(dataset: Dataset) -> None:
     assert "Discord's own data package" in hint(dataset, "DiscordChatExporter/c1/messages.csv", csv)
     assert "looks like DiscordChatExporter" in hint(dataset, "Slack/a.html", '<div class="chatlog__message">')
     assert "Messenger or Instagram" in hint(dataset, "Messenger/inbox/a/message_1.html", "<html>")
+    dump = '{"id": "C1", "name": "general", "messages": [{"type": "message", "user": "U1", "ts": "1700000001.000100"}]}'
+    assert 'slackdump\'s own format: run "slackdump export"' in hint(dataset, "Slack/C1.json", dump)
+    signal = hint(dataset, "Signal/signal-2024-01-02.backup", b"\x00")
+    assert "Export chat history" in signal
 
 
 def test_export_in_the_folder_of_another_format(dataset: Dataset) -> None:
@@ -525,6 +597,40 @@ def test_error_of_a_good_file_is_no_hint(dataset: Dataset) -> None:
 
 
 # --- as a user runs it ------------------------------------------------------------------------------------------------
+
+
+def messenger(raw: Path, thread: str, title: str, lines: Iterable[Line], part: int = 1) -> Path:
+    """A file of a chat as Messenger's download has it, newest first."""
+    path = raw / "Messenger" / "inbox" / thread / f"message_{part}.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    start = int((START - datetime(1970, 1, 1)).total_seconds() * 1000)
+    messages = [
+        {"sender_name": author, "timestamp_ms": start + int(minutes * 60_000), "content": text}
+        for minutes, author, text in lines
+    ]
+    export = {"participants": [{"name": title}, {"name": "Rowan"}], "messages": messages[::-1], "title": title}
+    path.write_text(json.dumps(export), encoding="utf-8")
+    return path
+
+
+def test_chats_are_shown_by_name_where_files_have_the_same(dataset: Dataset, run: Run) -> None:
+    messenger(dataset.raw, "moss_1", "Moss", chat("Moss", "Rowan"))
+    messenger(dataset.raw, "moss_1", "Moss", chat("Moss", "Rowan", day=-9), part=2)
+    messenger(dataset.raw, "fern_2", "Fern", chat("Fern", "Rowan", exchanges=9))
+    messenger(dataset.raw, "ad_3", "Some Shop", [(0, "Some Shop", "buy now")])
+    (dataset.raw / "parameters.json").write_text('{"model": "m"}', encoding="utf-8")
+    done = run("preprocess", "-d", "1")
+    assert "message_1.json" not in done.stdout
+    assert re.search(r"^ *│? *Moss +│ +48 │ +│ 2024-02-21 │ 2024-03-01 │$", done.stdout, re.MULTILINE), done.stdout
+    assert re.search(r"Fern +│ +18 │", done.stdout)
+    assert "Some Shop: no message of yours" in done.stdout
+
+
+def test_files_are_shown_where_their_names_tell_them_apart(dataset: Dataset, run: Run) -> None:
+    whatsapp(dataset.raw, "WhatsApp Chat with Moss.txt", chat("Moss", "Rowan"))
+    whatsapp(dataset.raw, "WhatsApp Chat with Fern.txt", chat("Fern", "Rowan"))
+    (dataset.raw / "parameters.json").write_text('{"model": "m"}', encoding="utf-8")
+    assert "WhatsApp Chat with Moss.txt" in run("preprocess", "-d", "1").stdout
 
 
 def test_nothing_half_is_left(dataset: Dataset, run: Run) -> None:

@@ -34,7 +34,7 @@ def train(data: Path, output: Path, seen: Seen, stop_at: int | None = None, **ch
             os.kill(os.getpid(), signal.SIGINT)
 
     def sampled(step: int, samples: list[Sample]) -> None:
-        seen.append((step, [(sample.said, sample.mine, sample.answers[step]) for sample in samples]))
+        seen.append((step, [(sample.question, sample.mine, sample.answers[step]) for sample in samples]))
 
     parameters = read_parameters(data / "parameters.json", TrainingParameters).model_copy(update=changes)
     return Trainer(parameters, data, output, progressed, CPU, on_samples=sampled).train()
@@ -44,11 +44,14 @@ def test_samples_show_it_learning(tiny_model: Path, tmp_path: Path) -> None:
     data = write_training_data(
         tmp_path / "data", tiny_model, epochs=8, type_fine_tune="fine_tune", evaluations_per_epoch=1
     )
+    # It is asked what it is trained on: what it answers to anything else depends on how a processor rounds.
+    trained = (data / "train.jsonl").read_text(encoding="utf-8").split("\n")
+    (data / "validation.jsonl").write_text(trained[0] + "\n", encoding="utf-8")
     seen: Seen = []
     train(data, tmp_path / "out", seen)
     assert [step for step, _ in seen] == list(range(0, 180, 20))
     assert {tuple(sample[:2] for sample in samples) for _, samples in seen} == {
-        tuple((f"how are you doing today? 0 {turn}", WORDS) for turn in (0, 2, 3))
+        tuple((f"how are you doing today? 2 {turn}", WORDS) for turn in (0, 2, 3))
     }
     # Said with temperature 0.8: what was learned by heart is nearly what comes.
     first, last = seen[0][1], seen[-1][1]
@@ -105,7 +108,7 @@ def test_the_report_of_a_run_that_was_stopped_is_that_of_one_that_was_not(tiny_m
     assert "report.md" in {path.name for path in (tmp_path / "other").iterdir()}
     train(data, tmp_path / "other", [])
     one, other = ((tmp_path / name / "report.md").read_text(encoding="utf-8") for name in ("one", "other"))
-    changing = re.compile(r"\| (?:time|memory|most memory) \|.*")
+    changing = re.compile(r"\| (?:time|memory|peak memory) \|.*")
     assert changing.sub("", one) == changing.sub("", other)
     assert len(changing.findall(one)) == 3
     assert "![loss by step](loss.png)" in one
@@ -177,8 +180,12 @@ def test_tensorboard_gets_the_losses(tiny_model: Path, tmp_path: Path) -> None:
 
     data = write_training_data(tmp_path / "data", tiny_model, epochs=1, report_to=["tensorboard"])
     result = train(data, tmp_path / "out", [])
-    (events,) = (tmp_path / "out" / "runs").glob("*/events*")
+    (events,) = (tmp_path / "out" / "runs").glob("*/selfchatbot/events*")
     scalars = EventAccumulator(str(events)).Reload()
     losses = [event.value for event in scalars.Scalars("eval/loss")]
     assert losses[0] == pytest.approx(result.base_loss) and min(losses) == pytest.approx(result.best_loss)
-    assert b"umbrella" not in events.read_bytes()
+    assert [event.step for event in scalars.Scalars("train/loss")] == list(range(1, result.steps + 1))
+    (settings,) = (tmp_path / "out" / "runs").rglob("hparams.yml")
+    assert "learning_rate: 0.01\n" in settings.read_text(encoding="utf-8")
+    for file in (tmp_path / "out" / "runs").rglob("*"):
+        assert file.is_dir() or b"umbrella" not in file.read_bytes()

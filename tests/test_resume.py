@@ -25,8 +25,8 @@ from selfchatbot.models import Machine
 from selfchatbot.parameters import TrainingParameters, read_parameters
 from selfchatbot.trainer import Progress, Trainer, resume
 from selfchatbot.trainer.data import Batch, micro_batches
-from selfchatbot.trainer.loop import Loop
-from selfchatbot.trainer.saved_models import save_checkpoint
+from selfchatbot.trainer.plan import TrainingPlan
+from selfchatbot.trainer.saved_models import save_model
 from selfchatbot.trainer.signals import Stopped
 
 CPU = Machine("cpu", torch.float32)
@@ -117,7 +117,7 @@ def test_ctrl_c_saves_and_the_rest_is_as_if_it_had_not_been(method: str, tiny_mo
     train(data, tmp_path / "undisturbed")
     # In the middle of an epoch, at its end, and again after going on.
     for stop_at in (4, 20, 31):
-        with pytest.raises(Stopped, match=f"stopped after step {stop_at};.*The same command goes on from there"):
+        with pytest.raises(Stopped, match=f"stopped after step {stop_at};.*The same command resumes from there"):
             train(data, tmp_path / "stopped", stop_at)
         assert (tmp_path / "stopped" / "checkpoints" / f"step-{stop_at}").is_dir()
         assert not (tmp_path / "stopped" / "final").exists()
@@ -133,7 +133,7 @@ def test_killed_at_random_moments(tiny_model: Path, tmp_path: Path) -> None:
     output = tmp_path / "killed"
     # Processes that need not import everything anew; but CUDA can't be used in one that was forked.
     processes = multiprocessing.get_context("spawn" if torch.cuda.is_available() else "forkserver")
-    processes.set_forkserver_preload([__name__, "datasets", "peft", "transformers.trainer"])
+    processes.set_forkserver_preload([__name__, "datasets", "peft", "accelerate"])
 
     def begun(output: Path) -> multiprocessing.process.BaseProcess:
         process = processes.Process(target=train, args=(data, output))
@@ -245,6 +245,24 @@ def test_a_damaged_checkpoint_is_passed_over(tiny_model: Path, tmp_path: Path, n
     same(tmp_path / "undisturbed", tmp_path / "out")
 
 
+@pytest.mark.parametrize("version", [1, 3])
+def test_the_run_of_another_version_is_refused(version: int, tiny_model: Path, tmp_path: Path) -> None:
+    data = write_training_data(tmp_path / "data", tiny_model, epochs=1)
+    with pytest.raises(Stopped):
+        train(data, tmp_path / "out", 5)
+    state = tmp_path / "out" / "checkpoints" / "step-5" / "state.json"
+    values = json.loads(state.read_text(encoding="utf-8")) | {"format": version}
+    if version == 1:  # which had no number, another list of parameters, and a file more
+        del values["format"]
+        values["run"]["free"] = values["run"].pop("changeable")
+        (state.parent / "trainer_state.json").write_text("{", encoding="utf-8")
+    state.write_text(json.dumps(values), encoding="utf-8")
+    with pytest.raises(UsageError, match=r"another version of selfchatbot: finish it .* or start over with --restart"):
+        train(data, tmp_path / "out")
+    train(data, tmp_path / "out", restart=True)
+    assert (tmp_path / "out" / "final").is_dir()
+
+
 def test_changed_parameters_or_data_are_said_and_restart_is_the_way_out(tiny_model: Path, tmp_path: Path) -> None:
     data = write_training_data(tmp_path / "data", tiny_model, epochs=2)
     with pytest.raises(Stopped):
@@ -289,23 +307,17 @@ def test_a_run_that_ends_is_not_saved_as_an_unfinished_one(
     def interrupted(folder: Path, *arguments: Any) -> None:
         if folder.name == "final":
             raise KeyboardInterrupt
-        save_checkpoint(folder, *arguments)
+        save_model(folder, *arguments)
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr("selfchatbot.trainer.trainer.save_checkpoint", interrupted)
+        patch.setattr("selfchatbot.trainer.trainer.save_model", interrupted)
         train(data, tmp_path / "killed")
     train(data, tmp_path / "killed")
     same(tmp_path / "undisturbed", tmp_path / "killed")
 
 
 def test_what_a_run_knows_when_it_goes_on(tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    plan = Trainer._plan
-
-    def log_seldom(self: Trainer, loop: Loop, prepared: object) -> None:
-        plan(self, loop, prepared)
-        loop.args.logging_steps = 4
-
-    monkeypatch.setattr(Trainer, "_plan", log_seldom)
+    monkeypatch.setattr(TrainingPlan, "steps_between_logs", 4)
     data = write_training_data(tmp_path / "data", tiny_model, epochs=0.8, evaluations_per_epoch=4, samples=0)
     train(data, tmp_path / "undisturbed")
     output = tmp_path / "stopped"
@@ -366,7 +378,7 @@ def test_signals_save_and_end_the_script_in_one_line(
     assert process.returncode == code, stderr
     assert "Traceback" not in stderr
     assert "best/ is the model after step" in stderr
-    assert "The same command goes on from there" in stderr
+    assert "The same command resumes from there" in stderr
     assert _newest(environment / "results" / name)
 
 
@@ -379,7 +391,7 @@ def test_an_earlier_best_is_played_with_its_own_parameters(tiny_model: Path, tmp
     def played() -> object:
         return json.loads((tmp_path / "out" / "parameters.json").read_text(encoding="utf-8"))["model"]
 
-    with pytest.raises(Stopped, match="best/ is still that of an earlier run"):
+    with pytest.raises(Stopped, match="best/ is still from an earlier run"):
         train(data, tmp_path / "out", 2, model=str(other))
     assert played() == str(tiny_model)
     train(data, tmp_path / "out", model=str(other))

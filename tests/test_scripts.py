@@ -6,6 +6,10 @@ import subprocess
 import sys
 
 import pytest
+from conftest import ROOT
+
+from selfchatbot.cli.play_types import PLAY_TYPES
+from selfchatbot.player.engines.select import ENGINE_NAMES
 
 INTERRUPTED = """
 import os, signal, sys
@@ -54,3 +58,26 @@ def test_there_are_three_scripts() -> None:
         "selfChatBot_train": "train",
         "selfChatBot_play": "play",
     }
+
+
+@pytest.mark.parametrize(("arguments", "code"), [(["--help"], 0), (["-d", "1", "-t", "prompt"], 2), (["-t", "x"], 2)])
+def test_help_and_wrong_usage_load_nothing_heavy(arguments: list[str], code: int) -> None:
+    script = (
+        "import sys\n"
+        "from selfchatbot.cli.play import main\n"
+        "try: main()\n"
+        "except SystemExit as end: status = end.code\n"
+        "heavy = {'torch', 'transformers', 'numpy', 'pydantic', 'rich', 'starlette'} & set(sys.modules)\n"
+        "assert not heavy, heavy\n"
+        "sys.exit(status)"
+    )
+    done = subprocess.run([sys.executable, "-c", script, *arguments], capture_output=True, text=True, check=False)
+    assert done.returncode == code, done.stderr
+
+
+def test_the_readme_names_every_play_type_and_engine() -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    for name in PLAY_TYPES:
+        assert f"`-t {name}`" in readme
+    for name in ENGINE_NAMES:
+        assert f"`{name}`" in readme or f"`--engine {name}`" in readme

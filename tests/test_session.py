@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -24,12 +24,12 @@ from selfchatbot.cli.session.keyboard import Keyboard
 from selfchatbot.cli.session.screen import Screen
 from selfchatbot.cli.shell import printable
 from selfchatbot.environment import Dataset
-from selfchatbot.messages import Message, read_conversations
+from selfchatbot.messages import read_conversations
 from selfchatbot.models import Machine
 from selfchatbot.parameters import GenerationParameters, read_parameters
 from selfchatbot.player import Player
 from selfchatbot.session.dialogue import Dialogue
-from selfchatbot.session.typing_pace import Pace, fitted_pace, learned_pace, typing_gaps
+from selfchatbot.session.typing_pace import Pace, learned_pace
 
 Talk = Callable[..., str]
 ANSWER = {"role": "assistant", "content": WORDS}
@@ -96,7 +96,7 @@ def test_undo_retry_and_slashes(talk: Talk, dataset: Dataset) -> None:
 
 
 def test_others_are_shown_and_picked(talk: Talk, dataset: Dataset) -> None:
-    lively = {"temperature": 1.8, "seed": 4, "num_return_sequences": 4, "max_new_tokens": 30}
+    lively = {"temperature": 3.0, "seed": 4, "num_return_sequences": 4, "max_new_tokens": 30}
     shown = talk("hey", "/others", "/others 9", "/others x", "/others 2", "/others", **lively)
     listed = re.findall(r"^(?:> )?(\d): (.*)$", shown, re.MULTILINE)
     assert [number for number, _ in listed[:3]] == ["1", "2", "3"]
@@ -109,7 +109,7 @@ def test_others_are_shown_and_picked(talk: Talk, dataset: Dataset) -> None:
 
 @pytest.mark.parametrize("field", ["best_of", "num_return_sequences"])
 def test_the_one_of_several_that_fits_best_is_said(talk: Talk, dataset: Dataset, field: str) -> None:
-    lively = {"temperature": 1.2, "seed": 4, field: 5, "max_new_tokens": 30}
+    lively = {"temperature": 3.0, "seed": 4, field: 5, "max_new_tokens": 30}
     talk("hey", **lively)
     parameters = read_parameters(dataset.results / "parameters.json", GenerationParameters)
     player = Player(dataset.results / "best", parameters.model_copy(update=lively), Machine("cpu", torch.float32))
@@ -195,7 +195,7 @@ def test_as_a_contact(talk: Talk, dataset: Dataset) -> None:
 def test_odd_input(talk: Talk, dataset: Dataset) -> None:
     """Bytes that are no text, a megabyte, a prompt that fills the window, control characters."""
     shown = talk(b"hey \xff\xfe there", "x" * 2**20, "what about you? " * 300, "\x1b[2J\x07")
-    assert shown.count(WORDS.split("\n")[0]) >= 1
+    assert shown.count(WORDS + "\n") == 4
     assert "\x1b" not in shown
     assert "\ufffd" in kept(dataset)[-1][0]["content"]
     assert len(kept(dataset)[-1][2]["content"]) == 2**20
@@ -295,19 +295,6 @@ def test_my_pace_is_learned(dataset: Dataset) -> None:
     assert learned_pace(dataset) == Pace(2.5, 0.1)
     summary.write_text('{"pace": {"pause": "quick"}}', encoding="utf-8")
     assert learned_pace(dataset) == Pace()
-    start = datetime(2024, 1, 1)
-    times = [start]
-    messages = []
-    for number in range(2000):
-        content = "x" * (5 + number * 7 % 40)
-        times.append(times[-1] + timedelta(seconds=2 + 0.25 * len(content) if number % 5 else 4000))
-        # As an export writes it: to the minute.
-        messages.append(Message(times[-1].replace(second=0, microsecond=0), "me", content, "c"))
-    pace = fitted_pace(list(typing_gaps(messages, {"me"})))
-    assert pace is not None
-    assert pace.pause == pytest.approx(2, abs=1)
-    assert pace.seconds_per_character == pytest.approx(0.25, abs=0.05)
-    assert fitted_pace([(3, 1.0)] * 49) is None
 
 
 def test_a_session_ends_cleanly_whatever_happens_to_its_output(installed: Path, run: Run) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import torch
-from conftest import write_training_data
+from conftest import WORDS, write_training_data
 
 from selfchatbot.chat_format import IGNORED, ChatFormat
 from selfchatbot.errors import SelfChatBotError
@@ -15,11 +15,10 @@ from selfchatbot.messages import read_conversations
 from selfchatbot.models import Machine, load_config, load_model, load_tokenizer
 from selfchatbot.parameters import TrainingParameters, read_parameters
 from selfchatbot.trainer import Result, Trainer
-from selfchatbot.trainer.arguments import learning_rate
-from selfchatbot.trainer.data import TokenBatches, collate, micro_batches
-from selfchatbot.trainer.loop import Loop
+from selfchatbot.trainer.data import Batch, TokenBatches, collate, micro_batches
 from selfchatbot.trainer.loss import LabelledLoss
-from selfchatbot.trainer.schedule import schedule
+from selfchatbot.trainer.model_setup import add_embedding_noise
+from selfchatbot.trainer.schedule import peak_rate, rate_factor
 
 CPU = Machine("cpu", torch.float32)
 
@@ -109,39 +108,65 @@ def test_the_learning_rate_is_that_of_method_width_and_length_or_the_given_one(
     config = load_config(str(tiny_model))
     config.hidden_size = width
     parameters = TrainingParameters(model="m", type_fine_tune=method, learning_rate=given)
-    assert learning_rate(parameters, config, steps) == pytest.approx(rate)
+    assert peak_rate(parameters, config, steps) == pytest.approx(rate)
 
 
-def test_the_rate_rises_stays_and_falls_to_nothing_where_training_ends(
+def test_the_rate_rises_stays_and_falls_to_zero_where_training_ends(
     tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def rates(steps: int, warmup: float, cooldown: float) -> list[float]:
-        optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=2.0)
-        scheduler = schedule(optimizer, steps, warmup, cooldown)
-        found = []
-        for _ in range(steps):
-            found.append(scheduler.get_last_lr()[0])
-            optimizer.step()
-            scheduler.step()
-        assert scheduler.get_last_lr() == [0.0]
-        return found
+    def factors(steps: int, warmup: float, cooldown: float) -> list[float]:
+        assert rate_factor(steps, steps, warmup, cooldown or 1) == 0.0
+        return [rate_factor(step, steps, warmup, cooldown) for step in range(steps)]
 
-    assert rates(10, 0.2, 0.4) == pytest.approx([1, 2, 2, 2, 2, 2, 2, 1.5, 1, 0.5])
-    assert rates(4, 0.0, 0.0) == [2, 2, 2, 2]
-    assert rates(1, 0.05, 0.4) == [2]
-    assert rates(4, 0.0, 1.0) == pytest.approx([2, 1.5, 1, 0.5])
+    assert factors(10, 0.2, 0.4) == pytest.approx([0.5, 1, 1, 1, 1, 1, 1, 0.75, 0.5, 0.25])
+    assert factors(4, 0.0, 0.0) == [1, 1, 1, 1]
+    assert factors(1, 0.05, 0.4) == [1]
+    assert factors(4, 0.0, 1.0) == pytest.approx([1, 0.75, 0.5, 0.25])
 
-    made = []
+    used = []
+    step = torch.optim.AdamW.step
 
-    def noted(*arguments: Any) -> Any:
-        made.append((arguments, schedule(*arguments)))
-        return made[-1][1]
+    def noted(self: torch.optim.AdamW, *arguments: Any) -> Any:
+        used.append({group["lr"] for group in self.param_groups})
+        return step(self, *arguments)
 
-    monkeypatch.setattr("selfchatbot.trainer.loop.schedule", noted)
+    monkeypatch.setattr(torch.optim.AdamW, "step", noted)
     result = train(write_training_data(tmp_path / "data", tiny_model, epochs=1.5, cooldown_ratio=0.3), tmp_path / "r")
-    (((_, *asked), scheduler),) = made
-    assert asked == [result.steps, 0.05, 0.3]
-    assert scheduler.last_epoch == result.steps and set(scheduler.get_last_lr()) == {0.0}
+    assert used == [{0.01 * rate_factor(step, result.steps, 0.05, 0.3)} for step in range(result.steps)]
+
+
+def test_the_optimizer_is_adamw_without_decay_of_vectors(tiny_model: Path) -> None:
+    """Against the definition (Loshchilov & Hutter 2019, algorithm 2), with a decay that shows."""
+    from selfchatbot.trainer.model_setup import adamw
+
+    model = load_model(str(tiny_model), torch.float32)
+    before = {name: parameter.detach().clone() for name, parameter in model.named_parameters()}
+    optimizer = adamw(model, TrainingParameters(model="m", weight_decay=0.5), CPU)
+    generator = torch.Generator().manual_seed(0)
+    for parameter in model.parameters():
+        parameter.grad = torch.randn(parameter.shape, generator=generator)
+    for group in optimizer.param_groups:
+        group["lr"] = 0.1
+    optimizer.step()
+    for name, parameter in model.named_parameters():
+        decay = 0.0 if parameter.ndim == 1 else 0.5
+        gradient = parameter.grad
+        # After one step, both moments divided by their biases are the gradient and its square.
+        expected = before[name] * (1 - 0.1 * decay) - 0.1 * gradient / (gradient.abs() + 1e-8)
+        torch.testing.assert_close(parameter.detach(), expected, rtol=1e-4, atol=1e-5)
+
+
+def test_embedding_noise_has_its_size_and_is_for_training_only(tiny_model: Path) -> None:
+    model = load_model(str(tiny_model), torch.float32)
+    embeddings = model.get_input_embeddings()
+    ids = torch.randint(3, 300, (64, 25), generator=torch.Generator().manual_seed(0))
+    plain = embeddings(ids)
+    add_embedding_noise(model, 5.0)
+    bound = 5.0 / math.sqrt(25 * 32)
+    noise = embeddings.train()(ids) - plain
+    assert noise.abs().max().item() == pytest.approx(bound, rel=0.01)
+    assert noise.std().item() == pytest.approx(bound / math.sqrt(3), rel=0.01)  # of a uniform distribution
+    assert torch.equal(embeddings.eval()(ids), plain)
 
 
 def test_a_run_without_a_learning_rate_learns(tiny_model: Path, tmp_path: Path) -> None:
@@ -169,39 +194,51 @@ def test_what_a_run_leaves_behind(tiny_model: Path, tmp_path: Path) -> None:
 
 
 def test_early_stopping_keeps_the_best(tiny_model: Path, tmp_path: Path) -> None:
-    # A huge learning rate: the first steps help, later ones destroy.
-    data = write_training_data(tmp_path / "data", tiny_model, epochs=30, learning_rate=0.9, early_stopping_patience=2)
+    # The replies that validate are never trained: once the others are learned by heart, these become unlikely.
+    options = {"type_fine_tune": "fine_tune", "epochs": 8, "evaluations_per_epoch": 4}
+    data = write_training_data(tmp_path / "data", tiny_model, early_stopping_patience=2, samples=0, **options)
+    text = (data / "validation.jsonl").read_text(encoding="utf-8")
+    text = text.replace(json.dumps(WORDS), '"ok cool, see you at 7 or 8"')
+    (data / "validation.jsonl").write_text(text, encoding="utf-8")
     result = train(data, tmp_path / "out")
     assert result.stopped_early
     assert result.best_step < result.steps
+    best, tokenizer = load_model(str(tmp_path / "out" / "best"), torch.float32), load_tokenizer(str(tiny_model))
+    assert validation_loss_by_hand(best, tokenizer, data) == pytest.approx(result.best_loss, abs=1e-4)
 
 
 def test_a_step_in_pieces_has_the_same_gradient(tiny_model: Path, tmp_path: Path) -> None:
     """What a lack of memory leads to changes nothing but the time."""
     data = write_training_data(tmp_path / "data", tiny_model, epochs=2, batch_size=4, lora_dropout=0.0)
     whole = train(data, tmp_path / "whole")
-    original = Loop.training_step
-    full: list[int] = []
+    original = LabelledLoss.__call__
+    sizes: list[int] = []
 
-    def out_of_memory_once(self: Loop, model: torch.nn.Module, inputs: dict, items: object = None) -> torch.Tensor:
-        loss = self._loss
-        if not full:
-
-            def failing(*arguments: object) -> torch.Tensor:
-                full.append(self.micro_tokens)
-                self._loss = loss
+    def out_of_memory_once(self: LabelledLoss, model: torch.nn.Module, batch: Batch) -> torch.Tensor:
+        if model.training:
+            sizes.append(batch["input_ids"].numel())
+            if len(sizes) == 1:
                 raise torch.OutOfMemoryError("CUDA out of memory.")
-
-            self._loss = failing  # type: ignore[assignment]
-        return original(self, model, inputs, items)
+        return original(self, model, batch)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Loop, "training_step", out_of_memory_once)
-        patch.setattr("selfchatbot.trainer.Loop", Loop)
+        patch.setattr(LabelledLoss, "__call__", out_of_memory_once)
         pieces = train(data, tmp_path / "pieces")
-    assert full == [512]
+    assert 256 < sizes[0] <= 512 and max(sizes[1:]) <= 256
     assert pieces.best_loss == pytest.approx(whole.best_loss, abs=1e-3)
     assert "out of memory" in (tmp_path / "pieces" / "log.txt").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_other_number_formats_learn_in_the_same_process(dtype: torch.dtype, tiny_model: Path, tmp_path: Path) -> None:
+    """With float16, gradients are scaled; neither format is that of the trainings before."""
+    data = write_training_data(tmp_path / "data", tiny_model, epochs=2, samples=0)
+    parameters = read_parameters(data / "parameters.json", TrainingParameters)
+    in_float32 = train(data, tmp_path / "float32")
+    result = Trainer(parameters, data, tmp_path / "out", machine=Machine("cpu", dtype)).train()
+    assert result.base_loss == pytest.approx(in_float32.base_loss, abs=0.02) != in_float32.base_loss
+    assert result.best_loss == pytest.approx(in_float32.best_loss, abs=0.2)
+    assert result.best_loss < result.base_loss - 0.3
 
 
 def test_a_model_that_gives_no_numbers_is_said(tiny_model: Path, tmp_path: Path) -> None:
@@ -211,7 +248,7 @@ def test_a_model_that_gives_no_numbers_is_said(tiny_model: Path, tmp_path: Path)
     broken.save_pretrained(tmp_path / "broken")
     load_tokenizer(str(tiny_model)).save_pretrained(tmp_path / "broken")
     data = write_training_data(tmp_path / "data", tmp_path / "broken")
-    with pytest.raises(SelfChatBotError, match=r"gives no numbers.*use another model"):
+    with pytest.raises(SelfChatBotError, match=r"computes no numbers.*use another model"):
         train(data, tmp_path / "out")
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
+import transformers
 from transformers import DynamicCache, PreTrainedModel
 
 from selfchatbot.models import load_model
@@ -54,18 +55,22 @@ def fresh(model: PreTrainedModel, prompt: list[int]) -> list[int]:
 
 @torch.inference_mode()
 def test_the_growing_cache_is_the_one_of_transformers(model: PreTrainedModel) -> None:
-    """Whatever is done to it: logits are the same."""
+    """Whatever is done to it: logits are the same.
+
+    `GrowingLayer` builds on internals of transformers. If this fails after an update, the version below changed them.
+    """
+    version = f"player/engines/kv_cache.py doesn't fit transformers {transformers.__version__}"
     rng = random.Random(0)
     ours, theirs = new_cache(model.config), DynamicCache(config=model.config)
-    assert all(type(layer) is GrowingLayer for layer in ours.layers)
+    assert all(type(layer) is GrowingLayer for layer in ours.layers), version
     rows = 1
 
     def feed(length: int) -> None:
         ids = torch.tensor([[rng.randrange(10, 300) for _ in range(length)] for _ in range(rows)])
         name = cache_argument(model)
         one, other = (model(input_ids=ids, logits_to_keep=1, **{name: cache}).logits for cache in (ours, theirs))
-        torch.testing.assert_close(one, other, rtol=0, atol=1e-6)
-        assert ours.get_seq_length() == theirs.get_seq_length()
+        torch.testing.assert_close(one, other, rtol=0, atol=1e-6, msg=lambda difference: f"{version}: {difference}")
+        assert ours.get_seq_length() == theirs.get_seq_length(), version
 
     feed(17)
     for cache in (ours, theirs):

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import train_to_say
+from conftest import make_talker
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -22,15 +22,13 @@ GROUP = [{"role": "user", "content": "kai: how are you doing today? 3 0\nmoss: h
 MARKS = {"<|im_end|>", "[user]", "Them:"}
 
 
-def taught(folder: Path, model: Path, reply: str) -> Player:
-    trained = train_to_say(folder, model, reply, epochs=40, learning_rate=0.005)
-    results = next((trained / "results").iterdir())
-    return Player(results / "best", read_parameters(results / "parameters.json", GenerationParameters), CPU)
+def saying(folder: Path, base: Path, reply: str, **changes: object) -> Player:
+    parameters = read_parameters(make_talker(folder, base, reply) / "parameters.json", GenerationParameters)
+    return Player(folder / "best", parameters.model_copy(update=changes), CPU)
 
 
-def test_a_model_driven_to_repeat_itself_ends(tiny_model: Path, tmp_path: Path) -> None:
-    lines = "haha yeah\n" * 12
-    player = taught(tmp_path, tiny_model, lines.strip())
+def test_a_model_driven_to_repeat_itself_ends(made_base: Path, tmp_path: Path) -> None:
+    player = saying(tmp_path, made_base, "haha yeah\n" * 2)
     assert player.reply(QUESTION) == "\n".join(["haha yeah"] * 3)
     assert [reply.text for reply in player.candidates(QUESTION, 2)] == ["\n".join(["haha yeah"] * 3)] * 2
     assert list(split_messages(player.stream(QUESTION))) == ["haha yeah"] * 3
@@ -59,19 +57,16 @@ def test_a_loop_makes_a_reply_fit_no_better(tiny_model: Path) -> None:
     assert other.pmi == pytest.approx(1 * len(words) ** 0.5)
 
 
-def test_a_model_that_never_ends_is_cut(tiny_model: Path) -> None:
-    """Random weights, always the likeliest token: it runs into a circle."""
-    parameters = GenerationParameters(
-        model=str(tiny_model), temperature=0, repetition_penalty=1, max_new_tokens=400, max_length=512
-    )
-    player = Player(tiny_model, parameters, CPU)
-    last = list(player.chunks(QUESTION))[-1]
-    assert last.finish_reason == "stop"
-    assert last.tokens < 200
+def test_a_model_that_never_ends_is_cut(made_base: Path, tmp_path: Path) -> None:
+    player = saying(tmp_path, made_base, "ok" + " so nice" * 3, max_new_tokens=400, max_length=512)
+    chunks = list(player.chunks(QUESTION))
+    assert "".join(chunk.text for chunk in chunks).startswith("ok so nice so nice so nice so nice")
+    assert chunks[-1].finish_reason == "stop"
+    assert chunks[-1].tokens < 200
 
 
-def test_a_model_that_speaks_for_others_is_cut(tiny_model: Path, tmp_path: Path) -> None:
-    player = taught(tmp_path, tiny_model, "haha yeah\nkai: see you later\nthat is so nice")
+def test_a_model_that_speaks_for_others_is_cut(made_base: Path, tmp_path: Path) -> None:
+    player = saying(tmp_path, made_base, "haha yeah\nkai: see you later\nthat is so nice")
     assert player.reply(GROUP) == "haha yeah"
     assert "".join(player.stream(GROUP)) == "haha yeah"
     assert player.candidates(GROUP, 1)[0].text == "haha yeah"

@@ -56,11 +56,15 @@ def tiny_tokenizer(template: str | None = CHATML) -> PreTrainedTokenizerFast:
     return fast
 
 
-def save_tiny_model(folder: Path, template: str | None = CHATML, positions: int = 512) -> Path:
-    """A random Llama (with a chat template) or GPT-2 (without) of some 40,000 parameters."""
+def save_tiny_model(folder: Path, template: str | None = CHATML, positions: int = 512, spread: float = 0.02) -> Path:
+    """A random Llama (with a chat template) or GPT-2 (without) of some 40,000 parameters.
+
+    ``spread``: their standard deviation; from 0.2 on, some tokens are far likelier than others.
+    """
     set_seed(0)
     tokenizer = tiny_tokenizer(template)
     common = {"vocab_size": len(tokenizer), "bos_token_id": 0, "eos_token_id": tokenizer.eos_token_id}
+    common |= {"initializer_range": spread}
     if template is None:
         config = GPT2Config(n_positions=positions, n_embd=32, n_layer=2, n_head=2, **common)
     else:

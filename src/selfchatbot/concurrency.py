@@ -1,4 +1,4 @@
-"""Threads that nobody waits for at the end, and pieces of work of which two are done at once."""
+"""Background threads that don't block exit, and a two-worker map for CPU inference."""
 
 import threading
 from collections import deque
@@ -6,47 +6,46 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
-Piece = TypeVar("Piece")
+Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 ABANDONED = "abandoned at exit"
-"""How the names of threads begin that may compute or load for long: see `left_running`."""
-AHEAD = 4
-"""Pieces that are begun or wait to be while the result of an earlier one is not taken yet."""
+"""Prefix of the names of threads that may compute or load for long: see `left_running`."""
+MAX_AHEAD = 4
+"""Items that are computed or queued while an earlier result has not been taken."""
 
 
 def left_running() -> bool:
-    """Whether such a thread is still at work.
+    """Whether an ``ABANDONED`` thread is still running.
 
-    Python would wait for it, or end it in the middle of what it does, which is a crash where that is not Python:
-    `os._exit` does neither.
+    Python would wait for it at exit, or stop it in the middle of native code, which crashes; `os._exit` does neither.
     """
     return any(thread.name.startswith(ABANDONED) for thread in threading.enumerate())
 
 
-def two_at_once(compute: Callable[[Piece], Result], pieces: Sequence[Piece], device: str) -> Iterator[Result]:
-    """Like `map`, for work of torch: where ``device`` is "cpu", two pieces at once, each with half of torch's threads.
+def two_at_once(compute: Callable[[Item], Result], items: Sequence[Item], device: str) -> Iterator[Result]:
+    """Like `map`, for work done by torch: on "cpu", two items at once, each with half of torch's threads.
 
-    Two threads of Python with one of torch each read 557 tokens/s on two cores, one with both of them 431: what torch
-    does on one core between two products, the other need not wait for. An exception, Ctrl-C for one, comes at once;
-    the piece that is being computed beside it is left to itself.
+    Two Python threads with one torch thread each read 557 tokens/s on two cores, a single one with both threads 431:
+    between two matrix products, torch works on one core only. An exception such as Ctrl-C is raised at once; the item
+    computed at the same time is abandoned.
     """
     import torch
 
     threads = torch.get_num_threads()
-    if device != "cpu" or min(threads, len(pieces)) < 2:
-        yield from map(compute, pieces)
+    if device != "cpu" or min(threads, len(items)) < 2:
+        yield from map(compute, items)
         return
     workers = ThreadPoolExecutor(2, ABANDONED, torch.set_num_threads, (threads // 2,))
-    begun: deque[Future[Result]] = deque()
+    started: deque[Future[Result]] = deque()
     try:
-        for piece in pieces:
-            if len(begun) == AHEAD:
-                yield begun.popleft().result()
-            begun.append(workers.submit(compute, piece))
-        while begun:
-            yield begun.popleft().result()
+        for item in items:
+            if len(started) == MAX_AHEAD:
+                yield started.popleft().result()
+            started.append(workers.submit(compute, item))
+        while started:
+            yield started.popleft().result()
         workers.shutdown()
     finally:
         workers.shutdown(wait=False, cancel_futures=True)
-        torch.set_num_threads(threads)  # a part of it is the same for all threads
+        torch.set_num_threads(threads)  # part of this setting is shared by all threads

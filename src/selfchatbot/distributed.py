@@ -1,6 +1,6 @@
-"""The processes of one run where `torchrun` or `accelerate launch` began several: the first writes and speaks for all.
+"""The processes of one run, if `torchrun` or `accelerate launch` started several: the first writes and speaks for all.
 
-How they share the work (DDP, FSDP, DeepSpeed) is accelerate's to know. Nothing here does anything in a single process.
+accelerate knows how they share the work (DDP or FSDP). In a single process, nothing here does anything.
 """
 
 import os
@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from selfchatbot.errors import SelfChatBotError
+from selfchatbot.errors import SelfChatBotError, UsageError
 
 if TYPE_CHECKING:
     import torch
@@ -31,16 +31,22 @@ def world_size() -> int:
 
 
 def sharded() -> bool:
-    """Whether accelerate was told to spread the weights over the processes: none has to hold them all."""
-    return any(os.environ.get(f"ACCELERATE_USE_{name}", "").lower() == "true" for name in ("FSDP", "DEEPSPEED"))
+    """Whether accelerate is configured for FSDP, which shards the weights over the processes."""
+    return _configured_for("FSDP")
+
+
+def _configured_for(name: str) -> bool:
+    return os.environ.get(f"ACCELERATE_USE_{name}", "").lower() == "true"
 
 
 @contextmanager
 def together(cpu: bool) -> Iterator[None]:
-    """With the others, each on its own device: ``cuda`` is the GPU of this process.
+    """Join the other processes, each on its own device: "cuda" is the GPU of this process.
 
-    Raises SelfChatBotError when another one has ended before its time.
+    Raises UsageError if accelerate is configured for DeepSpeed, and SelfChatBotError when another process has died.
     """
+    if _configured_for("DEEPSPEED"):
+        raise UsageError("DeepSpeed is not supported: choose MULTI_GPU or FSDP in accelerate's configuration")
     if world_size() == 1:
         yield
         return
@@ -51,16 +57,16 @@ def together(cpu: bool) -> Iterator[None]:
     try:
         yield
     except RuntimeError as error:
-        if isinstance(error, torch.distributed.DistError) or "gloo" in str(error):  # gloo's are plain RuntimeErrors
+        if isinstance(error, torch.distributed.DistError) or "gloo" in str(error):  # gloo raises plain RuntimeErrors
             raise SelfChatBotError(
-                "another process of this run has ended: the same command goes on where it was saved last"
+                "another process of this run has ended: the same command resumes from the last checkpoint"
             ) from error
         raise
     torch.distributed.destroy_process_group()
 
 
 def wait() -> None:
-    """Until all have come here."""
+    """Wait until all processes have come here."""
     if world_size() > 1:
         import torch
 
@@ -68,7 +74,7 @@ def wait() -> None:
 
 
 def any_of(*flags: bool) -> list[bool]:
-    """Each flag as it is in at least one process."""
+    """For each flag, whether it is set in any process."""
     return [bool(value) for value in _reduced([float(flag) for flag in flags], "SUM")]
 
 
@@ -78,7 +84,7 @@ def total(value: float) -> float:
 
 
 def least(value: int) -> int:
-    """The smallest of all processes."""
+    """The smallest value of all processes."""
     return int(_reduced([value], "MIN")[0])
 
 
@@ -95,7 +101,7 @@ def _reduced(values: list[float], how: str) -> list[float]:
 
 
 def gather(tensor: "torch.Tensor") -> "torch.Tensor":
-    """This tensor of every process, one row for each."""
+    """The tensors of all processes, as rows."""
     if world_size() == 1:
         return tensor[None]
     from accelerate import PartialState
@@ -106,7 +112,7 @@ def gather(tensor: "torch.Tensor") -> "torch.Tensor":
 
 
 def speaks() -> bool:
-    """Whether this process is the first to ask that: when one fails all do, and only the first knows why."""
+    """Whether this process is the first to ask: when one process fails all do, and only the first knows the reason."""
     if world_size() == 1:
         return True
     import torch
@@ -118,4 +124,4 @@ def speaks() -> bool:
         )
         return bool(store.add(f"selfchatbot/failed/{os.environ.get('TORCHELASTIC_RESTART_COUNT')}", 1) == 1)
     except (LookupError, ValueError, RuntimeError):
-        return True  # twice is better than never
+        return True  # an error shown twice is better than none

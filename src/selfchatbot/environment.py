@@ -1,4 +1,4 @@
-"""Where things are: the three directories of the environment, and a dataset's folder in each of them."""
+"""The three directories of the environment, and the folder of a dataset in each of them."""
 
 import logging
 import os
@@ -12,14 +12,14 @@ from selfchatbot.errors import SelfChatBotError, UsageError
 
 STAGES = ("raw", "preprocessed", "results")
 COMMANDS = ("preprocess", "train", "play")
-"""What is run on each of them."""
+"""The command that reads from each of the directories."""
 CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 DATASET_NAME = re.compile(r"Dataset_([^_]+)_(.+)", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
 class Environment:
-    """The three directories, absolute."""
+    """The three directories, as absolute paths."""
 
     raw: Path
     preprocessed: Path
@@ -28,7 +28,7 @@ class Environment:
 
 @dataclass(frozen=True, slots=True)
 class Dataset:
-    """One ``Dataset_<ID>_<Name>`` folder as it is called in all three directories."""
+    """A dataset. Its folder ``Dataset_<ID>_<Name>`` has the same name in all three directories."""
 
     id: str
     folder: str
@@ -36,7 +36,7 @@ class Dataset:
 
     @property
     def name(self) -> str:
-        """What stands after the ID."""
+        """The part of the folder's name after the ID."""
         match = DATASET_NAME.fullmatch(self.folder)
         return match[2] if match else self.folder
 
@@ -56,10 +56,10 @@ class Dataset:
 def read_environment() -> Environment:
     """``selfChatBot_raw``, ``selfChatBot_preprocessed`` and ``selfChatBot_results``.
 
-    Each is taken from the process environment, else from the nearest ``.env`` upward from the working directory;
-    a relative value counts from that ``.env``. Output directories are made.
+    Each is taken from the process environment, else from the nearest ``.env`` in the working directory or above it.
+    Values in ``.env`` are relative to it. Output directories are created.
 
-    Raises UsageError for a variable that is not set and for a raw directory that is not there.
+    Raises UsageError if a variable is not set or the raw directory doesn't exist.
     """
     env_file = nearest_env_file(Path.cwd())
     from_file = _read_env_file(env_file) if env_file else {}
@@ -77,13 +77,13 @@ def read_environment() -> Environment:
             )
         directories[stage] = _directory(variable, value, base)
     if not directories["raw"].is_dir():
-        raise UsageError(f"selfChatBot_raw: {directories['raw']} is not a directory: make it, or correct the variable")
+        raise UsageError(f"selfChatBot_raw: {directories['raw']} is not a directory: create it or correct the variable")
     for stage in STAGES[1:]:
         try:
             directories[stage].mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise UsageError(
-                f"selfChatBot_{stage}: {directories[stage]} can't be made ({error.strerror}): correct the variable"
+                f"selfChatBot_{stage}: {directories[stage]} can't be created ({error.strerror}): correct the variable"
             ) from error
     return Environment(**directories)
 
@@ -109,8 +109,8 @@ def nearest_env_file(directory: Path) -> Path | None:
 def find_dataset(environment: Environment, dataset_id: str, stage: str) -> Dataset:
     """The dataset with this ID in the directory of ``stage`` (``raw``, ``preprocessed`` or ``results``).
 
-    Raises UsageError when there is none (lists those that are) and when two folders share the ID (names both), and
-    SelfChatBotError when only the stage before has it: names the command that comes first.
+    Raises UsageError if there is none (listing those that exist) or if two folders have the same ID (naming both), and
+    SelfChatBotError if only an earlier stage has it (naming the command to run first).
     """
     directory: Path = getattr(environment, stage)
     folders = _datasets(directory)
@@ -126,6 +126,19 @@ def find_dataset(environment: Environment, dataset_id: str, stage: str) -> Datas
             raise SelfChatBotError(f"no Dataset_{dataset_id}_<Name> in {directory} yet: run {command}")
     there = ", ".join(folders) or "no Dataset_<ID>_<Name> folder at all"
     raise UsageError(f"no Dataset_{dataset_id}_<Name> in {directory}; there is: {there}")
+
+
+def conversations_file(preprocessed: Path, split: str) -> Path:
+    """The conversations of ``split`` (train, validation or test) in a preprocessed folder.
+
+    Raises SelfChatBotError when preprocess has not written them.
+    """
+    path = preprocessed / f"{split}.jsonl"
+    if not path.is_file():
+        match = DATASET_NAME.fullmatch(preprocessed.name)
+        command = f"selfChatBot_preprocess -d {match[1]}" if match else "selfChatBot_preprocess"
+        raise SelfChatBotError(f"{path} is not there: run {command}")
+    return path
 
 
 def _datasets(directory: Path) -> dict[str, str]:
@@ -144,7 +157,7 @@ def _same_id(one: str, other: str) -> bool:
 
 
 def _read_env_file(path: Path) -> dict[str, str | None]:
-    # A line that is none would be a warning in the middle of ours; if it was to set a variable, that is missing below.
+    # No warnings about malformed lines in our output: a variable that is missing because of one is reported anyway.
     logging.getLogger("dotenv").setLevel(logging.ERROR)
     try:
         return dict(dotenv_values(path, encoding="utf-8-sig"))

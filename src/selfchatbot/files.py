@@ -1,16 +1,28 @@
-"""Files and folders that appear whole or not at all: written beside, fsynced, renamed."""
+"""Atomic writing of files and folders, reading of JSONL that a crash left incomplete, and fingerprints of files.
+
+What is written atomically appears complete or not at all: it is written next to its place, synced to disk and renamed.
+"""
 
 import errno
+import hashlib
+import json
 import os
 import shutil
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
+
+MAX_FINGERPRINTS = 200
+"""Files whose fingerprints are remembered."""
+MIN_AGE_SECONDS = 2.0
+"""Some file systems store times this coarsely: a younger file could change again without getting another time."""
 
 
 @contextmanager
 def atomic_file(path: Path) -> Iterator[Path]:
-    """Give a path beside ``path`` to write to; on success it becomes ``path``, on any error it is removed."""
+    """Give a path next to ``path`` to write to. On success it replaces ``path``, on any error it is removed."""
     partial = path.with_name(f".{path.name}.partial-{os.getpid()}")
     try:
         yield partial
@@ -23,9 +35,9 @@ def atomic_file(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def atomic_files(*paths: Path) -> Iterator[list[Path]]:
-    """Like ``atomic_file`` for several files that belong together: all are written before the first is renamed."""
+    """Like `atomic_file` for several files that belong together: all are written before the first is renamed."""
     for path in paths:
-        if path.is_dir():  # would be found out only when others have been renamed already
+        if path.is_dir():  # otherwise noticed only after others have been renamed
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
     partials = [path.with_name(f".{path.name}.partial-{os.getpid()}") for path in paths]
     try:
@@ -42,9 +54,9 @@ def atomic_files(*paths: Path) -> Iterator[list[Path]]:
 
 @contextmanager
 def atomic_directory(path: Path) -> Iterator[Path]:
-    """Give an empty directory beside ``path`` to fill; on success it takes the place of ``path``.
+    """Give an empty directory next to ``path`` to fill. On success it replaces ``path``.
 
-    A process killed between the two renames leaves the old state under ``.NAME.old``: `restore_directory` heals that.
+    If the process is killed between the two renames, the old state is in ``.NAME.old``: see `restore_directory`.
     """
     partial = path.with_name(f".{path.name}.partial-{os.getpid()}")
     old = path.with_name(f".{path.name}.old")
@@ -67,7 +79,7 @@ def atomic_directory(path: Path) -> Iterator[Path]:
 
 
 def restore_directory(path: Path) -> None:
-    """Put back what a killed `atomic_directory` had moved aside."""
+    """Restore the old state if `atomic_directory` was killed after moving it aside."""
     old = path.with_name(f".{path.name}.old")
     if old.exists():
         if path.exists():
@@ -77,9 +89,12 @@ def restore_directory(path: Path) -> None:
 
 
 def remove_leftovers(directory: Path) -> None:
-    """Remove what a killed run left half written in ``directory``; what another process writes now stays."""
+    """Remove files and folders in ``directory`` that a killed process left incomplete.
+
+    What a running process is writing stays.
+    """
     for leftover in directory.glob(".*.partial-*"):
-        if _being_written(leftover):
+        if _is_being_written(leftover):
             continue
         if leftover.is_dir():
             shutil.rmtree(leftover, ignore_errors=True)
@@ -87,15 +102,15 @@ def remove_leftovers(directory: Path) -> None:
             leftover.unlink(missing_ok=True)
 
 
-def _being_written(partial: Path) -> bool:
-    """Whether the process whose number a half-written file or folder bears is there, and not a later one."""
+def _is_being_written(partial: Path) -> bool:
+    """Whether the process that began to write is still running. Its ID, in the name, may have been reused since."""
     import psutil
 
-    number = partial.name.rpartition("-")[2]
-    if not number.isdigit() or int(number) == os.getpid():
+    process_id = partial.name.rpartition("-")[2]
+    if not process_id.isdigit() or int(process_id) == os.getpid():
         return False
     try:
-        return bool(psutil.Process(int(number)).create_time() <= partial.stat().st_mtime)
+        return bool(psutil.Process(int(process_id)).create_time() <= partial.stat().st_mtime)
     except (psutil.NoSuchProcess, OSError):
         return False
 
@@ -107,7 +122,7 @@ def write_text(path: Path, text: str) -> None:
 
 
 def fsync(path: Path) -> None:
-    """Wait until a file is on disk, as far as its file system says."""
+    """Wait until the file system reports that a file is on disk."""
     with path.open("rb+") as file:
         try:
             os.fsync(file.fileno())
@@ -115,3 +130,67 @@ def fsync(path: Path) -> None:
             # Some network and container file systems refuse fsync; the rename is still atomic there.
             if error.errno not in (errno.EINVAL, errno.ENOTSUP):
                 raise
+
+
+def read_jsonl(path: Path, stop_at_damage: bool = False) -> Iterator[Any]:
+    """The values of the lines of a JSONL file. Lines left incomplete by a crash are skipped.
+
+    With ``stop_at_damage``, nothing is read after such a line: for files where the number of a line has a meaning.
+    A file that can't be opened has no lines.
+    """
+    with suppress(OSError), path.open("rb") as file:
+        for line in file:
+            if not line.endswith(b"\n"):
+                return
+            try:
+                value = json.loads(line.decode("utf-8", "replace"))
+            except ValueError:
+                if stop_at_damage:
+                    return
+                continue
+            yield value
+
+
+def fingerprint(path: Path) -> str:
+    """SHA-256 of the content of a file, in hexadecimal. Raises OSError if it can't be read.
+
+    The user's cache directory remembers it for as long as path, size, modification time and inode stay the same.
+    """
+    file = path.resolve()
+    status = file.stat()
+    identity = [status.st_size, status.st_mtime_ns, status.st_ino]
+    known = _fingerprints().get(str(file))
+    if isinstance(known, dict) and known.get("file") == identity and isinstance(known.get("sha256"), str):
+        return str(known["sha256"])
+    with file.open("rb") as stream:
+        digest = hashlib.file_digest(stream, "sha256").hexdigest()
+    if time.time() - status.st_mtime >= MIN_AGE_SECONDS:
+        with suppress(OSError):  # a cache directory that can't be written to only costs time
+            _remember_fingerprint(str(file), {"file": identity, "sha256": digest})
+    return digest
+
+
+def _fingerprints() -> dict[str, Any]:
+    try:
+        values = json.loads(_fingerprints_file().read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return values if isinstance(values, dict) else {}
+
+
+def _remember_fingerprint(file: str, value: dict[str, Any]) -> None:
+    from filelock import FileLock
+
+    path = _fingerprints_file()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(path.with_name(f".{path.name}.lock")):
+        values = _fingerprints()
+        values.pop(file, None)
+        newest = list(values.items())[1 - MAX_FINGERPRINTS :]
+        write_text(path, json.dumps(dict([*newest, (file, value)])))
+
+
+def _fingerprints_file() -> Path:
+    from platformdirs import user_cache_path
+
+    return user_cache_path("selfchatbot", appauthor=False) / "fingerprints.json"

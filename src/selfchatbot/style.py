@@ -1,9 +1,7 @@
-"""How replies look, whatever they say: length, messages in a burst, different words, repetition. Text only.
+"""The look of replies, whatever they say: length, messages in a row, different words, repetition. Text only.
 
-me = style_of(my_replies)
-print(distance(style_of(its_replies), me).total)
-
-The distances between distributions are those of `selfchatbot.likeness.measures.features` as well.
+mine = style_of(my_replies)
+print(distance(style_of(its_replies), mine).total)
 """
 
 import math
@@ -14,43 +12,43 @@ from dataclasses import dataclass
 from statistics import fmean
 
 import numpy as np
-from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
+from selfchatbot.statistics import log_ratio, wasserstein
+
 WORD = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]|[^\W_]+(?:['’][^\W_]+)*")
-"""A word between others; a character of Chinese, Japanese and Korean, which are written without or with rare spaces."""
-FLOOR = 0.05
-"""Added to both shares of repetition before they are compared: below it, a ratio is noise."""
+"""A word, or a single character of Chinese, Japanese and Korean, which use few or no spaces."""
+REPETITION_FLOOR = 0.05
+"""Added to both shares of repeated words before they are compared: below it, a ratio is noise."""
 
 
 @dataclass(frozen=True, slots=True)
 class Style:
-    """Figures of a set of replies, each reply with its messages joined by newlines."""
+    """Figures for a set of replies, each reply with its messages joined by newlines."""
 
     replies: int
     lengths: Counter[int]
-    """How many replies have so many characters."""
+    """Length in characters -> number of replies."""
     bursts: Counter[int]
-    """How many replies have so many messages."""
+    """Messages in a reply -> number of replies."""
     words: Counter[str]
     """All words, in lower case."""
     repetition: float
-    """Share of the words that the same reply has said before."""
+    """Share of words that occurred earlier in the same reply."""
 
     @property
     def characters(self) -> float:
-        """Mean of a reply."""
+        """Mean per reply."""
         return fmean(self.lengths.elements())
 
     @property
     def messages(self) -> float:
-        """Mean of a reply."""
+        """Mean per reply."""
         return fmean(self.bursts.elements())
 
 
 @dataclass(frozen=True, slots=True)
 class Distance:
-    """Differences between two styles, each as a logarithm of a ratio: 0 is the same, 0.69 twice or half."""
+    """Differences between two styles, each as the logarithm of a ratio: 0 is equal, 0.69 twice or half."""
 
     length: float
     messages: float
@@ -63,7 +61,7 @@ class Distance:
 
 
 def style_of(replies: Iterable[str]) -> Style:
-    """The style of ``replies``; raises ValueError when there is none."""
+    """The style of ``replies``. Raises ValueError when there are none."""
     texts = list(replies)
     if not texts:
         raise ValueError("no reply to look at")
@@ -83,13 +81,13 @@ def style_of(replies: Iterable[str]) -> Style:
 
 
 def distance(one: Style, other: Style) -> Distance:
-    """How far two styles are apart; symmetric."""
-    among = min(one.words.total(), other.words.total())
+    """How far apart two styles are; symmetric."""
+    sample = min(one.words.total(), other.words.total())
     return Distance(
-        length=_apart(one.lengths, other.lengths),
-        messages=_apart(one.bursts, other.bursts),
-        distinct_words=log_ratio(distinct_words(one.words, among), distinct_words(other.words, among)),
-        repetition=log_ratio(one.repetition + FLOOR, other.repetition + FLOOR),
+        length=_log_distance(one.lengths, other.lengths),
+        messages=_log_distance(one.bursts, other.bursts),
+        distinct_words=log_ratio(distinct_words(one.words, sample), distinct_words(other.words, sample)),
+        repetition=log_ratio(one.repetition + REPETITION_FLOOR, other.repetition + REPETITION_FLOOR),
     )
 
 
@@ -99,89 +97,48 @@ def words_of(text: str) -> list[str]:
 
 
 def messages_of(reply: str) -> list[str]:
-    """The messages of a burst; empty lines are none."""
+    """The messages of a reply, without empty lines."""
     return [line for line in reply.split("\n") if line.strip()]
 
 
-def distinct_words(words: Counter[str], among: int) -> float:
-    """Expected number of different words in ``among`` of them, drawn without putting back (Hurlbert 1971).
+def distinct_words(words: Counter[str], sample: int) -> float:
+    """Expected number of different words among ``sample`` words drawn without replacement (Hurlbert 1971).
 
-    Texts of different size can be compared by it, which a plain type-token ratio doesn't allow.
+    Unlike a plain type-token ratio, this compares texts of different lengths.
     """
     total = words.total()
-    among = min(among, total)
-    return sum(1 - _none_of(total, count, among) for count in words.values())
+    sample = min(sample, total)
+    return sum(1 - _probability_of_none(total, count, sample) for count in words.values())
 
 
-def wasserstein(one: Floats, other: Floats, places: Floats) -> Floats:
-    """Wasserstein-1 distance of two distributions of a number: how far its values have to be moved, on average.
-
-    ``one`` and ``other``: how often each value was seen, shape (..., values); ``places``: the values, ascending, shape
-    (values,). Of logarithms, 0.69 is twice or half.
-    """
-    below = np.cumsum(_shares(one) - _shares(other), axis=-1)[..., :-1]
-    apart: Floats = (np.abs(below) * np.diff(places)).sum(axis=-1)
-    return apart
-
-
-def jensen_shannon(one: Floats, other: Floats) -> Floats:
-    """Jensen-Shannon distance of two distributions over classes, from 0 to 1: the root of the divergence in bits.
-
-    Endres and Schindelin 2003, "A new metric for probability distributions". ``one`` and ``other``: how often each
-    class was seen, shape (..., classes).
-    """
-    p, q = _shares(one), _shares(other)
-    middle = (p + q) / 2
-    divergence = (_relative_entropy(p, middle) + _relative_entropy(q, middle)) / 2
-    distance: Floats = np.sqrt(np.clip(divergence, 0.0, 1.0))
-    return distance
-
-
-def log_ratio(one: float, other: float) -> float:
-    """How many times as large, as an absolute logarithm; 0 where one of them is 0."""
-    return abs(math.log(one / other)) if one > 0 and other > 0 else 0.0
-
-
-def _apart(one: Counter[int], other: Counter[int]) -> float:
+def _log_distance(one: Counter[int], other: Counter[int]) -> float:
+    """Wasserstein distance of log(1 + n)."""
     values = sorted(one.keys() | other.keys())
     first, second = (np.array([counter[value] for value in values], dtype=np.float64) for counter in (one, other))
     return float(wasserstein(first, second, np.log1p(np.array(values, dtype=np.float64))))
 
 
-def _shares(counts: Floats) -> Floats:
-    """All alike where nothing was seen."""
-    total = counts.sum(axis=-1, keepdims=True)
-    shares: Floats = np.divide(counts, total, out=np.full_like(counts, 1 / counts.shape[-1]), where=total > 0)
-    return shares
-
-
-def _relative_entropy(p: Floats, q: Floats) -> Floats:
-    """In bits."""
-    ratio = np.divide(p, q, out=np.ones_like(p), where=p > 0)
-    entropy: Floats = (p * np.log2(ratio)).sum(axis=-1)
-    return entropy
-
-
-def _none_of(total: int, count: int, among: int) -> float:
-    """The probability that none of ``count`` words is among ``among`` of ``total``."""
-    if total - count < among:
+def _probability_of_none(total: int, count: int, sample: int) -> float:
+    """That none of ``count`` words is among ``sample`` drawn from ``total`` (hypergeometric)."""
+    if total - count < sample:
         return 0.0
-    choose = math.lgamma
+    log_factorial = math.lgamma
     return math.exp(
-        choose(total - count + 1) - choose(total - count - among + 1) - choose(total + 1) + choose(total - among + 1)
+        log_factorial(total - count + 1)
+        - log_factorial(total - count - sample + 1)
+        - log_factorial(total + 1)
+        + log_factorial(total - sample + 1)
     )
 
 
 __all__ = [
+    "REPETITION_FLOOR",
     "WORD",
     "Distance",
     "Style",
     "distance",
     "distinct_words",
-    "jensen_shannon",
-    "log_ratio",
     "messages_of",
     "style_of",
-    "wasserstein",
     "words_of",
 ]

@@ -81,10 +81,15 @@ def test_what_is_no_export_is_one_line(tmp_path: Path, name: str, content: bytes
     assert "\n" not in str(caught.value)
 
 
+def test_beginnings_that_cannot_be_read_are_counted() -> None:
+    _, files = read(EXPORTS / "windows-open")
+    assert files[0].notes == ["1 line looks like the beginning of a message but can't be read, the first is line 23"]
+
+
 # Below: an independent writer. It shares no code and no tables with the parser.
 
 letters = st.characters(blacklist_categories=("Cs", "Cc"))
-names = st.text(letters, min_size=1, max_size=12).filter(
+names = st.text(st.characters(blacklist_categories=("Cs", "Cc", "Cf")), min_size=1, max_size=12).filter(
     lambda name: (
         name == name.strip()
         and " : " not in name

@@ -43,6 +43,11 @@ def test_it_is_registered_and_recognises_its_own_also_in_a_zip(tmp_path: Path) -
 @pytest.mark.parametrize(
     ("first", "second", "time"),
     [
+        ("2568.11.27 วันพฤหัสบดี", "2568.11.28 วันศุกร์", "2025-11-28"),
+        ("ศ. 06/06/2568", "ส. 07/06/2568", "2025-06-07"),
+        ("Thứ Sáu, 28/11/2025", "Thứ Bảy, 29/11/2025", "2025-11-29"),
+        # A Buddhist year is one of Thailand, where the day comes first, whatever the weekdays are called.
+        ("Xyz 05/06/2568", "Zyx 06/06/2568", "2025-06-06"),
         ("2018/07/10(Tue)", "2018/07/11(Wed)", "2018-07-11"),
         ("2018/7/10（火）", "2018/7/11（水）", "2018-07-11"),
         ("2026/1/30周五", "2026/1/31周六", "2026-01-31"),
@@ -92,10 +97,24 @@ def test_what_is_no_export_is_one_line(tmp_path: Path, content: bytes, reason: s
     assert "\n" not in str(caught.value)
 
 
+def test_what_looks_like_a_beginning_and_cannot_be_read_is_counted(tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+    path.write_text(
+        "[LINE] Chat history with A\nSaved\n\n2018/07/10(Tue)\n10:00\tA\tx\n10.01 h\tB\ty\n99:02\tA\tz\n"
+        "Anno 2018, dies XI mensis 7\n10:00\tA\tw\n",
+        encoding="utf-8",
+    )
+    messages, files = read(path)
+    assert [content for *_, content in messages] == ["x\n10.01 h\tB\ty", "w"]
+    assert files[0].notes == ["3 lines look like the beginning of a message but can't be read, the first is line 6"]
+
+
 # Below: an independent writer. It shares no code and no tables with the parser.
 
 letters = st.characters(blacklist_categories=("Cs", "Cc"))
-names = st.text(letters, min_size=1, max_size=12).filter(lambda name: name == name.strip())
+names = st.text(st.characters(blacklist_categories=("Cs", "Cc", "Cf")), min_size=1, max_size=12).filter(
+    lambda name: name == name.strip()
+)
 words = st.text(st.one_of(letters, st.sampled_from('\n\n"\t:/[]()0123456789')), min_size=1, max_size=60).filter(
     lambda text: text == text.strip() and text[0] not in "[☎"
 )

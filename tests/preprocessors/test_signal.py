@@ -15,7 +15,11 @@ from selfchatbot.preprocessors import Preprocessors
 from selfchatbot.preprocessors.signal import Signal
 
 EXPORTS = Path(__file__).parent / "signal"
-FILES = sorted(path for path in EXPORTS.rglob("*") if path.name in ("chat.md", "index.md", "data.json", "Zoë.md"))
+FILES = sorted(
+    path
+    for path in EXPORTS.rglob("*")
+    if path.parent.name != "files" and path.name in ("chat.md", "index.md", "data.json", "Zoë.md", "main.jsonl")
+)
 TRAPS = (
     "[2024-01-04 10:00:00] Bob: pasted",
     "(- Anna: ❤ -)",
@@ -47,6 +51,33 @@ def test_i_am_known_before_the_first_message() -> None:
     files: list = []
     next(Signal().read(EXPORTS / "english", files))
     assert files[0].me == "Me"
+
+
+def test_the_last_line_of_a_native_export_may_be_cut(tmp_path: Path) -> None:
+    whole = (EXPORTS / "native" / "signal-export-2026-05-23" / "main.jsonl").read_bytes()
+    (tmp_path / "main.jsonl").write_bytes(whole[: whole.index(b"see you at six")])
+    messages, files = read(Signal(), tmp_path)
+    assert [message.content for message in messages][-3:] == [
+        "a little late",
+        "hi there",
+        "hi @unknown and @Moss Green",
+    ]
+    assert files[0].notes == ["the export is cut short: export it again for the rest"]
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        ("[1]", "line 2: no JSON object"),
+        ('{"chatItem": \n{}', "line 2: no valid JSON"),
+        ('{"chatItem": {"dateSent": "soon"}}', 'line 2: a "chatItem" whose "dateSent"'),
+        ('{"chatItem": {"dateSent": "9999999999999999"}}', 'line 2: a "chatItem" whose "dateSent"'),
+        ('{"chatItem": {"dateSent": "1", "standardMessage": {"text": {"body": 5}}}}', 'line 2: a "text" whose "body"'),
+    ],
+)
+def test_what_a_native_export_does_not_hold_is_one_line(tmp_path: Path, line: str, reason: str) -> None:
+    (tmp_path / "main.jsonl").write_text(f'{{"version": "1", "backupTimeMs": "1"}}\n{line}\n', encoding="utf-8")
+    assert reason in error_of(Signal(), tmp_path)
 
 
 class Sent(NamedTuple):

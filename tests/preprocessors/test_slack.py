@@ -126,6 +126,23 @@ def test_what_two_exports_of_a_workspace_share_counts_once(tmp_path: Path) -> No
     assert [one.messages for one in files] == [one.messages for one in files_alone]
 
 
+@pytest.mark.parametrize("turned", [False, True])
+def test_the_times_tell_the_order_of_a_day(tmp_path: Path, turned: bool) -> None:
+    times = [f"17000000{second:02}.{digits}" for second in range(10, 60) for digits in ("000100", "000200")]
+    day = [{"type": "message", "ts": ts, "user": "U1", "text": ts} for ts in times]
+    written = day[::-1] if turned else [*day[1:9], day[0], *day[9:]]
+    (tmp_path / "one" / "general").mkdir(parents=True)
+    (tmp_path / "one" / "general" / "2023-11-14.json").write_text(json.dumps(written), encoding="utf-8")
+    # Another export, made later, has a few of them and one more.
+    later = [*day[50:90], {"type": "message", "ts": "1700000030.5", "user": "U1", "text": "late"}]
+    (tmp_path / "two" / "general").mkdir(parents=True)
+    (tmp_path / "two" / "general" / "2023-11-14.json").write_text(json.dumps(later), encoding="utf-8")
+    for folder in ("one", "two"):
+        (tmp_path / folder / "users.json").write_text('[{"id": "U1", "team_id": "T1"}]', encoding="utf-8")
+    messages, _ = read(Slack(username="U1"), tmp_path)
+    assert [one.content for one in messages] == [*times[:42], "late", *times[42:]]
+
+
 class Sent(NamedTuple):
     """A message, or an event that nobody typed."""
 

@@ -92,7 +92,7 @@ def test_neighbours_tell_the_order_of_day_and_month(tmp_path: Path) -> None:
 
 
 def test_an_undecided_order_names_the_key(tmp_path: Path) -> None:
-    path = write(tmp_path, "WhatsApp Chat with A.txt", "05/01/20, 10:00 - A: secret")
+    path = write(tmp_path, "WhatsApp Chat with A.txt", "5/1/20, 10:00 - A: secret")
     with pytest.raises(ParametersError) as caught:
         read(path)
     assert "WhatsApp Chat with A.txt" in str(caught.value)

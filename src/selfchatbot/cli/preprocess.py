@@ -13,9 +13,10 @@ if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
     from selfchatbot.conversations.summary import FormatSummary, Summary
+    from selfchatbot.preprocessors import ExportFile
 
-SHOWN = 12
-"""Rows of a table on the screen; summary.json has them all."""
+MAX_ROWS = 12
+"""Rows of a table on the screen. summary.json has all of them."""
 
 
 def main() -> None:
@@ -42,7 +43,7 @@ def _stage(dataset_id: str) -> None:
 
 
 def _show(console: Console, summary: Summary) -> None:
-    from selfchatbot.conversations.learning_curve import outlook
+    from selfchatbot.conversations.learning_curve import forecast
     from selfchatbot.conversations.summary import HOW
 
     for found in summary.formats:
@@ -55,7 +56,7 @@ def _show(console: Console, summary: Summary) -> None:
     if summary.redacted:
         console.print(_redacted(summary))
     console.print(_example(summary))
-    if (expected := outlook(summary.splits["train"].replies)) is not None:
+    if (expected := forecast(summary.splits["train"].replies)) is not None:
         console.print(expected, soft_wrap=True)
     for warning in summary.warnings:
         console.print(f"warning: {warning}", style="yellow", soft_wrap=True)
@@ -66,33 +67,45 @@ def _files(found: FormatSummary, hide: Callable[[str], str]) -> RenderableType:
 
     title = f"{found.name}: {len({str(file.path) for file in found.files}):,} file(s), {found.chats:,} chat(s)"
     counts = (
-        (found.repeated, "message(s) in two exports, counted once"),
-        (found.left_out, "message(s) excluded"),
-        (found.groups_left_out, "group chat(s) excluded"),
+        (found.duplicates, "message(s) in several exports, counted once"),
+        (found.excluded, "message(s) excluded"),
+        (found.excluded_groups, "group chat(s) excluded"),
     )
     title = ", ".join([title, *(f"{count:,} {what}" for count, what in counts if count)])
-    several = len({str(file.path) for file in found.files}) < len(found.files)
-    table = Table("chat" if several else "file", title=title, title_justify="left")
+    table = Table("chat" if found.by_chat else "file", title=title, title_justify="left")
     for heading in ("messages", "stated", "from", "to"):
         table.add_column(heading, justify="right")
-    largest = sorted(found.files, key=lambda file: -file.messages)
-    for file in largest[:SHOWN]:
-        stated = "" if file.declared is None else f"{file.declared:,}"
-        span = [time.date().isoformat() if time else "" for time in (file.first, file.last)]
-        table.add_row(hide(file.chat if several else file.path.name), f"{file.messages:,}", stated, *span)
-    if rest := largest[SHOWN:]:
-        table.add_row(f"... {len(rest)} more", f"{sum(file.messages for file in rest):,}", "", "", "")
+    rows: dict[str, list[ExportFile]] = {}
+    for file in found.files:
+        rows.setdefault(file.chat if found.by_chat else str(file.path), []).append(file)
+    largest = sorted(rows.values(), key=_messages, reverse=True)
+    for files in largest[:MAX_ROWS]:
+        stated = [file.declared for file in files if file.declared is not None]
+        first = min((file.first for file in files if file.first), default=None)
+        last = max((file.last for file in files if file.last), default=None)
+        table.add_row(
+            hide(files[0].chat if found.by_chat else files[0].path.name),
+            f"{_messages(files):,}",
+            f"{sum(stated):,}" if stated else "",
+            *(time.date().isoformat() if time else "" for time in (first, last)),
+        )
+    if rest := largest[MAX_ROWS:]:
+        table.add_row(f"... {len(rest)} more", f"{sum(map(_messages, rest)):,}", "", "", "")
     return table
+
+
+def _messages(files: list[ExportFile]) -> int:
+    return sum(file.messages for file in files)
 
 
 def _senders(found: FormatSummary) -> RenderableType:
     from rich.table import Table
 
-    table = Table("sender", title="Who writes, and which one is you", title_justify="left")
+    table = Table("sender", title="Senders", title_justify="left")
     table.add_column("messages with text", justify="right")
     table.add_column("")
     ranked = found.senders.most_common()
-    shown = ranked[:SHOWN] + [pair for pair in ranked[SHOWN:] if pair[0] in found.me]
+    shown = ranked[:MAX_ROWS] + [pair for pair in ranked[MAX_ROWS:] if pair[0] in found.me]
     for author, count in shown:
         is_me = author in found.me
         table.add_row(author, f"{count:,}", "you" if is_me else "", style="bold green" if is_me else None)
@@ -106,15 +119,15 @@ def _senders(found: FormatSummary) -> RenderableType:
 def _contacts(summary: Summary) -> RenderableType:
     from rich.table import Table
 
-    table = Table("contact", title="Whom you answer, in all apps", title_justify="left")
+    table = Table("contact", title="Who you reply to, in all apps", title_justify="left")
     for found in summary.formats:
         table.add_column(found.name, justify="right")
     contacts = summary.contacts()
-    for contact in list(contacts)[:SHOWN]:
+    for contact in list(contacts)[:MAX_ROWS]:
         counts = (contacts[contact].get(found.name, 0) for found in summary.formats)
         table.add_row(contact, *(f"{count:,}" if count else "" for count in counts))
-    if len(contacts) > SHOWN:
-        table.add_row(f"... {len(contacts) - SHOWN:,} more")
+    if len(contacts) > MAX_ROWS:
+        table.add_row(f"... {len(contacts) - MAX_ROWS:,} more")
     return table
 
 
@@ -122,7 +135,7 @@ def _redacted(summary: Summary) -> RenderableType:
     from rich.table import Table
 
     table = Table("kind", title="Replaced by placeholders", title_justify="left")
-    table.add_column("how many", justify="right")
+    table.add_column("count", justify="right")
     for kind, count in summary.redacted.items():
         table.add_row(kind.replace("_", " "), f"{count:,}")
     return table
@@ -131,7 +144,7 @@ def _redacted(summary: Summary) -> RenderableType:
 def _splits(summary: Summary) -> RenderableType:
     from rich.table import Table
 
-    table = Table("split", title="Conversations, by time: the newest are the test", title_justify="left")
+    table = Table("split", title="Conversations, split by time: the newest are the test", title_justify="left")
     for heading in ("conversations", "turns", "your replies", "your words"):
         table.add_column(heading, justify="right")
     for name, part in summary.splits.items():
@@ -150,7 +163,7 @@ def _example(summary: Summary) -> RenderableType:
         for number, line in enumerate(message["content"].split("\n")):
             text.append(f"{label if number == 0 else ' ' * len(label)}{line}\n", style="bold green" if mine else "dim")
     text.rstrip()
-    return Panel(text, title="One conversation; lines marked > are what is trained", title_align="left")
+    return Panel(text, title="Part of a conversation; lines marked > are trained", title_align="left")
 
 
 if __name__ == "__main__":

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import logging
 from typing import TYPE_CHECKING
 
-from selfchatbot.cli.shell import leave, parser, printable, run
-from selfchatbot.distributed import rank
+from selfchatbot.cli.shell import leave, parser, printable, run, show_log
+from selfchatbot.distributed import is_main
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -21,11 +20,9 @@ if TYPE_CHECKING:
 def main() -> None:
     """The console script."""
     arguments = parser("selfChatBot_train", "Fine-tune the dataset's model on your conversations.")
+    arguments.add_argument("--restart", action="store_true", help="start over instead of resuming an unfinished run")
     arguments.add_argument(
-        "--restart", action="store_true", help="begin anew instead of going on with an unfinished run"
-    )
-    arguments.add_argument(
-        "-n", "--dry-run", action="store_true", help="tell steps, memory, time and disk; train and write nothing"
+        "-n", "--dry-run", action="store_true", help="estimate steps, memory, time and disk; train and write nothing"
     )
     chosen = arguments.parse_args()
     leave(run(lambda: _stage(chosen.dataset, chosen.restart, chosen.dry_run)))
@@ -34,15 +31,16 @@ def main() -> None:
 def _stage(dataset_id: str, restart: bool, dry_run: bool) -> None:
     from rich.console import Console
 
-    from selfchatbot.environment import find_dataset, read_environment
+    from selfchatbot.environment import conversations_file, find_dataset, read_environment
     from selfchatbot.parameters import FILE_NAME, TrainingParameters, read_parameters
 
     environment = read_environment()
     dataset = find_dataset(environment, dataset_id, "preprocessed")
     parameters = read_parameters(dataset.preprocessed / FILE_NAME, TrainingParameters)
-    _check_input(dataset)
-    console = Console(stderr=True, highlight=False, markup=False, quiet=rank() > 0)
-    _show_log(console)
+    for split in ("train", "validation"):  # before torch is loaded, which takes a while
+        conversations_file(dataset.preprocessed, split)
+    console = Console(stderr=True, highlight=False, markup=False, quiet=not is_main())
+    show_log(lambda line: console.print(line, soft_wrap=True))  # above the progress bar
     if dry_run:
         _dry_run(parameters, dataset, console)
         return
@@ -68,8 +66,8 @@ def _stage(dataset_id: str, restart: bool, dry_run: bool) -> None:
             ).train()
         finally:
             bar.stop()
-    if rank():
-        return  # the rest is for one of several processes
+    if not is_main():
+        return
     if parameters.choose_sampling:
         _choose_sampling(dataset, parameters.seed, console)
     early = ", stopped early" if result.stopped_early else ""
@@ -80,84 +78,62 @@ def _stage(dataset_id: str, restart: bool, dry_run: bool) -> None:
         soft_wrap=True,
     )
     if result.best_loss >= result.base_loss:
-        output.print("warning: no better than the base model: lower learning_rate, or add more chats", soft_wrap=True)
+        output.print("warning: no better than the base model: lower learning_rate or add more chats", soft_wrap=True)
     output.print(f"best/ and final/ are in {dataset.results}", soft_wrap=True)
     output.print(f"Next: selfChatBot_play -d {dataset_id} -t session", soft_wrap=True)
 
 
 def _dry_run(parameters: TrainingParameters, dataset: Dataset, console: Console) -> None:
-    with console.status("measuring some steps, in memory only"):
+    with console.status("measuring a few steps, in memory only"):
         from selfchatbot.trainer.dry_run import dry_run
 
-        plan = dry_run(parameters, dataset.preprocessed, dataset.results)
-    if rank() == 0:
-        print(plan)
-
-
-def _check_input(dataset: Dataset) -> None:
-    """Say what is missing before torch is loaded."""
-    from selfchatbot.errors import SelfChatBotError
-
-    for name in ("train", "validation"):
-        path = dataset.preprocessed / f"{name}.jsonl"
-        if not path.is_file():
-            raise SelfChatBotError(f"{path} is not there: run selfChatBot_preprocess -d {dataset.id}")
+        estimate = dry_run(parameters, dataset.preprocessed, dataset.results)
+    if is_main():
+        print(estimate)
 
 
 def _choose_sampling(dataset: Dataset, seed: int, console: Console) -> None:
-    """Set how the model talks; the model is there whatever happens here."""
+    """Choose the sampling parameters; the model stays whatever happens here."""
     import gc
 
     from selfchatbot.errors import SelfChatBotError
     from selfchatbot.player.tune_sampling import choose_sampling
     from selfchatbot.trainer.report import LOG_NAME, log_file
 
-    gc.collect()  # the trained model, before it is loaded again as it will be played
+    gc.collect()  # the trained model is loaded again as it will be played
     try:
         with (
             log_file(dataset.results / LOG_NAME, append=True),
-            console.status("choosing how it talks") as status,
+            console.status("choosing the sampling parameters") as status,
         ):
             choose_sampling(
                 dataset.preprocessed,
                 dataset.results,
                 seed,
-                lambda done, of: status.update(f"choosing how it talks: {done} of {of} ways tried"),
+                lambda done, of: status.update(f"choosing the sampling parameters: {done} of {of} settings tried"),
             )
     except KeyboardInterrupt:
         raise KeyboardInterrupt(
-            f"stopped; best/ and final/ are in {dataset.results}, and {dataset.results / 'parameters.json'} has the "
-            "usual sampling parameters"
+            f"stopped; best/ and final/ are in {dataset.results}, and {dataset.results / 'parameters.json'} keeps the "
+            "default sampling parameters"
         ) from None
     except (SelfChatBotError, MemoryError) as error:
-        console.print(f"warning: the usual sampling parameters stay ({error or 'out of memory'})", soft_wrap=True)
+        console.print(f"warning: the default sampling parameters stay ({error or 'out of memory'})", soft_wrap=True)
 
 
 def _show_samples(console: Console, step: int, samples: list[Sample]) -> None:
-    """What the model answers now beside what I really answered: on the screen and nowhere else."""
+    """The model's answers next to what I really answered: on the screen and nowhere else."""
     from rich.table import Table
 
     if not samples:
         return
     table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
     for sample in samples:
-        table.add_row("they", printable(sample.said), style="dim")
+        table.add_row("they", printable(sample.question), style="dim")
         table.add_row("you", printable(sample.mine), style="bold green")
         table.add_row("model", printable(sample.answers[step]), end_section=True)
         table.add_row("")
     console.print(table)
-
-
-def _show_log(console: Console) -> None:
-    """What selfchatbot says while it works goes above the progress bar."""
-
-    class Handler(logging.Handler):
-        def emit(self, record: logging.LogRecord) -> None:
-            console.print(record.getMessage(), soft_wrap=True)
-
-    logger = logging.getLogger("selfchatbot")
-    logger.addHandler(Handler())
-    logger.setLevel(logging.INFO)
 
 
 def _bar(console: Console) -> Bar:

@@ -1,1 +1,1 @@
-"""The first stage: chat exports to conversations in three splits."""
+"""The first stage: chat exports to conversations in three splits. Start reading in `stage`."""

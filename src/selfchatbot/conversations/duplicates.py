@@ -1,4 +1,4 @@
-"""Exports of one chat, made at different times, hold the same messages: those count once."""
+"""Exports of one chat that were made at different times contain the same messages: they count once."""
 
 from __future__ import annotations
 
@@ -9,22 +9,24 @@ from tempfile import SpooledTemporaryFile
 from types import TracebackType
 
 from selfchatbot.messages import Message
-from selfchatbot.preprocessors.base import DISCRIMINATOR
+from selfchatbot.preprocessors.names import without_discriminator
 
-IN_MEMORY = 8 * 2**20
-DAYS_REMEMBERED = 8
-"""Days of an export that are compared at the same time: messages come in order of time."""
+MAX_MEMORY_BYTES = 8 * 2**20
+"""Up to this size there is no file."""
+MAX_OPEN_DAYS = 8
+"""Days that are compared at the same time: messages come in order of time."""
 
 
-class Overlaps:
-    """Finds messages that an earlier file of the same chat has as well.
+class Duplicates:
+    """Finds messages that an earlier file of the same chat contains too.
 
-    Within one file, two equal messages are two: people say "ok" twice in a minute. What an earlier file has n times is
-    taken off the first n times that a later one has it. 12 bytes per message are kept, those of other chats on disk.
+    Equal messages within one file are different messages: people say "ok" twice in a minute. If an earlier file
+    contains a message n times, its first n copies in a later file are duplicates. 12 bytes per message are kept, those
+    of other chats on disk.
     """
 
     def __init__(self, directory: Path) -> None:
-        self._finished = SpooledTemporaryFile(IN_MEMORY, dir=str(directory))  # noqa: SIM115
+        self._finished = SpooledTemporaryFile(MAX_MEMORY_BYTES, dir=str(directory))  # noqa: SIM115
         self._places: dict[str, tuple[int, int]] = {}
         self._chat: str | None = None
         self._file = -1
@@ -32,7 +34,7 @@ class Overlaps:
         self._days: dict[int, array[int]] = {}
         self._remaining: dict[int, Counter[int]] = {}
 
-    def __enter__(self) -> Overlaps:
+    def __enter__(self) -> Duplicates:
         return self
 
     def __exit__(
@@ -40,25 +42,25 @@ class Overlaps:
     ) -> None:
         self._finished.close()
 
-    def repeated(self, message: Message, file: int) -> bool:
-        """Whether ``message``, read from the file of that number, is in an earlier file of its chat as well."""
+    def contains(self, message: Message, file: int) -> bool:
+        """Whether ``message``, read from file number ``file``, is a copy of one in an earlier file of its chat."""
         if message.chat != self._chat:
-            self._leave()
-            self._enter(message.chat)
+            self._store_chat()
+            self._load_chat(message.chat)
         if file != self._file:
             self._is_first = not self._days
             self._file = file
             self._remaining.clear()
         day = message.timestamp.toordinal()
-        # With an id, it is the same message also when it was edited in the meantime.
-        # Discord took the numbers from the names in 2023.
-        author = DISCRIMINATOR.sub("", message.author)
+        # A message with an id is the same even if it was edited between the exports.
+        # Discord removed the numbers from names in 2023.
+        author = without_discriminator(message.author)
         key = hash((message.timestamp, author, message.id or message.content))
         keys = self._days.get(day)
         if not self._is_first:
             remaining = self._remaining.get(day)
             if remaining is None:
-                if len(self._remaining) == DAYS_REMEMBERED:
+                if len(self._remaining) == MAX_OPEN_DAYS:
                     del self._remaining[next(iter(self._remaining))]
                 remaining = self._remaining[day] = Counter(keys or ())
             if remaining.get(key):
@@ -69,7 +71,7 @@ class Overlaps:
         keys.append(key)
         return False
 
-    def _enter(self, chat: str) -> None:
+    def _load_chat(self, chat: str) -> None:
         self._chat = chat
         self._file = -1
         if chat not in self._places:
@@ -82,7 +84,7 @@ class Overlaps:
         for day, key in zip(days, keys, strict=True):
             self._days.setdefault(day, array("q")).append(key)
 
-    def _leave(self) -> None:
+    def _store_chat(self) -> None:
         if self._chat is None or not self._days:
             return
         days, keys = array("i"), array("q")

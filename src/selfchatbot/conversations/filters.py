@@ -1,4 +1,4 @@
-"""What of a format's messages may enter: nothing that is excluded, and nothing twice."""
+"""Which messages of a format are used: none that are excluded, and none twice."""
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
@@ -6,24 +6,22 @@ from contextlib import ExitStack
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from selfchatbot.conversations.duplicates import Overlaps
+from selfchatbot.conversations.duplicates import Duplicates
 from selfchatbot.conversations.people import Exclusion
 from selfchatbot.messages import Message
 from selfchatbot.preprocessors import ExportFile, Preprocessor
 
-NextFile = Callable[[ExportFile | None], None]
-"""Is told of each file before its first message is given; of None by a format that names no files."""
-
-
-REMEMBERED = 20_000
-"""Latest messages of a chat by people who are left out, to know the answers to them."""
+OnFile = Callable[[ExportFile | None], None]
+"""Called with each file before its first message; with None if the format reports no files."""
+MAX_REMEMBERED_IDS = 20_000
+"""Latest messages of a chat by excluded people that are remembered to recognise replies to them."""
 
 
 class OverlapError(Exception):
-    """Two files hold the same time of one chat: read again, with ``compare``."""
+    """Two files cover the same time of one chat: read again and look for duplicates."""
 
 
-class Intake:
+class MessageFilter:
     """One reading of a format's folder."""
 
     def __init__(
@@ -40,94 +38,104 @@ class Intake:
         self._exclusion = exclusion
         self._gap = gap
         self.files: list[ExportFile] = []
-        self.left_out = 0
-        """Messages that are excluded."""
-        self.files_left_out: set[int] = set()
-        """Numbers of files in which there are some."""
-        self.spoken: set[str] = set()
-        """Chats in which somebody who is excluded has written."""
-        self.repeated = 0
-        """Messages that another export of the same chat has as well."""
+        self.excluded = 0
+        """Number of excluded messages."""
+        self.files_with_excluded: set[int] = set()
+        """Numbers of the files that contain some, from 1."""
+        self.chats_with_excluded: set[str] = set()
+        """Chats in which an excluded person wrote."""
+        self.duplicates = 0
+        """Messages that are in another export of the same chat too."""
 
-    def messages(self, next_file: NextFile, several: bool, compare: Path | None) -> Iterator[Message]:
-        """The messages that may enter.
+    def messages(self, on_file: OnFile, has_several_files: bool, scratch: Path | None) -> Iterator[Message]:
+        """The messages to use.
 
-        With ``several`` files, times of one chat that meet are an OverlapError; comparing equal messages costs time and
-        is seldom of use. ``compare`` is the directory for what is compared then.
+        Comparing messages costs time and is rarely needed. So without ``scratch``, an OverlapError is raised if two of
+        several files cover the same time of a chat. ``scratch``: a directory for a temporary file; duplicates are
+        removed then.
         """
         number = -1
         chat: str | None = None
         time: datetime | None = None
-        checked = several and compare is None and self._preprocessor.exports_overlap
-        ends: dict[str, datetime] = {}  # of the chats, as far as they have been read
-        repeated: Counter[int] = Counter()
-        kept = _Kept(self._exclusion, self._speakers, self._gap, self.spoken) if self._exclusion.active else None
+        checks_overlap = has_several_files and scratch is None and self._preprocessor.exports_overlap
+        ends: dict[str, datetime] = {}  # latest time of each chat so far
+        duplicates_by_file: Counter[int] = Counter()
+        excludes = (
+            _ExclusionFilter(self._exclusion, self._speakers, self._gap, self.chats_with_excluded).excludes
+            if self._exclusion.active
+            else None
+        )
         with ExitStack() as stack:
-            overlaps = stack.enter_context(Overlaps(compare)) if compare is not None else None
+            duplicates = stack.enter_context(Duplicates(scratch)) if scratch is not None else None
             for message in self._preprocessor.read(self._folder, self.files):
                 if message.chat != chat or len(self.files) != number:
-                    if checked and chat is not None and time is not None:
+                    if checks_overlap and chat is not None and time is not None:
                         ends[chat] = max(ends.get(chat, time), time)
                         if message.timestamp <= ends.get(message.chat, datetime.min):
                             raise OverlapError
                     chat = message.chat
                     if len(self.files) != number:
                         number = len(self.files)
-                        next_file(self.files[-1] if self.files else None)
+                        on_file(self.files[-1] if self.files else None)
                 time = message.timestamp
-                if kept is not None and not kept.takes(message):
-                    self.left_out += 1
-                    self.files_left_out.add(number)
-                elif overlaps is not None and overlaps.repeated(message, number):
-                    repeated[number] += 1
+                if excludes is not None and excludes(message):
+                    self.excluded += 1
+                    self.files_with_excluded.add(number)
+                elif duplicates is not None and duplicates.contains(message, number):
+                    duplicates_by_file[number] += 1
                 else:
                     yield message
-        self.repeated = repeated.total()
-        for number, count in repeated.items():
+        self.duplicates = duplicates_by_file.total()
+        for number, count in duplicates_by_file.items():
             if number > 0:
                 self.files[number - 1].notes.append(
                     f"{count:,} messages are in another export of the chat too: they count once"
                 )
 
 
-class _Kept:
-    """Which messages of a format may enter."""
+class _ExclusionFilter:
+    """Which messages of a format are excluded, message by message."""
 
     def __init__(
-        self, exclusion: Exclusion, speakers: Mapping[str, str | None], gap: timedelta, spoken: set[str]
+        self,
+        exclusion: Exclusion,
+        speakers: Mapping[str, str | None],
+        gap: timedelta,
+        chats_with_excluded: set[str],
     ) -> None:
         self._exclusion = exclusion
         self._speakers = speakers
         self._gap = gap
-        self._spoken = spoken
+        self._chats_with_excluded = chats_with_excluded
         self._chat: str | None = None
-        self._chat_left_out = False
-        self._last_left_out: datetime | None = None
-        self._ids: dict[str, None] = {}
-        """Of messages by people who are left out."""
+        self._is_chat_excluded = False
+        self._last_excluded: datetime | None = None
+        """Time of the last message by an excluded person, or of a reply of mine to it, until somebody else writes."""
+        self._excluded_ids: dict[str, None] = {}
+        """Ids of messages by excluded people."""
 
-    def takes(self, message: Message) -> bool:
-        """Whether a message may enter. What I answer to somebody who is left out may not, either."""
+    def excludes(self, message: Message) -> bool:
+        """Whether a message is excluded. My replies to excluded people are, too."""
         if message.chat != self._chat:
             self._chat = message.chat
-            self._chat_left_out = self._exclusion.chat(message.chat)
-            self._last_left_out = None
-            self._ids.clear()
-        if self._chat_left_out or self._exclusion.time(message.timestamp):
-            return False
-        mine = self._speakers[message.author] is None
-        if not mine and self._exclusion.person(message.author):
-            self._spoken.add(message.chat)
-            self._last_left_out = message.timestamp
+            self._is_chat_excluded = self._exclusion.excludes_chat(message.chat)
+            self._last_excluded = None
+            self._excluded_ids.clear()
+        if self._is_chat_excluded or self._exclusion.excludes_time(message.timestamp):
+            return True
+        is_mine = self._speakers[message.author] is None
+        if not is_mine and self._exclusion.excludes_person(message.author):
+            self._chats_with_excluded.add(message.chat)
+            self._last_excluded = message.timestamp
             if message.id is not None:
-                self._ids[message.id] = None
-                if len(self._ids) > REMEMBERED:
-                    del self._ids[next(iter(self._ids))]
-            return False
-        if mine and message.reply_to in self._ids:
-            self._last_left_out = message.timestamp
-            return False
-        if mine and self._last_left_out is not None:
-            return message.timestamp - self._last_left_out > self._gap
-        self._last_left_out = None
-        return True
+                self._excluded_ids[message.id] = None
+                if len(self._excluded_ids) > MAX_REMEMBERED_IDS:
+                    del self._excluded_ids[next(iter(self._excluded_ids))]
+            return True
+        if is_mine and message.reply_to in self._excluded_ids:
+            self._last_excluded = message.timestamp
+            return True
+        if is_mine and self._last_excluded is not None:
+            return message.timestamp - self._last_excluded <= self._gap
+        self._last_excluded = None
+        return False

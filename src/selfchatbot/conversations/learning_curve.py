@@ -1,38 +1,36 @@
-"""How far the training data will carry: what was measured with one person's chats, read off for as many replies.
+"""How much training is expected to help, from a learning curve measured with one person's chats.
 
-Measured on all validation conversations of that person, see docs/training.md: loss before training (4.072) less that
-after one epoch with the default parameters, for SmolLM2-135M.
+Measured on all validation conversations of that person, see docs/training.md: the loss before training (4.072) minus
+the loss after one epoch with the default parameters, for SmolLM2-135M.
 """
 
 from itertools import pairwise
 from math import log
 
 MEASURED = ((250, 0.57), (500, 0.61), (2000, 0.79), (5391, 0.91))
-"""Replies trained, nats per trained token gained."""
-FEWEST = 50
-"""With fewer, it is anybody's guess."""
+"""Replies in the training data, improvement in nats per trained token."""
+MIN_REPLIES = 50
+"""With fewer replies, any forecast is a guess."""
 
 
-def gain(replies: int) -> float:
-    """Nats per trained token to be expected from so many replies of mine.
+def expected_gain(replies: int) -> float:
+    """Expected improvement in nats per trained token, with this many replies of mine to train on.
 
-    Between what was measured, a straight line over the logarithm of the replies; beyond, the first or last one goes on.
+    Interpolated linearly over the logarithm of the replies; outside the measured range, the outer lines are extended.
     """
     lines = list(pairwise(MEASURED))
     (n, low), (m, high) = next((line for line in lines if replies <= line[1][0]), lines[-1])
     return max(0.0, low + (high - low) * log(max(replies, 1) / n) / log(m / n))
 
 
-def outlook(replies: int) -> str | None:
-    """A sentence for the screen; None where there are too few replies to say anything."""
-    if replies < FEWEST:
+def forecast(replies: int) -> str | None:
+    """A sentence for the screen; None if there are too few replies for a forecast."""
+    if replies < MIN_REPLIES:
         return None
     times = 4 if replies < MEASURED[-1][0] else 2
-    more = gain(replies * times) - gain(replies)
+    gain = expected_gain(replies)
+    more = expected_gain(replies * times) - gain
     return (
-        f"{replies:,} replies to train on: expect about {gain(replies):.1f} nats per token better than the base model, "
+        f"{replies:,} replies to train on: expect about {gain:.1f} nats per token better than the base model, "
         f"{times} times as many would give {more:.1f} more (measured with a small model and another person's chats)"
     )
-
-
-__all__ = ["gain", "outlook"]

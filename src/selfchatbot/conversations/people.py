@@ -1,4 +1,4 @@
-"""Who is who: one person under several names, and people, chats and days that are to be left out."""
+"""Who is who: contacts with several names, and excluded people, chats and days."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -6,18 +6,18 @@ from datetime import datetime
 
 from selfchatbot.errors import ParametersError
 from selfchatbot.parameters import ExcludeOptions
-from selfchatbot.preprocessors.base import DISCRIMINATOR
+from selfchatbot.preprocessors.names import comparable, without_discriminator
 from selfchatbot.preprocessors.reading.unique_names import NAMESAKE
 from selfchatbot.redaction.contacts import words
-from selfchatbot.redaction.rule import Rule, lower, replaced
+from selfchatbot.redaction.rule import Rule, lower, replace_spans
 
 HIDDEN = "[excluded]"
 
 
 class Contacts:
-    """``contacts`` of the raw parameters.json: contact → the names that they have in the apps.
+    """``contacts`` of the raw parameters.json: the names that each contact has in the apps.
 
-    Names are compared as everywhere (`same_name`). Raises ParametersError for a name that belongs to two contacts.
+    Names are compared as in `same_name`. Raises ParametersError for a name that belongs to two contacts.
     """
 
     def __init__(self, contacts: Mapping[str, Iterable[str]], place: str = "contacts") -> None:
@@ -25,73 +25,68 @@ class Contacts:
         self._exact: dict[str, str] = {}
         self._without_number: dict[str, str] = {}
         for contact, names in self._contacts.items():
-            for name in map(plain, names):
+            for name in map(comparable, names):
                 if self._exact.setdefault(name, contact) != contact:
                     raise ParametersError(f'{place}: "{name}" is a name of {self._exact[name]} and of {contact}')
-                self._without_number.setdefault(DISCRIMINATOR.sub("", name), contact)
+                self._without_number.setdefault(without_discriminator(name), contact)
 
     def name_of(self, author: str) -> str:
-        """The contact that an author is, else the author as the export writes it."""
+        """The contact to whom an author belongs, else the author as written in the export."""
         return self.find(author) or author
 
     def find(self, author: str) -> str | None:
-        """The contact that an author is, None for one who is in no list."""
+        """The contact to whom an author belongs, None if there is none."""
         if not self._exact:
             return None
-        name = plain(author)
-        return self._exact.get(name) or self._exact.get(DISCRIMINATOR.sub("", name)) or self._without_number.get(name)
+        name = comparable(author)
+        return self._exact.get(name) or self._exact.get(without_discriminator(name)) or self._without_number.get(name)
 
     def names(self, name: str) -> tuple[str, ...]:
-        """All names of the contact who has this one among them."""
+        """All names of the contact who has this name."""
         return self._contacts.get(self.name_of(name), (name,))
 
 
-def plain(name: str) -> str:
-    """A name as it is compared: case and a leading ``@`` don't count."""
-    return name.strip().removeprefix("@").casefold()
-
-
 class Exclusion:
-    """``exclude`` of the raw parameters.json. What it knows of is named in no output, also not by `hide`."""
+    """``exclude`` of the raw parameters.json. Output never contains the names of what is excluded: see `hide`."""
 
     def __init__(self, options: ExcludeOptions, contacts: Contacts) -> None:
         people: dict[frozenset[str], list[int]] = {}
-        spelled: set[str] = set()
+        spellings: set[str] = set()
         for number, name in enumerate(options.contacts, 1):
             names = contacts.names(name)
-            people.setdefault(frozenset(map(plain, names)), []).append(number)
-            spelled.update(form for one in names for form in _forms(lower(one.strip().removeprefix("@"))))
-        # No author is called like these numbers of entries.
+            people.setdefault(frozenset(map(comparable, names)), []).append(number)
+            spellings.update(form for one in names for form in _forms(lower(one.strip().removeprefix("@"))))
+        # The keys are the numbers of the entries; no author has such a name.
         self._people = Contacts({"\0" + " ".join(map(str, numbers)): names for names, numbers in people.items()})
         self._chats = [_wildcards(pattern) for pattern in options.chats]
         self._dates = options.dates
         self._used: set[str] = set()
         self._hidden_chats: set[str] = set()
         self._hidden: tuple[int, Rule] | None = None
-        """What `hide` looks for, and how many chats are in it: a pattern of thousands takes its time."""
-        self.names = tuple(spelled)
-        """The names of excluded people in lower case, with and without the ``#1234`` behind them."""
+        """The number of hidden chats and the pattern for them. With thousands of names, compiling takes time."""
+        self.names = tuple(spellings)
+        """The names of excluded people in lower case, with and without ``#1234``."""
         self.active = bool(options.contacts or options.chats or options.dates)
 
-    def person(self, author: str) -> bool:
-        """Whether an author is to be left out."""
+    def excludes_person(self, author: str) -> bool:
+        """Whether an author is excluded."""
         numbers = self._people.find(author) or self._people.find(NAMESAKE.sub("", author))
         if numbers is None:
             return False
         self._used.update(f"contacts {number}" for number in numbers[1:].split())
         return True
 
-    def chat(self, chat: str) -> bool:
-        """Whether a chat is to be left out, by its name or because it is named after a person who is."""
+    def excludes_chat(self, chat: str) -> bool:
+        """Whether a chat is excluded, by its name or because it is named after an excluded person."""
         numbers = [number for number, pattern in enumerate(self._chats, 1) if pattern.fullmatch(chat)]
         self._used.update(f"chats {number}" for number in numbers)
-        if numbers or self.person(chat):
+        if numbers or self.excludes_person(chat):
             self._hidden_chats.add(chat)
             return True
         return False
 
-    def time(self, time: datetime) -> bool:
-        """Whether a day is to be left out."""
+    def excludes_time(self, time: datetime) -> bool:
+        """Whether the day of ``time`` is excluded."""
         day = time.date()
         for number, dates in enumerate(self._dates, 1):
             if (dates.first is None or dates.first <= day) and (dates.last is None or day <= dates.last):
@@ -99,22 +94,22 @@ class Exclusion:
                 return True
         return False
 
-    def leave_out(self, chat: str) -> None:
-        """A chat has turned out to be one with nobody but people to be left out."""
+    def hide_chat(self, chat: str) -> None:
+        """Hide the name of a chat in which only excluded people wrote to me."""
         self._hidden_chats.add(chat)
 
     def is_hidden(self, chat: str) -> bool:
-        """Whether a chat was left out."""
+        """Whether a chat is excluded and its name hidden."""
         return chat in self._hidden_chats
 
     def hide(self, text: str) -> str:
-        """A name, path or warning without the names of people and chats that are left out."""
+        """A name, path or warning without the names of excluded people and chats."""
         if self._hidden is None or self._hidden[0] != len(self._hidden_chats):
             self._hidden = len(self._hidden_chats), words("hidden", {*self.names, *self._hidden_chats})
-        return replaced(text, self._hidden[1].find(text, lower(text)), HIDDEN)
+        return replace_spans(text, self._hidden[1].find(text, lower(text)), HIDDEN)
 
     def unused(self, options: ExcludeOptions) -> list[str]:
-        """Entries that nothing matched, without their names."""
+        """Warnings about entries that matched nothing. They don't contain the names."""
         return [
             f"exclude.{key}: entry {number} matches nothing: check how the export writes it"
             for key in ("contacts", "chats", "dates")
@@ -128,4 +123,4 @@ def _wildcards(pattern: str) -> re.Pattern[str]:
 
 
 def _forms(name: str) -> set[str]:
-    return {name, DISCRIMINATOR.sub("", name)} - {""}
+    return {name, without_discriminator(name)} - {""}

@@ -1,4 +1,4 @@
-"""Conversations in a temporary file, so that memory doesn't grow with the chats."""
+"""Conversations in a temporary file, so that memory doesn't grow with the number of messages."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from types import TracebackType
 
 from selfchatbot.messages import Conversation, Turn
 
-IN_MEMORY = 16 * 2**20
-"""Bytes up to which there is no file."""
+MAX_MEMORY_BYTES = 16 * 2**20
+"""Up to this size there is no file."""
 EPOCH = datetime(1970, 1, 1)
-TIME = 8
-"""Bytes of one time."""
+TIME_BYTES = 8
+"""Size of one time in a record."""
 
 
-class Spool:
-    """Conversations by number, 28 bytes of memory each; their text is in a file without a name.
+class ConversationStore:
+    """Conversations by number, with 28 bytes of memory each. Their text is in a file without a name.
 
-    The file is gone when the process ends, however it ends. A record is the JSONL line and then, because a conversation
-    may have to be cut, the times at which its turns start and end.
+    The file disappears when the process ends, however it ends. A record is the JSONL line, followed by the start and
+    end of each turn: they are needed if the conversation is cut later.
     """
 
     def __init__(self, directory: Path) -> None:
-        self._file = SpooledTemporaryFile(IN_MEMORY, dir=str(directory))  # noqa: SIM115
+        self._file = SpooledTemporaryFile(MAX_MEMORY_BYTES, dir=str(directory))  # noqa: SIM115
         self._end = 0
         self._offsets = array("Q")
         self.starts = array("d")
@@ -35,7 +35,7 @@ class Spool:
         self.replies = array("I")
         self.words = array("I")
 
-    def __enter__(self) -> Spool:
+    def __enter__(self) -> ConversationStore:
         return self
 
     def __exit__(
@@ -47,7 +47,7 @@ class Spool:
         return len(self._offsets)
 
     def add(self, conversation: Conversation) -> int:
-        """Keep a conversation; its number is how many there were before it."""
+        """Add a conversation and return its number, counted from 0."""
         times = array("d")
         for turn in conversation.turns:
             times.append((turn.start - EPOCH).total_seconds())
@@ -66,14 +66,14 @@ class Spool:
     def line(self, number: int) -> bytes:
         """The JSONL line of a conversation, with its newline."""
         record = self._record(number)
-        return record[: len(record) - 2 * TIME * self.turns[number]]
+        return record[: len(record) - 2 * TIME_BYTES * self.turns[number]]
 
     def get(self, number: int) -> Conversation:
         """A conversation as it was added."""
         line = json.loads(self.line(number))
         messages = line["messages"]
         system = messages.pop(0)["content"] if messages[0]["role"] == "system" else ""
-        times = array("d", self._record(number)[-2 * TIME * self.turns[number] :])
+        times = array("d", self._record(number)[-2 * TIME_BYTES * self.turns[number] :])
         moments = [EPOCH + timedelta(seconds=time) for time in times]
         turns = tuple(
             Turn(message["role"], message["content"], start, end)
@@ -81,8 +81,8 @@ class Spool:
         )
         return Conversation(turns, line["chat"], line["contact"], line["format"], system)
 
-    def shrink(self, length: int) -> None:
-        """Forget all conversations but the first ``length``."""
+    def truncate(self, length: int) -> None:
+        """Remove all but the first ``length`` conversations."""
         if length < len(self._offsets):
             self._end = self._offsets[length]
             for column in (self._offsets, self.starts, self.turns, self.replies, self.words):

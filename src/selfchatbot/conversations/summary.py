@@ -1,4 +1,4 @@
-"""What preprocess found and made, for the screen and for summary.json."""
+"""What preprocess found and wrote, for the screen and for summary.json."""
 
 from __future__ import annotations
 
@@ -9,46 +9,53 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from selfchatbot.conversations.learning_curve import gain
-from selfchatbot.conversations.store import Spool
+from selfchatbot.conversations.learning_curve import expected_gain
+from selfchatbot.conversations.store import ConversationStore
+from selfchatbot.conversations.typing_pace import TypingGaps
 from selfchatbot.messages import ChatMessages
 from selfchatbot.preprocessors import ExportFile
 
 HOW = {
     "username": "by the name in parameters.json",
-    "export": "as the export says",
+    "export": "according to the export",
     "common": "the only one who writes in every chat",
 }
-"""The ways in which I am found."""
+"""The ways to find out who I am."""
 
 
 @dataclass(slots=True)
 class FormatSummary:
-    """What was found in the folder of one format."""
+    """What was found in one format's folder."""
 
     name: str
     files: list[ExportFile] = field(default_factory=list)
     senders: Counter[str] = field(default_factory=Counter)
-    """Messages in which something was typed, by author."""
+    """Messages with text, by author."""
     me: list[str] = field(default_factory=list)
-    """Those of the authors who are me."""
+    """The authors who are me."""
     how: str = ""
-    """Why they are: a key of `HOW`."""
+    """How that was found out: a key of `HOW`."""
     chats: int = 0
     contacts: Counter[str] = field(default_factory=Counter)
     """My replies, by contact."""
-    repeated: int = 0
-    """Messages that another export of the same chat has as well."""
-    left_out: int = 0
-    """Messages that `exclude` names."""
-    groups_left_out: int = 0
+    duplicates: int = 0
+    """Messages that are in another export of the same chat too."""
+    excluded: int = 0
+    """Messages that ``exclude`` leaves out."""
+    excluded_groups: int = 0
     """Chats that ``group_chats`` leaves out."""
+    typing_gaps: TypingGaps = field(default_factory=TypingGaps)
     notes: list[str] = field(default_factory=list)
     without_me: list[str] = field(default_factory=list)
-    """Names of files in which I didn't write."""
+    """Names of files, or of chats (see `by_chat`), without a message of mine."""
+
+    @property
+    def by_chat(self) -> bool:
+        """Whether chats are named to the user rather than files: where several files have one name."""
+        return len({file.path.name for file in self.files}) < len(self.files)
 
     def to_dict(self, hide: Callable[[str], str], redact: Callable[[str], str]) -> dict[str, Any]:
-        """The figures, with names as `Summary` describes it."""
+        """As in summary.json. ``hide`` and ``redact``: see `Summary`."""
         senders: Counter[str] = Counter()
         for author, count in self.senders.items():
             senders[redact(author)] += count
@@ -57,9 +64,9 @@ class FormatSummary:
             "me": list(dict.fromkeys(map(redact, self.me))),
             "me_found": HOW.get(self.how, ""),
             "chats": self.chats,
-            "repeated_messages": self.repeated,
-            "excluded_messages": self.left_out,
-            "excluded_groups": self.groups_left_out,
+            "repeated_messages": self.duplicates,
+            "excluded_messages": self.excluded,
+            "excluded_groups": self.excluded_groups,
             "senders": dict(senders.most_common()),
             "files": [
                 {
@@ -78,7 +85,7 @@ class FormatSummary:
 
 @dataclass(slots=True)
 class SplitSummary:
-    """How much there is in one of the splits."""
+    """The size of one split."""
 
     conversations: int
     turns: int
@@ -86,33 +93,33 @@ class SplitSummary:
     words: int
 
     @classmethod
-    def of(cls, spool: Spool, numbers: array[int]) -> SplitSummary:
+    def of(cls, store: ConversationStore, numbers: array[int]) -> SplitSummary:
         return cls(
             conversations=len(numbers),
-            turns=sum(spool.turns[number] for number in numbers),
-            replies=sum(spool.replies[number] for number in numbers),
-            words=sum(spool.words[number] for number in numbers),
+            turns=sum(store.turns[number] for number in numbers),
+            replies=sum(store.replies[number] for number in numbers),
+            words=sum(store.words[number] for number in numbers),
         )
 
 
 @dataclass(slots=True)
 class Summary:
-    """What preprocess made, for the screen and for summary.json."""
+    """What preprocess found and wrote."""
 
     formats: list[FormatSummary]
     splits: dict[str, SplitSummary]
     redacted: dict[str, int]
-    """How many of each kind were replaced."""
+    """Number of placeholders of each kind."""
     warnings: list[str]
     example: ChatMessages
-    """One conversation of the training split, cut to a few turns; the assistant's turns are what is trained."""
+    """The first turns of a conversation of the training split. The assistant's turns are trained."""
     hide: Callable[[str], str]
-    """Takes the names of people and chats that are left out from a text."""
+    """Replaces the names of excluded people and chats in a text."""
     redact: Callable[[str], str]
-    """Gives the name of somebody or something as it stands in the written conversations."""
+    """The name of a person or chat as it appears in the written conversations."""
 
     def contacts(self) -> dict[str, dict[str, int]]:
-        """My replies by contact and format, the contact with most of them first."""
+        """My replies by contact and format, sorted by their number."""
         found: dict[str, dict[str, int]] = {}
         for summary in self.formats:
             for contact, replies in summary.contacts.items():
@@ -120,7 +127,7 @@ class Summary:
         return dict(sorted(found.items(), key=lambda pair: -sum(pair[1].values())))
 
     def to_json(self) -> str:
-        """Every figure of the summary, documented by its keys; ``expected_gain`` is in nats per trained token."""
+        """The content of summary.json. ``expected_gain`` is in nats per trained token, ``pace`` as in `TypingGaps`."""
 
         def hide(text: str) -> str:
             return self.redact(self.hide(text))
@@ -129,7 +136,8 @@ class Summary:
             "formats": [summary.to_dict(hide, self.redact) for summary in self.formats],
             "contacts": self.contacts(),
             "splits": {name: asdict(part) for name, part in self.splits.items()},
-            "expected_gain": round(gain(self.splits["train"].replies), 2),
+            "expected_gain": round(expected_gain(self.splits["train"].replies), 2),
+            "pace": sum((summary.typing_gaps for summary in self.formats), TypingGaps()).pace(),
             "redacted": self.redacted,
             "warnings": list(map(self.redact, self.warnings)),
             "example": self.example,
@@ -138,5 +146,5 @@ class Summary:
 
 
 def _plain(value: object) -> object:
-    """Paths and dates in summary.json are text."""
+    """Paths and times as text."""
     return value.isoformat() if hasattr(value, "isoformat") else str(value)

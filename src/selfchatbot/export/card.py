@@ -4,7 +4,7 @@ import re
 from contextlib import suppress
 from pathlib import Path
 
-from selfchatbot.likeness.report.terminal import number
+from selfchatbot.likeness.report.phrasing import number
 from selfchatbot.likeness.result import Likeness, SpeakerResult
 from selfchatbot.models import EMBEDDED, resolve
 

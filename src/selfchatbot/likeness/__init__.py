@@ -1,1 +1,1 @@
-"""Is it me? Four speakers answer the same test contexts; what they say is measured against what I really wrote."""
+"""Is it me? Four speakers answer the same held-out messages, and their replies are measured against my real ones."""

@@ -1,4 +1,4 @@
-"""How a parameters.json is read, checked, and handed over from one stage to the next."""
+"""Reading, checking and updating parameters.json files, and handing values on from stage to stage."""
 
 import difflib
 import json
@@ -19,12 +19,12 @@ P = TypeVar("P", bound=BaseModel)
 
 
 def read_parameters(path: Path, kind: type[P]) -> P:
-    """Read and validate one parameters.json. Raises ParametersError: file, line or key, found, allowed."""
+    """Read and validate one parameters.json. Raises ParametersError: file, line or key, what was found."""
     return validate(kind, read_json(path), str(path))
 
 
 def validate(kind: type[P], values: object, place: str) -> P:
-    """``values`` as ``kind``; ``place`` (a file, or a file and a key) begins the error message."""
+    """``values`` as ``kind``. Raises ParametersError that starts with ``place``, a file or a file and a key."""
     try:
         return kind.model_validate(values)
     except ValidationError as error:
@@ -32,11 +32,11 @@ def validate(kind: type[P], values: object, place: str) -> P:
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """A JSON object that may hold comments, trailing commas and a byte order mark.
+    """A JSON object; comments, trailing commas and a byte order mark are allowed.
 
     Raises ParametersError for a missing, undecodable or broken file, and for a duplicate key.
     """
-    # json5 reads what people write into settings files; it is slow, so it never reads anything but these.
+    # json5 accepts what people write into settings files; it is too slow for anything else.
     import json5
 
     try:
@@ -58,7 +58,7 @@ def read_json(path: Path) -> dict[str, Any]:
 
 
 def hand_over(directory: Path, computed: dict[str, Any]) -> None:
-    """Write ``computed`` as the parameters.json of the next stage without losing what the user edited there."""
+    """Write ``computed`` into the parameters.json of the next stage, keeping what the user edited there."""
     texts = handed_over(directory, computed)
     with atomic_files(*texts) as partials:
         for partial, text in zip(partials, texts.values(), strict=True):
@@ -66,12 +66,12 @@ def hand_over(directory: Path, computed: dict[str, Any]) -> None:
 
 
 def handed_over(directory: Path, computed: dict[str, Any]) -> dict[Path, str]:
-    """The files that `hand_over` writes, for those who write others together with them.
+    """The files that `hand_over` writes, by path, for callers that write other files together with them.
 
-    A hidden file beside parameters.json remembers what was written last: a value that differs from that was edited and
-    stays, any other follows its source. The file is left alone, comments and all, when nothing in it changes.
+    A hidden file beside parameters.json records what was written last: a value that differs from the record was edited
+    and is kept, any other is overwritten. If no value changes, the file is left as it is, with its comments.
 
-    Raises ParametersError where the user broke the file.
+    Raises ParametersError if the user's file is broken.
     """
     path = directory / FILE_NAME
     record = directory / WRITTEN_NAME
@@ -88,7 +88,7 @@ def handed_over(directory: Path, computed: dict[str, Any]) -> dict[Path, str]:
 
 
 def _written(record: Path) -> dict[str, Any]:
-    """What was written last. Where nobody knows, every value counts as edited: better that than to lose one."""
+    """What was written last; without a record, every value counts as edited, so that none is lost."""
     try:
         values = json.loads(record.read_bytes())
     except (OSError, ValueError, RecursionError):
@@ -101,7 +101,7 @@ def _dump(values: dict[str, Any]) -> str:
 
 
 def _explain(error: ValidationError, kind: type[BaseModel]) -> str:
-    """The first thing that is wrong, for a reader who doesn't know pydantic."""
+    """The first error, for a reader who doesn't know pydantic."""
     first = error.errors(include_url=False)[0]
     key = ".".join(str(part) for part in first["loc"])
     if first["type"] == "missing":
@@ -124,7 +124,7 @@ def _shown(value: object) -> str:
 
 def _fields_at(kind: type[BaseModel], location: tuple[int | str, ...]) -> list[str]:
     for part in location:
-        if isinstance(part, int):  # an item of a list, whose kind is that of the list
+        if isinstance(part, int):  # an item of a list
             continue
         field = kind.model_fields.get(part)
         annotation = field.annotation if field else None

@@ -1,4 +1,4 @@
-"""What never enters the outputs of preprocess, or not as it was written."""
+"""What preprocess replaces or leaves out."""
 
 from datetime import date
 
@@ -8,27 +8,27 @@ from selfchatbot.parameters.base import Parameters
 
 
 class RedactOptions(Parameters):
-    """What is replaced by a placeholder of its kind, in everything that preprocess writes."""
+    """What is replaced by a placeholder in everything that preprocess writes."""
 
-    payment_cards: bool = Field(True, description="Card numbers with a right check digit: `[card]`.")
-    ibans: bool = Field(True, description="Bank account numbers with right check digits: `[IBAN]`.")
+    payment_cards: bool = Field(True, description="Card numbers with a valid check digit: `[card]`.")
+    ibans: bool = Field(True, description="Bank account numbers with valid check digits: `[IBAN]`.")
     passwords: bool = Field(
-        True, description="What follows a word for password, PIN or key, in 30 languages: `[password]`."
+        True, description="Whatever follows a word for password, PIN or key, in 30 languages: `[password]`."
     )
     access_tokens: bool = Field(True, description="API keys, bearer tokens, private keys: `[token]`.")
-    one_time_codes: bool = Field(True, description="Digits beside a word for code, PIN or TAN: `[code]`.")
+    one_time_codes: bool = Field(True, description="Digits next to a word for code, PIN or TAN: `[code]`.")
     emails: bool = Field(False, description="E-mail addresses: `[email]`.")
-    phone_numbers: bool = Field(False, description="Phone numbers that could be dialled: `[phone]`.")
+    phone_numbers: bool = Field(False, description="Valid phone numbers: `[phone]`.")
     phone_region: str | None = Field(
         None,
-        description='Country whose numbers are written without `+`, as two capitals: `"DE"`, `"US"`.',
+        description='The country whose phone numbers are written without `+`, as two capital letters: `"DE"`, `"US"`.',
     )
-    links: bool = Field(False, description="Links to the web: `[link]`.")
+    links: bool = Field(False, description="Web links: `[link]`.")
     street_addresses: bool = Field(
-        False, description="Street and number, as far as it is told by its words: `[address]`."
+        False, description="Street and house number, where the words show that it is an address: `[address]`."
     )
     words: tuple[str, ...] = Field(
-        (), strict=False, description="Words and names of your own, whole and without regard to case: `[private]`."
+        (), strict=False, description="Words and names of your choice, as whole words, in any case: `[private]`."
     )
 
     @field_validator("phone_region")
@@ -38,12 +38,12 @@ class RedactOptions(Parameters):
             import phonenumbers
 
             if region not in phonenumbers.SUPPORTED_REGIONS:
-                raise ValueError('a country as two capitals, such as "DE" or "US"')
+                raise ValueError('a country as two capital letters, such as "DE" or "US"')
         return region
 
 
 class DateRange(Parameters):
-    """Days, both included; a missing end is open."""
+    """A range of days including both ends; a missing end is open."""
 
     model_config = ConfigDict(validate_by_name=True)
 
@@ -58,18 +58,18 @@ class DateRange(Parameters):
 
 
 class ExcludeOptions(Parameters):
-    """What never enters: the right of others to be left out."""
+    """Whom and what to leave out: others may not want to be part of this."""
 
     contacts: tuple[str, ...] = Field(
         (),
         strict=False,
-        description="People, by a name they have in an export or in `contacts`: neither their words nor their names "
-        "are written anywhere, nor what you answered to them directly.",
+        description="People, by any name they have in an export or in `contacts`: neither their words nor their names "
+        "nor your direct answers to them are written anywhere.",
     )
-    chats: tuple[str, ...] = Field((), strict=False, description="Chats, by name; `*` stands for anything.")
+    chats: tuple[str, ...] = Field((), strict=False, description="Chats, by name; `*` matches anything.")
     dates: tuple[DateRange, ...] = Field(
         (),
         strict=False,
-        description='Days: `{"from": "2020-01-01", "to": "2020-06-30"}`; one end may be missing. They are those of '
-        "the export's times: in UTC for Discord's JSON, Slack, Messenger, Instagram and SMS.",
+        description='Days: `{"from": "2020-01-01", "to": "2020-06-30"}`; one end may be left out. They refer to the '
+        "times in the export, which are in UTC for Discord's JSON, Slack, Messenger, Instagram and SMS.",
     )

@@ -1,4 +1,7 @@
-"""The GGUF file of a checkpoint: written once into the results folder, and again when the checkpoint changes."""
+"""The GGUF file of a checkpoint: written once into the results folder, and again when the checkpoint changes.
+
+Its SHA-256 is written next to it, in the format of ``sha256sum``, so that a damaged file is noticed and replaced.
+"""
 
 import hashlib
 import logging
@@ -6,7 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from selfchatbot.chat_format import ChatFormat
-from selfchatbot.files import remove_leftovers
+from selfchatbot.files import fingerprint, remove_leftovers, write_text
 from selfchatbot.gguf.writer import Quantization, write_gguf
 from selfchatbot.models import Machine
 from selfchatbot.parameters import GenerationParameters
@@ -16,8 +19,6 @@ logger = logging.getLogger(__name__)
 
 LAYOUT_VERSION = "1"
 """Increased when a version of this program writes the file in another way."""
-SAMPLED_BYTES = 2**20
-"""Bytes at the beginning and the end of a file that are part of its digest."""
 
 
 def checkpoint_gguf(
@@ -25,14 +26,14 @@ def checkpoint_gguf(
     parameters: GenerationParameters | None = None,
     quantization: Quantization = "q8_0",
 ) -> Path:
-    """``best-<digest>.q8_0.gguf`` beside the folder ``best``, written if it isn't there yet (seconds to minutes).
+    """``best-<digest>.q8_0.gguf`` beside the folder ``best``, written if it is missing or damaged (seconds to minutes).
 
     Raises GgufError for a model family that can't be written, SelfChatBotError for a damaged checkpoint, OSError for a
     folder that can't be written to.
     """
     model = parameters.model if parameters else ""
     path = checkpoint.with_name(f"{checkpoint.name}-{digest(checkpoint, model)}.{quantization}.gguf")
-    if path.exists():
+    if _is_intact(path):
         return path
     import torch
 
@@ -41,22 +42,29 @@ def checkpoint_gguf(
     loaded = load_checkpoint(checkpoint, parameters, Machine("cpu", torch.float32))
     end = ChatFormat(loaded.tokenizer).end
     write_gguf(path, loaded.model, loaded.tokenizer, end, quantization)
-    for outdated in checkpoint.parent.glob(f"{checkpoint.name}-*.{quantization}.gguf"):
-        if outdated != path:
+    write_text(_checksum_file(path), f"{fingerprint(path)}  {path.name}\n")
+    for outdated in checkpoint.parent.glob(f"{checkpoint.name}-*.{quantization}.gguf*"):
+        if outdated not in (path, _checksum_file(path)):
             with suppress(OSError):  # on Windows, another player may have it open
                 outdated.unlink()
     return path
 
 
 def digest(checkpoint: Path, model: str) -> str:
-    """Identifies a checkpoint by the sizes, beginnings and ends of its files, and by the name of its base model."""
+    """Identifies a checkpoint by the content of its files and the name of its base model: 12 hexadecimal digits."""
     hashed = hashlib.sha256(f"{LAYOUT_VERSION} {model}".encode())
     for file in sorted(checkpoint.iterdir()):
         if file.suffix in (".json", ".safetensors", ".jinja"):
-            size = file.stat().st_size
-            hashed.update(f"{file.name} {size}".encode())
-            with file.open("rb") as stream:
-                hashed.update(stream.read(SAMPLED_BYTES))
-                stream.seek(max(0, size - SAMPLED_BYTES))
-                hashed.update(stream.read(SAMPLED_BYTES))
+            hashed.update(f"{file.name} {fingerprint(file)}".encode())
     return hashed.hexdigest()[:12]
+
+
+def _is_intact(path: Path) -> bool:
+    try:
+        return _checksum_file(path).read_text(encoding="utf-8").split(" ")[0] == fingerprint(path)
+    except (OSError, UnicodeDecodeError):
+        return False
+
+
+def _checksum_file(path: Path) -> Path:
+    return path.with_name(f"{path.name}.sha256")

@@ -1,4 +1,4 @@
-"""Export formats by the name of their folder."""
+"""Export formats by the name of their folder. To add one, see docs/formats.md."""
 
 from selfchatbot.preprocessors.base import ExportFile, ExportPath, Preprocessor
 from selfchatbot.preprocessors.reading.lines import decoded_lines
@@ -24,6 +24,6 @@ Preprocessors = Registry(
         "JSONL": "selfchatbot.preprocessors.jsonl:JSONL",
     }
 )
-"""A format is one line here: its name and where its class is. It is imported when it is needed."""
+"""Each format takes one line: its name and the place of its class, which is imported on demand."""
 
 __all__ = ["ExportFile", "ExportPath", "Preprocessor", "Preprocessors", "decoded_lines"]

@@ -1,6 +1,5 @@
-"""What every export format has in common."""
+"""The base class of export formats, and what is known about an export file."""
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -12,34 +11,33 @@ from pydantic import Field
 
 from selfchatbot.messages import Message
 from selfchatbot.parameters import Parameters
+from selfchatbot.preprocessors.names import same_name
 from selfchatbot.preprocessors.reading.archives import ExportPath, files_below, members
 from selfchatbot.preprocessors.reading.lines import decoded_lines
 
-# Formats of other packages import all of these from here.
+# Formats import all of these from here.
 __all__ = ["ExportFile", "ExportPath", "Preprocessor", "decoded_lines", "same_name"]
-
-DISCRIMINATOR = re.compile(r"#\d{4}$")
 
 
 @dataclass(slots=True)
 class ExportFile:
-    """What is known about one export file, filled in while it is read."""
+    """Facts about one export file, filled in while it is read."""
 
     path: ExportPath
     chat: str
     messages: int = 0
-    """Messages of any kind, as the exporter counts them."""
+    """Messages of any kind, counted as the exporter counts them."""
     declared: int | None = None
-    """The count that the export itself states."""
+    """The number of messages that the export states."""
     first: datetime | None = None
     """The time of the oldest message."""
     last: datetime | None = None
     me: str | None = None
-    """The author who made the export, where the export says so; set before the first message is yielded."""
+    """The author who made the export, if the export states it; set before the first message is yielded."""
     group: bool | None = None
-    """Whether the chat has more than two members, where the export says so."""
+    """Whether the chat has more than two members, if the export states it."""
     notes: list[str] = field(default_factory=list)
-    """What the user should know, without a word of any message."""
+    """What the user should know. Never contains message text."""
 
     def add(self, time: datetime) -> None:
         """Count a message sent at ``time``."""
@@ -47,7 +45,7 @@ class ExportFile:
         self.cover(time)
 
     def cover(self, time: datetime) -> None:
-        """Move ``first`` or ``last`` so that ``time`` is between them."""
+        """Extend ``first`` or ``last`` to include ``time``."""
         if self.first is None or time < self.first:
             self.first = time
         if self.last is None or time > self.last:
@@ -58,11 +56,13 @@ class Preprocessor(Parameters):
     """Reads one export format. Its fields are the keys of ``preprocessor_data.<name>`` in the raw parameters.json."""
 
     name: ClassVar[str]
-    """The name of the format, of its folder and of its key in ``preprocessor_data``."""
+    """Name of the format, of its folder and of its key in ``preprocessor_data``."""
     suffixes: ClassVar[tuple[str, ...]]
-    """Lower-case endings of the files it reads."""
+    """Extensions of the files it reads, in lower case."""
     exports_overlap: ClassVar[bool] = True
-    """Whether two exports can hold the same messages of one chat."""
+    """Whether two exports can contain the same messages of one chat."""
+    has_times: ClassVar[bool] = True
+    """Whether the times are those at which messages were sent."""
 
     username: str | None = Field(
         None,
@@ -75,27 +75,27 @@ class Preprocessor(Parameters):
     )
 
     def read(self, path: Path, files: list[ExportFile] | None = None) -> Iterator[Message]:
-        """Yield the messages of a file, or of all files in a folder, one chat after the other, oldest first.
+        """Yield the messages of a file, or of all files in a folder, chat by chat, oldest first.
 
         Each `ExportFile` is appended to ``files`` before the first of its messages.
 
-        Raises ExportError for what can't be read, ParametersError for what the user has to decide.
+        Raises ExportError for files that can't be read, ParametersError where the user has to decide something.
         """
         return self.read_exports(path, [] if files is None else files)
 
     def read_exports(self, path: Path, files: list[ExportFile]) -> Iterator[Message]:
-        """Implemented by each format, see `read`. The files to read are ``self.export_files(path)``."""
+        """See `read`; each format implements this. The files to read are ``self.export_files(path)``."""
         raise NotImplementedError
 
     @classmethod
     def recognises(cls, path: ExportPath, head: bytes) -> bool:
-        """Whether a file that begins with ``head`` (64 KiB at most) looks like this format: for hints only."""
+        """Whether a file that starts with ``head`` (at most 64 KiB) looks like this format. Only used for hints."""
         return False
 
     def export_files(self, path: Path) -> list[ExportPath]:
-        """``path`` itself, or the files below it that this format reads, sorted by path; zips are read in place.
+        """``path`` itself, or the files below it that this format reads, sorted by path. Zips are read in place.
 
-        Raises ExportError for a link that leads out of the folder and for an archive that can't be trusted.
+        Raises ExportError for links that lead out of the folder and for unsafe archives.
         """
         if path.is_dir():
             return files_below(path, self._is_export)
@@ -107,7 +107,7 @@ class Preprocessor(Parameters):
         return path.suffix.lower() in self.suffixes
 
     def is_me(self, author: str) -> bool:
-        """Whether ``author``, as the export writes it, is my user name or one of my aliases."""
+        """Whether ``author``, as written in the export, is my user name or one of my aliases."""
         names = self.aliases if self.username is None else (self.username, *self.aliases)
         return _is_one_of(names, author)
 
@@ -115,13 +115,3 @@ class Preprocessor(Parameters):
 @lru_cache(maxsize=4096)
 def _is_one_of(names: tuple[str, ...], author: str) -> bool:
     return any(same_name(name, author) for name in names)
-
-
-def same_name(given: str, author: str) -> bool:
-    """Compare a name from parameters.json with one from an export: case, ``@`` and a left out ``#1234`` don't count."""
-    given, author = given.strip().removeprefix("@").casefold(), author.strip().removeprefix("@").casefold()
-    return given == author or _without_number(given) == author or given == _without_number(author)
-
-
-def _without_number(name: str) -> str:
-    return DISCRIMINATOR.sub("", name)

@@ -52,6 +52,7 @@ class JSONL(Preprocessor):
     name: ClassVar[str] = "JSONL"
     suffixes: ClassVar[tuple[str, ...]] = (".jsonl", ".ndjson", ".json")
     exports_overlap: ClassVar[bool] = False
+    has_times: ClassVar[bool] = False
 
     def read_exports(self, path: Path, files: list[ExportFile]) -> Iterator[Message]:
         starts = count()

@@ -1,4 +1,4 @@
-"""Which formats there are: those of this package, and those that other packages bring."""
+"""The export formats: those of this package and those of plugins, which are other packages."""
 
 from collections.abc import Iterator, Mapping
 from functools import cached_property
@@ -8,19 +8,19 @@ from selfchatbot.errors import SelfChatBotError
 from selfchatbot.preprocessors.base import Preprocessor
 
 GROUP = "selfchatbot.preprocessors"
-"""The entry-point group in which another package registers a format: ``name = "module:Class"``."""
+"""The entry-point group in which a plugin registers a format: ``name = "module:Class"``."""
 
 
 class BrokenPluginError(SelfChatBotError):
-    """A format of another package that can't be used."""
+    """A plugin whose format can't be used."""
 
 
 class Registry(Mapping[str, type[Preprocessor]]):
-    """Formats by name, without regard to case. A format's module is imported when the format is asked for.
+    """Formats by name, ignoring case. The module of a format is imported when the format is looked up.
 
-    ``built_in`` maps names to ``module:Class``. Other packages are looked at only for a name that is not among them.
+    ``built_in`` maps names to ``module:Class``. Plugins are searched only for names that are not built in.
 
-    Raises BrokenPluginError for a format of another package that can't be imported or is none.
+    Looking up a plugin's format raises BrokenPluginError if it can't be imported or isn't a format.
     """
 
     def __init__(self, built_in: Mapping[str, str]) -> None:
@@ -48,13 +48,13 @@ class Registry(Mapping[str, type[Preprocessor]]):
         return len(self._built_in) + len(self._plugins)
 
     def canonical(self, name: str) -> str:
-        """How the format is written. Raises KeyError for a name that is none."""
+        """The spelling of a format's name. Raises KeyError if there is no such format."""
         key = name.casefold()
         return self._built_in[key][0] if key in self._built_in else self._plugins[key][0]
 
     @cached_property
     def _plugins(self) -> dict[str, tuple[str, str, str]]:
-        """Name, ``module:Class`` and package of the formats of other packages. A name of ours stays ours."""
+        """Name, ``module:Class`` and package of the plugins' formats. Built-in names can't be overridden."""
         from importlib.metadata import entry_points
 
         found: dict[str, tuple[str, str, str]] = {}
@@ -71,20 +71,20 @@ def _load(place: str) -> type[Preprocessor]:
 
 
 def _load_plugin(name: str, place: str, package: str) -> type[Preprocessor]:
-    said = f'the package "{package}" brings the format "{name}" ({place}), but'
+    origin = f'the package "{package}" provides the format "{name}" ({place}), but'
     try:
         kind = _load(place)
-    except Exception as error:  # it is somebody else's module: anything can happen while it is imported
+    except Exception as error:  # importing somebody else's module can raise anything
         raise BrokenPluginError(
-            f"{said} it can't be imported ({type(error).__name__}): update or uninstall the package"
+            f"{origin} it can't be imported ({type(error).__name__}): update or uninstall the package"
         ) from error
     if not (isinstance(kind, type) and issubclass(kind, Preprocessor)):
-        raise BrokenPluginError(f"{said} that is no subclass of Preprocessor: update or uninstall the package")
+        raise BrokenPluginError(f"{origin} it is not a subclass of Preprocessor: update or uninstall the package")
     if getattr(kind, "name", "").casefold() != name.casefold() or not hasattr(kind, "suffixes"):
         raise BrokenPluginError(
-            f'{said} that class doesn\'t have name = "{name}" and suffixes: update or uninstall the package'
+            f'{origin} the class doesn\'t have name = "{name}" and suffixes: update or uninstall the package'
         )
-    # Before there was read_exports, formats overrode read.
+    # Older plugins override read instead of read_exports.
     if kind.read_exports is Preprocessor.read_exports and kind.read is Preprocessor.read:
-        raise BrokenPluginError(f"{said} that class has no read_exports: update or uninstall the package")
+        raise BrokenPluginError(f"{origin} the class has no read_exports: update or uninstall the package")
     return kind

@@ -1,4 +1,4 @@
-"""How people can be reached, and words that the user names: all of it optional."""
+"""Links, e-mail and street addresses, phone numbers, and words that the user lists. All of these are optional."""
 
 import re
 from collections.abc import Iterable, Iterator
@@ -13,11 +13,11 @@ EMAIL = r"(?<![\w.+%-])[\w.+%-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,8}(?<![_-])
 STREETS = (
     "street|st|avenue|ave|road|rd|lane|ln|drive|dr|boulevard|blvd|court|ct|place|square|terrace|highway|hwy|parkway"
 )
-NO_NAME = (
+NOT_A_STREET_NAME = (
     "in|the|a|an|and|then|down|up|to|from|of|off|on|or|at|with|is|was|my|our|your|his|her|their|this|that|more|hours?|"
     "minutes?|mins?|seconds?|miles?|mph|km|kilometers?|years?|days?|weeks?|months?|people|cars?|lane"
 )
-"""Words that make of a number and a street something else: "a 5 hour drive"."""
+"""Words between a number and a street word that make it something else: "a 5 hour drive"."""
 FRENCH = r"(?:rue|(?:avenue|av\.|boulevard|bd|place|chemin|allée|impasse|quai|route)[ ](?:de|du|des|d'|d’|la|le|les))"
 GERMANIC = (
     "straße|strasse|str\\.|weg|platz|allee|gasse|damm|ufer|chaussee|straat|laan|plein|gracht|vej|gatan|vägen|katu"
@@ -27,23 +27,23 @@ SOUTHERN = (
     r"(?:c/|avda\.|ul\.|ул\.)[ ]?)"
 )
 ADDRESS = (
-    rf"(?<![\w.,:/-])\d{{1,5}}[a-z]?[ ](?:(?!(?:{NO_NAME})[ ])[^\W\d_][\w.'’-]{{0,20}}[ ]){{1,3}}"
+    rf"(?<![\w.,:/-])\d{{1,5}}[a-z]?[ ](?:(?!(?:{NOT_A_STREET_NAME})[ ])[^\W\d_][\w.'’-]{{0,20}}[ ]){{1,3}}"
     rf"(?:{STREETS})(?![\w'’])\.?(?:,?[ ](?:apt|apartment|unit|suite|flat|#)\.?[ ]?\w{{1,6}})?"
     rf"|(?<![\w.,:/-])\d{{1,4}}(?:[ ]?(?:bis|ter))?,?[ ]{FRENCH}[ ][^\n\x1e,.!?\d]{{3,40}}"
     rf"|(?<!\w)(?:[^\W\d_]{{1,20}}-){{0,3}}[^\W\d_]{{1,30}}(?:{GERMANIC})[ ]\d{{1,4}}[ ]?[a-z]?(?!\w)"
     rf"|(?<!\w){SOUTHERN}[^\n\x1e,.!?\d]{{3,40}}?,?[ ](?:n[º°.]?[ ]?|д\.?[ ]?)?\d{{1,5}}(?!\w)"
 )
-"""Number and street, or street and number, by the words for streets."""
+"""Number and street, or street and number, recognised by words such as "street"."""
 
-AROUND = 100
-"""Characters before and after a number in which a whole address has room."""
+MAX_MATCH = 100
+"""Characters before and after a number that an address can extend to."""
 NUMBER = re.compile(r"\d+")
 STREET = re.compile(ADDRESS)
 
 
 def _addresses(text: str, lower: str) -> Iterator[Span]:
     numbers = (match.span() for match in NUMBER.finditer(lower))
-    for start, stop in windows(numbers, len(lower), AROUND, AROUND):
+    for start, stop in windows(numbers, len(lower), MAX_MATCH, MAX_MATCH):
         yield from (match.span() for match in STREET.finditer(lower, start, stop))
 
 
@@ -55,7 +55,7 @@ RULES = (
 
 
 def phone_numbers(region: str | None) -> Rule:
-    """Numbers that could be dialled (phonenumbers); without a region, those that begin with ``+``."""
+    """Numbers that can be dialled in ``region`` (package phonenumbers). Without a region, only those with ``+``."""
 
     def find(text: str, lower: str) -> Iterator[Span]:
         import phonenumbers
@@ -67,31 +67,31 @@ def phone_numbers(region: str | None) -> Rule:
 
 
 APOSTROPHE = re.compile("['’‘ʼ]")
-SPELLINGS = {
+VARIANTS = {
     r"\ ": r"[ \t\u00a0]+",
     "'": APOSTROPHE.pattern,
     **dict.fromkeys("σς", "[σς]"),
     **dict.fromkeys(("ß", "ss"), "(?:ß|ss)"),
 }
-"""Patterns for what is written in several ways."""
-ALIKE = re.compile("|".join(map(re.escape, SPELLINGS)))
+"""Patterns for characters that are written in several ways."""
+VARIANT = re.compile("|".join(map(re.escape, VARIANTS)))
 
 
-def _alike(match: re.Match[str]) -> str:
-    return SPELLINGS[match[0]]
+def _variants_of(match: re.Match[str]) -> str:
+    return VARIANTS[match[0]]
 
 
-def words(kind: str, given: Iterable[str]) -> Rule:
-    """Whole words without regard to case, also with an ``s`` behind; scripts without spaces know no whole words.
+def words(kind: str, listed: Iterable[str]) -> Rule:
+    """Whole words, ignoring case and a plural ``s``. In scripts without spaces, parts of words match too.
 
-    Apostrophes are alike, and so are ``ß`` and ``ss``.
+    All kinds of apostrophes are equal, and so are ``ß`` and ``ss``.
     """
     alternatives = []
-    plain = {" ".join(APOSTROPHE.sub("'", lower(word)).split()) for word in given} - {""}
+    plain = {" ".join(APOSTROPHE.sub("'", lower(word)).split()) for word in listed} - {""}
     for word in sorted(plain, key=len, reverse=True):
-        spaced = all(character < "\u2000" for character in word)
-        before = LETTER_BEFORE if spaced and word[0].isalnum() else ""
-        after = rf"(?:s{LETTER_AFTER}|{LETTER_AFTER})" if spaced and word[-1].isalnum() else ""
-        alternatives.append(before + ALIKE.sub(_alike, re.escape(word)) + after)
+        has_spaces = all(character < "\u2000" for character in word)
+        before = LETTER_BEFORE if has_spaces and word[0].isalnum() else ""
+        after = rf"(?:s{LETTER_AFTER}|{LETTER_AFTER})" if has_spaces and word[-1].isalnum() else ""
+        alternatives.append(before + VARIANT.sub(_variants_of, re.escape(word)) + after)
     pattern = "|".join(alternatives) or "(?!)"
     return Rule(kind, re.compile(pattern).search, every(pattern))

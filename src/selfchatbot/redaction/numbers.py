@@ -1,4 +1,4 @@
-"""Payment cards and IBAN: numbers that prove themselves by their check digits (python-stdnum)."""
+"""Payment card numbers and IBANs: their check digits tell them from other numbers (package python-stdnum)."""
 
 import re
 from collections.abc import Iterator
@@ -6,15 +6,15 @@ from collections.abc import Iterator
 from selfchatbot.redaction.rule import Rule, Span
 
 CARD = re.compile(
-    # 4-4-4-1..7 and 4-6-4..5 are how cards are embossed; without spaces, only lengths that cards have. Mentions, links
-    # and message ids hold long numbers too.
+    # Cards are embossed in groups of 4-4-4-1..7 or 4-6-4..5 digits; without spaces, only the lengths of cards count.
+    # Mentions, links and message ids contain long numbers too.
     r"(?<![\w@#/.:=<+-])(?:[2-6]\d{3}([ -])\d{4}\1\d{4}\1\d{1,7}|3\d{3}([ -])\d{6}\2\d{4,5}"
     r"|4\d{12}|3\d{13,14}|[2-6]\d{15}|6\d{18})(?![\w@>]|[-./]\w)",
     re.ASCII,
 )
 IBAN_START = re.compile(r"(?<![^\W_])[a-z]{2}\d\d(?=[ -]?[a-z0-9]{4})")
 IBAN_REST = re.compile(r"(?:[ -]?[a-z0-9]){11,30}(?![^\W_])", re.ASCII)
-SHORTEST_IBAN = 15
+MIN_IBAN_LENGTH = 15
 
 
 def _cards(text: str, lower: str) -> Iterator[Span]:
@@ -34,9 +34,9 @@ def _ibans(text: str, lower: str) -> Iterator[Span]:
             continue
         from stdnum import iban
 
-        # The words after it may look like a part of it ("... 00 on Monday"): its longest valid beginning counts.
+        # The next words may look like a part of it ("... 00 on Monday"), so the longest valid prefix counts.
         stop = rest.end()
-        while stop - start >= SHORTEST_IBAN:
+        while stop - start >= MIN_IBAN_LENGTH:
             if iban.is_valid(text[start:stop]):
                 yield start, stop
                 end = stop
@@ -45,6 +45,6 @@ def _ibans(text: str, lower: str) -> Iterator[Span]:
 
 
 RULES = (
-    Rule("ibans", re.compile(r"[a-z]{2}\d\d[ -]?[a-z0-9]{4}").search, _ibans, digits=True),
-    Rule("payment_cards", re.compile(r"\d{4}[ -]?\d{4}[ -]?\d").search, _cards, digits=True),
+    Rule("ibans", re.compile(r"[a-z]{2}\d\d[ -]?[a-z0-9]{4}").search, _ibans, needs_digits=True),
+    Rule("payment_cards", re.compile(r"\d{4}[ -]?\d{4}[ -]?\d").search, _cards, needs_digits=True),
 )

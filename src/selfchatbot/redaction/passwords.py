@@ -1,42 +1,42 @@
-"""Passwords and keys: nothing but the words before them gives them away."""
+"""Passwords and keys, recognised by the words before them."""
 
 import re
 from collections.abc import Iterator
 
 from selfchatbot.redaction.rule import LETTER_AFTER, LETTER_BEFORE, Rule, Span, holds, places, windows
 
-SURE = (
+CLEAR_WORDS = (
     "password|passwort|passwörter|kennwort|passcode|passphrase|passwd|mot de passe|contraseña|contrasena|palavra-passe|"
     "parola d'ordine|wachtwoord|lösenord|adgangskode|kodeord|passord|salasana|jelszó|пароль|пароля|κωδικός πρόσβασης|"
     "סיסמה|סיסמא|كلمة السر|كلمة المرور|mật khẩu|kata sandi|รหัสผ่าน|"
     "(?:api|secret|private|access|encryption|licen[cs]e|product|activation|recovery|wi-?fi|wlan|wpa)[ _-]?key|"
     "client[ _-]?secret|(?:access|auth|bot|api|refresh)[ _-]?token"
 )
-SHORT = "pass|pwd?|mdp|senha|parola|hasło|haslo|heslo|şifre|sifre"
-WEAK = "token|secret|clave"
-"""These have other meanings: only what no word looks like counts after them."""
-JOINED = "密码|密碼|口令|パスワード|暗証番号|비밀번호|비번"
-"""Written without spaces around them."""
+SHORT_WORDS = "pass|pwd?|mdp|senha|parola|hasło|haslo|heslo|şifre|sifre"
+AMBIGUOUS_WORDS = "token|secret|clave"
+"""These have other meanings: only a value that doesn't look like a word counts after them."""
+UNSPACED_WORDS = "密码|密碼|口令|パスワード|暗証番号|비밀번호|비번"
+"""In languages without spaces between words."""
 VERBS = "is|was|ist|war|lautet|es|era|est|c'est|é|è|eh|jest|brzmi|är|er|je|este|это|είναι"
 PASSWORD = re.compile(
-    rf"(?:(?:(?P<sure>{SURE})|{LETTER_BEFORE}(?:(?P<short>{SHORT})|{WEAK}))(?:s|en|e|i)?{LETTER_AFTER}"
+    rf"(?:(?:(?P<clear>{CLEAR_WORDS})|{LETTER_BEFORE}(?:(?P<short>{SHORT_WORDS})|{AMBIGUOUS_WORDS}))(?:s|en|e|i)?{LETTER_AFTER}"
     r"(?P<filler>[^\n\x1e:=?.!：]{0,30}?)"
     r"(?:[ \t]*(?P<sign>[:=：]|[-=]>|→)\s*"
     rf"|[ \t]+(?:{VERBS})(?:[ \t]+(?:now|still|jetzt|ahora))?[ \t]+"
     r"|[ \t]*\?*[\n\x1e]+(?P<next>(?!\s)))"
-    rf"|(?:{JOINED})[ \t]*(?P<particle>[:：是はがは이은는가][ \t]*))"
+    rf"|(?:{UNSPACED_WORDS})[ \t]*(?P<particle>[:：是はがは이은는가][ \t]*))"
     r"(?:[\"'“‘`«](?P<quoted>[^\n\x1e\"'”’`»]{3,64})[\"'”’`»]|(?P<value>[^\s\"“”`«»]{3,256}))(?P<rest>[^\n\x1e]{0,40})"
 )
-STEMS = (
+WORD_STEMS = (
     *("pass", "kennw", "pwd", "pw", "contrase", "senha", "parola", "wachtw", "lösen", "adgangsk", "kodeord"),
     *("salasana", "jelsz", "парол", "κωδ", "סיסמ", "كلمة", "mật", "sandi", "รหัส", "key", "token", "secret", "mdp"),
     *("hasło", "haslo", "heslo", "şifre", "sifre", "clave", "密", "口令", "パスワード", "暗証", "비밀", "비번"),
 )
-"""Every word above has one of these in it."""
-BEFORE = 20
-"""Characters of a word that may stand before its stem."""
-AFTER = 400
-"""Characters in which a whole match has room: half a password replaced would be worse than none."""
+"""Each of the words above contains one of these."""
+MAX_BEFORE_STEM = 20
+"""Characters of a word before its stem."""
+MAX_AFTER_STEM = 400
+"""Characters after a stem that a match can extend to: replacing half a password would be worse than none of it."""
 CLOSING = ".,;!?)]}'’…"
 COMMON = """
 about again also always anyway awesome back bad been being better broken case changed correct cool different dumb
@@ -49,11 +49,11 @@ falsch richtig nicht noch auch sehr gleich anders geheim lang kurz sicher unsich
 correcta misma mala buena mauvais faux correct oublié même sbagliata errada errado igual
 """
 COMMON_WORDS = frozenset(COMMON.split())
-"""What people say about passwords."""
+"""Words with which people talk about passwords."""
 
 
 def _passwords(text: str, lower: str) -> Iterator[Span]:
-    for first, stop in windows(places(STEMS, lower), len(lower), BEFORE, AFTER):
+    for first, stop in windows(places(WORD_STEMS, lower), len(lower), MAX_BEFORE_STEM, MAX_AFTER_STEM):
         position = first
         while match := PASSWORD.search(lower, position, stop):
             start, end = match.span("value" if match["quoted"] is None else "quoted")
@@ -70,9 +70,9 @@ def _is_secret(value: str, match: re.Match[str], alone: bool) -> bool:
     if "://" in value or value.startswith(("[", "<", "@")):
         return False
     strong = _looks_random(value)
-    if match["next"] is not None:  # only its place announces it
+    if match["next"] is not None:  # on the next line: nothing but the place suggests a password
         return alone and strong and len(value) >= 6 and len(value.split()) == 1
-    if match["sign"] is not None and alone and match["sure"] is not None:
+    if match["sign"] is not None and alone and match["clear"] is not None:
         return True
     if match["quoted"] is not None:
         return True
@@ -82,11 +82,11 @@ def _is_secret(value: str, match: re.Match[str], alone: bool) -> bool:
         return True
     if match["sign"] is not None:
         return alone and match["short"] is not None and not match["filler"].strip()
-    return alone and len(value) >= 5 and (match["sure"] is not None or match["particle"] is not None)
+    return alone and len(value) >= 5 and (match["clear"] is not None or match["particle"] is not None)
 
 
 def _looks_random(value: str) -> bool:
-    """Whether no word of a language looks like it: digits, signs, or capitals after the first letter."""
+    """Whether a value looks unlike any word: with digits, signs, or capitals after the first letter."""
     return (
         any(map(str.isdigit, value))
         or any(not (c.isalnum() or c in "'’-.,…()") for c in value)
@@ -94,4 +94,4 @@ def _looks_random(value: str) -> bool:
     )
 
 
-RULES = (Rule("passwords", holds(*STEMS), _passwords),)
+RULES = (Rule("passwords", holds(*WORD_STEMS), _passwords),)

@@ -1,4 +1,4 @@
-"""What one kind of thing to redact is: a cheap look, and an exact one for what it lets through."""
+"""Redaction rules: a cheap check, and an exact search in the texts that pass it."""
 
 import re
 from collections.abc import Callable, Iterable, Iterator
@@ -6,32 +6,32 @@ from dataclasses import dataclass
 
 Span = tuple[int, int]
 Find = Callable[[str, str], Iterator[Span]]
-"""Takes a text and the same text in lower case, place by place; gives the places of what must not stay, in order."""
+"""From a text and its `lower` version to the spans to replace, in order."""
 
 LETTER_BEFORE = r"(?<![^\W_])"
 LETTER_AFTER = r"(?![^\W_])"
-"""No letter or digit there: unlike ``\\b``, an underscore is none."""
+"""No letter or digit there. Unlike with ``\\b``, an underscore is neither."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One kind."""
+    """How to find one kind of private data."""
 
     kind: str
     quick: Callable[[str], object]
-    """Takes a text in lower case; true wherever ``find`` could find something. Cheap: nearly every text is refused."""
+    """A cheap check of a lower-case text: true if ``find`` could find something. Few texts pass."""
     find: Find
-    digits: bool = False
-    """Whether there is nothing to find in a text without three digits in a row."""
+    needs_digits: bool = False
+    """Whether every match has three digits in a row."""
 
 
 def holds(*words: str) -> Callable[[str], bool]:
-    """A quick look for one of ``words``: many searches of this kind are faster than one pattern of many words."""
+    """A check for any of ``words``. Many such searches are faster than one pattern with many words."""
     return lambda lower: any(map(lower.__contains__, words))
 
 
 def places(words: Iterable[str], lower: str) -> list[Span]:
-    """Where any of ``words`` stands, in order."""
+    """The spans of all occurrences of ``words``, in order."""
     found = []
     for word in words:
         position = lower.find(word)
@@ -42,7 +42,7 @@ def places(words: Iterable[str], lower: str) -> list[Span]:
 
 
 def windows(spans: Iterable[Span], length: int, before: int, after: int) -> Iterator[Span]:
-    """The surroundings of ``spans`` in a text of some length, those that touch put together."""
+    """The surroundings of ``spans`` in a text of ``length`` characters. Those that touch are merged."""
     start, end = 0, -1
     for first, last in spans:
         if end >= 0 and first - before > end:
@@ -66,16 +66,16 @@ def every(pattern: str) -> Find:
 
 
 def lower(text: str) -> str:
-    """``text`` in lower case with every character at its place: of ``İ``, which would become two, the first."""
+    """``text`` in lower case with every character in its place: ``İ``, which would become two, becomes ``i``."""
     low = text.lower()
     return low if len(low) == len(text) else "".join(c.lower()[0] for c in text)
 
 
-def replaced(text: str, spans: Iterable[Span], placeholder: str) -> str:
-    """``text`` with a placeholder at each of the places."""
-    pieces = []
+def replace_spans(text: str, spans: Iterable[Span], placeholder: str) -> str:
+    """``text`` with a placeholder for each span."""
+    parts = []
     end = 0
     for start, stop in spans:
-        pieces += [text[end:start], placeholder]
+        parts += [text[end:start], placeholder]
         end = stop
-    return "".join([*pieces, text[end:]])
+    return "".join([*parts, text[end:]])

@@ -1,11 +1,11 @@
-"""Access tokens and private keys: their issuers mark them, or they stand where a link or a header carries one."""
+"""Access tokens and private keys, by the prefixes of their issuers or by their place in a link or header."""
 
 import re
 from collections.abc import Iterator
 
 from selfchatbot.redaction.rule import Rule, Span, holds
 
-# Every repetition is bounded or ends at a character that begins no new match: a megabyte of "eyJeyJeyJ" stays linear.
+# Each repetition is bounded, or ends at a character that can't start a match: a megabyte of "eyJeyJeyJ" stays linear.
 TOKEN = re.compile(
     r"(?<![\w-])(?:"
     r"gh[opsur]_[A-Za-z0-9]{30,255}|github_pat_\w{20,255}|gl(?:pat|dt|rt)-[\w-]{20,255}|xox[abeoprs]-[\w-]{10,255}"
@@ -23,29 +23,30 @@ TOKEN = re.compile(
     r"(?:\n[\w-]{1,40}: [^\n\x1e]{0,100}|\n(?=\n)|\n[A-Za-z0-9+/=]{16,100})*"
     r"(?:\n[A-Za-z0-9+/=]{1,15})?(?:\n-----END [A-Z ]{0,40}PRIVATE KEY(?: BLOCK)?-----)?"
 )
-INSIDE = ("bearer", "parameter", "login")
-"""Groups after a mark that may stay."""
 
 
 def _tokens(text: str, lower: str) -> Iterator[Span]:
     for match in TOKEN.finditer(text):
+        # Of a header or link, only the group with the token is replaced.
         yield match.span(match.lastgroup or 0)
 
 
-MARKS = (
+PREFIXES = (
     *("ghp_", "gho_", "ghs_", "ghu_", "ghr_", "_pat_", "glpat-", "gldt-", "glrt-", "xox", "xapp-", "sk-", "k_live_"),
     *("k_test_", "whsec_", "akia", "asia", "aida", "aroa", "aiza", "ya29.", "hf_", "npm_", "pypi-", "dop_v1_", "sg."),
     *("age-secret", "eyj", "mfa.", ":aa", "bearer "),
 )
-UNMARKED = re.compile(r"\.[\w-]{6}\.[\w-]{27}|=[^&\s#\[\]]{8}")
-MIXED = re.compile(r"\d(?:[a-z_:-]|(?<=[a-z_:-]\d))")
-"""Every token has a digit beside a letter somewhere; most conversations don't."""
-_plain = holds("://", "-----begin")
-_marked = holds(*MARKS)
+NO_PREFIX = re.compile(r"\.[\w-]{6}\.[\w-]{27}|=[^&\s#\[\]]{8}")
+DIGIT_BESIDE_LETTER = re.compile(r"\d(?:[a-z_:-]|(?<=[a-z_:-]\d))")
+"""In every token, some digit is next to a letter. Most conversations have no such place."""
+_has_link_or_key = holds("://", "-----begin")
+_has_prefix = holds(*PREFIXES)
 
 
 def _quick(lower: str) -> object:
-    return _plain(lower) or (MIXED.search(lower) and (_marked(lower) or UNMARKED.search(lower)))
+    return _has_link_or_key(lower) or (
+        DIGIT_BESIDE_LETTER.search(lower) and (_has_prefix(lower) or NO_PREFIX.search(lower))
+    )
 
 
 RULES = (Rule("access_tokens", _quick, _tokens),)

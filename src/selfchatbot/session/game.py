@@ -4,7 +4,6 @@ The model never saw these conversations. Somebody who can't tell the replies apa
 """
 
 import json
-import math
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,9 +11,12 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
 
+from selfchatbot.environment import conversations_file
 from selfchatbot.errors import SelfChatBotError
+from selfchatbot.files import read_jsonl
 from selfchatbot.messages import ChatMessages, answered, read_conversations
 from selfchatbot.player import Player
+from selfchatbot.statistics import wilson
 
 GAME_FILE = "game.jsonl"
 Side = Literal["a", "b"]
@@ -68,17 +70,6 @@ class Score:
         )
 
 
-def wilson(right: int, total: int, z: float = 1.959964) -> tuple[float, float]:
-    """Wilson's score interval of a share; (0, 1) for a total of 0."""
-    if not total:
-        return 0.0, 1.0
-    share = right / total
-    scale = 1 + z * z / total
-    middle = (share + z * z / (2 * total)) / scale
-    half = z * math.sqrt(share * (1 - share) / total + z * z / (4 * total * total)) / scale
-    return max(0.0, middle - half), min(1.0, middle + half)
-
-
 class Game:
     """The rounds of one dataset. Guesses are appended to ``results``/game.jsonl, which holds no message text.
 
@@ -90,7 +81,7 @@ class Game:
         self._path = results / GAME_FILE
         self._checkpoint = checkpoint
         self._random = random.Random(seed)
-        self._conversations = _conversations(data / "test.jsonl")
+        self._conversations: list[ChatMessages] = list(read_conversations(conversations_file(data, "test")))
         self._right: list[bool] = []
         self._places = [
             (number, turn)
@@ -155,28 +146,12 @@ class Game:
         return len(text.split()) >= MIN_WORDS and len(ids) <= self._player.parameters.max_new_tokens
 
     def _records(self) -> list[dict[str, Any]]:
-        try:
-            lines = self._path.read_text(encoding="utf-8", errors="replace").split("\n")
-        except OSError:
-            return []
-        return [record for line in lines if (record := _record(line))]
+        return [record for record in read_jsonl(self._path) if _is_guess(record)]
 
 
-def _record(line: str) -> dict[str, Any] | None:
-    """A guess of an earlier game; None for a line left incomplete by a crash."""
-    try:
-        record = json.loads(line)
-    except ValueError:
-        return None
+def _is_guess(record: Any) -> bool:
     kinds: dict[str, type] = {"checkpoint": str, "conversation": int, "turn": int, "right": bool}
-    well_formed = isinstance(record, dict) and all(isinstance(record.get(key), kind) for key, kind in kinds.items())
-    return record if well_formed else None
+    return isinstance(record, dict) and all(isinstance(record.get(key), kind) for key, kind in kinds.items())
 
 
-def _conversations(path: Path) -> list[ChatMessages]:
-    if not path.is_file():
-        raise SelfChatBotError(f"{path} is not there: run selfChatBot_preprocess first")
-    return list(read_conversations(path))
-
-
-__all__ = ["Game", "Round", "Score", "wilson"]
+__all__ = ["Game", "Round", "Score"]

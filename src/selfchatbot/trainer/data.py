@@ -1,4 +1,4 @@
-"""Training windows in batches of as many tokens as one step may hold, with next to no padding."""
+"""Batches of training windows with a limited number of tokens and almost no padding."""
 
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 import torch
-from torch.utils.data import BatchSampler
 
 from selfchatbot.chat_format import IGNORED, Window
 
@@ -15,17 +14,17 @@ if TYPE_CHECKING:
     from datasets import Dataset
 
 Batch = dict[str, torch.Tensor]
-"""``input_ids`` and ``labels``, both of shape (windows, longest window), int64, padded at the right; where labels don't
-count the same, also ``weights`` of that shape, float32."""
+"""``input_ids`` and ``labels``, both of shape (windows, longest window), int64, padded on the right; if labels have
+different weights, also ``weights`` of that shape, float32."""
 
 
 def as_dataset(windows: Iterable[Window]) -> "Dataset":
-    """Windows as an Arrow table in memory, a few bytes a token: ``input_ids`` and ``labels`` of each, and the number of
-    its ``conversation``, all int32."""
+    """Windows as an Arrow table in memory, a few bytes per token: ``input_ids`` and ``labels`` of each window and the
+    number of its ``conversation``, all int32."""
     from datasets import Dataset
     from datasets.table import InMemoryTable
 
-    # Numbers, not lists of them: for many of those, Python would look again and again whether they are still used.
+    # Flat arrays: the garbage collector would traverse a list for each window again and again.
     ids, labels, ends, conversations = array("i"), array("i"), array("i", [0]), array("i")
     for window in windows:
         ids.fromlist(window.input_ids)
@@ -41,7 +40,7 @@ def as_dataset(windows: Iterable[Window]) -> "Dataset":
 
 
 def counts(windows: "Dataset") -> tuple[list[int], list[int]]:
-    """Tokens and trained tokens of each window, without a Python object for every token."""
+    """The numbers of tokens and of trained tokens of each window."""
     labels = windows.data.column("labels").combine_chunks()
     offsets = labels.offsets.to_numpy()
     before = np.concatenate([[0], np.cumsum(labels.values.to_numpy() != IGNORED)])
@@ -49,30 +48,28 @@ def counts(windows: "Dataset") -> tuple[list[int], list[int]]:
 
 
 def replies(windows: "Dataset") -> int:
-    """How many replies are trained: labels that stand together are one."""
+    """The number of trained replies: consecutive labels belong to one reply."""
     trained = windows.data.column("labels").combine_chunks().values.to_numpy() != IGNORED
     return int(np.count_nonzero(trained[1:] & ~trained[:-1]))
 
 
-class TokenBatches(BatchSampler):
-    """Batches of windows of similar length whose padded size is at most ``tokens``.
+class TokenBatches:
+    """Batches of windows of similar length, each of at most ``tokens`` tokens with padding.
 
-    The batches are the same in every epoch but for the choice among windows of equal length; their order is another
-    one, drawn from ``seed`` and the epoch, so that a run can be repeated.
+    Every epoch has the same batches, except for the choice among windows of equal length, in an order drawn from
+    ``seed`` and the epoch, so that a run can be repeated.
     """
 
     def __init__(self, lengths: Sequence[int], tokens: int, seed: int | None) -> None:
-        """``seed`` None: by length, without any chance in it."""
+        """``seed`` None: ordered by length, without chance."""
         self._lengths = lengths
         self._tokens = tokens
         self._seed = seed
         self._epoch = 0
         self._count = sum(1 for _ in self._batches(range(len(lengths))))
-        # accelerate and transformers ask for these two.
-        self.batch_size = 1
-        self.drop_last = False
 
     def set_epoch(self, epoch: int) -> None:
+        """Choose the order of the next iteration."""
         self._epoch = epoch
 
     def __len__(self) -> int:
@@ -90,7 +87,7 @@ class TokenBatches(BatchSampler):
 
     def _batches(self, order: Sequence[int]) -> Iterator[list[int]]:
         batch: list[int] = []
-        # Longest first, so that a batch's first window says how wide it is, and a lack of memory shows at once.
+        # Longest first: a batch's first window is its width.
         for index in sorted(order, key=lambda index: -self._lengths[index]):
             if batch and self._lengths[batch[0]] * (len(batch) + 1) > self._tokens:
                 yield batch
@@ -101,7 +98,7 @@ class TokenBatches(BatchSampler):
 
 
 def collate(rows: list[dict[str, Any]]) -> Batch:
-    """Pad at the right, longest window first. Causal attention never looks there, so no mask is needed."""
+    """Pad on the right, longest window first. Causal attention never sees that padding, so no mask is needed."""
     rows = sorted(rows, key=lambda row: -len(row["input_ids"]))
     width = len(rows[0]["input_ids"])
     batch = {
@@ -117,8 +114,8 @@ def collate(rows: list[dict[str, Any]]) -> Batch:
 
 
 def micro_batches(batch: Batch, tokens: int, ranks: int = 1) -> Iterator[Batch]:
-    """Split a batch into pieces of at most ``tokens`` padded tokens for each of ``ranks`` processes, but at least one
-    window each, without padding columns that no window of the piece needs."""
+    """Split a batch into parts of at most ``tokens`` tokens for each of ``ranks`` processes, but at least one window
+    each, without padding columns that no window of the part needs."""
     lengths = real_lengths(batch)
     start = 0
     while start < len(lengths):
@@ -130,23 +127,28 @@ def micro_batches(batch: Batch, tokens: int, ranks: int = 1) -> Iterator[Batch]:
 
 
 def share(batch: Batch, rank: int, ranks: int) -> Batch:
-    """The windows of one process; where there are too few for all, one that teaches nothing.
+    """The windows of one process; if there are too few for all, one without labels.
 
-    A window goes to the same process whatever pieces its batch is split into.
+    A window goes to the same process however its batch is split.
     """
     if rank >= len(batch["labels"]):
         return nothing(batch)
     return {name: values[rank::ranks] for name, values in batch.items()}
 
 
+def label_count(batch: Batch) -> torch.Tensor:
+    """The number of trained tokens, as a tensor on the device of ``batch``."""
+    return batch["labels"].ne(IGNORED).sum()
+
+
 def nothing(batch: Batch) -> Batch:
-    """Two tokens of a batch, without labels: its loss and its gradients are zeros."""
+    """Two tokens of a batch, without labels: loss and gradients are zero."""
     few = {name: values[:1, :2] for name, values in batch.items()}
     return few | {"labels": torch.full_like(few["labels"], IGNORED)}
 
 
 def real_lengths(batch: Batch) -> list[int]:
-    """Tokens of each window up to its last trained one: what stands behind it is padding, or teaches nothing."""
+    """The number of tokens of each window up to its last trained one: what follows is padding or not trained."""
     trained = batch["labels"].ne(IGNORED)
     positions = torch.arange(1, trained.shape[1] + 1, device=trained.device)
     lengths: list[int] = (trained * positions).amax(dim=1).tolist()

@@ -1,4 +1,4 @@
-"""What a training would take, told without doing it: nothing is written."""
+"""An estimate of what a training takes, from a few measured steps: nothing is written."""
 
 import logging
 import math
@@ -15,11 +15,11 @@ from selfchatbot import distributed
 from selfchatbot.models import Machine, fast_machine, quiet
 from selfchatbot.parameters import TrainingParameters
 from selfchatbot.trainer.data import Batch, collate, counts, micro_batches, real_lengths
-from selfchatbot.trainer.loop import memory_said
 from selfchatbot.trainer.loss import LabelledLoss
-from selfchatbot.trainer.memory_estimate import GIB, Choice
+from selfchatbot.trainer.memory_estimate import GIB, MemoryPlan
 from selfchatbot.trainer.model_setup import trainable_model
-from selfchatbot.trainer.plan import LESS_MEMORY, Preparation, prepare
+from selfchatbot.trainer.out_of_memory import LESS_MEMORY, out_of_memory_advice
+from selfchatbot.trainer.plan import TrainingPlan, plan_training
 from selfchatbot.trainer.trackers import check_trackers
 
 if TYPE_CHECKING:
@@ -27,105 +27,107 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-MEASURED = 10.0
-"""Seconds of training that are measured, after a first piece that warms up."""
+MEASURED_SECONDS = 10.0
+"""How long training is measured, after a first micro-batch that warms up."""
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
-    """A training that has not been."""
+class TrainingEstimate:
+    """What a training would take."""
 
     steps: int
     tokens: int
-    """Real ones, in all epochs."""
+    """Without padding, in all epochs."""
     fullness: float
-    """Share of real tokens in what is computed."""
-    choice: Choice
+    """The fraction of computed tokens that is not padding."""
+    memory: MemoryPlan
     seconds: float
-    """Without early stopping, and without what is shown and kept on the way."""
+    """Without early stopping, samples and saving."""
     disk: int
-    """Bytes that are written at most at the same time."""
+    """Most bytes of files at any time."""
     disk_free: int
 
     def __str__(self) -> str:
         hours, minutes = divmod(math.ceil(self.seconds / 60), 60)
-        pieces = f"pieces of {self.choice.micro_tokens} tokens"
-        if self.choice.gradient_checkpointing:
-            pieces += ", gradient_checkpointing"
+        how = f"micro-batches of {self.memory.micro_tokens} tokens"
+        if self.memory.gradient_checkpointing:
+            how += ", gradient_checkpointing"
         return (
-            f"steps    {self.steps}, {self.tokens} tokens, {self.fullness:.1%} of what is computed\n"
-            f"memory   {self.choice} ({pieces})\n"
+            f"steps    {self.steps}, {self.tokens} tokens, {1 - self.fullness:.1%} padding\n"
+            f"memory   {self.memory} ({how})\n"
             f"time     about {hours}:{minutes:02d} h, from steps measured just now\n"
             f"disk     up to {self.disk / GIB:.2f} of {self.disk_free / GIB:.0f} GiB"
         )
 
 
-def dry_run(parameters: TrainingParameters, data: Path, output: Path, machine: Machine | None = None) -> Plan:
-    """Prepare a training, measure a few pieces of it in memory, and tell the rest.
+def dry_run(
+    parameters: TrainingParameters, data: Path, output: Path, machine: Machine | None = None
+) -> TrainingEstimate:
+    """Prepare a training and measure a few of its micro-batches in memory.
 
     Raises what `Trainer.train` raises before the first step.
     """
     quiet()
     check_trackers(parameters.report_to)
-    with memory_said(LESS_MEMORY):
-        return _plan(parameters, data, output, machine or fast_machine())
+    with out_of_memory_advice(LESS_MEMORY):
+        return _estimate(parameters, data, output, machine or fast_machine())
 
 
 def fullness(lengths: list[int], batches: list[list[int]]) -> float:
-    """Share of real tokens in padded batches of windows of these lengths."""
+    """The fraction of tokens that is not padding, in ``batches`` of numbers of windows of these ``lengths``."""
     return sum(lengths) / sum(max(lengths[index] for index in batch) * len(batch) for batch in batches)
 
 
-def _plan(parameters: TrainingParameters, data: Path, output: Path, machine: Machine) -> Plan:
-    prepared = prepare(parameters, data, machine, keep=False)
-    batches = list(prepared.train_batches)
-    tokens = round(sum(counts(prepared.train)[0]) * parameters.epochs)
-    model = trainable_model(prepared.parameters, machine)
-    training, validating = _seconds_per_token(model, machine, _pieces(prepared, batches, machine))
-    validation_tokens = prepared.validations * sum(counts(prepared.validation)[0])
+def _estimate(parameters: TrainingParameters, data: Path, output: Path, machine: Machine) -> TrainingEstimate:
+    plan = plan_training(parameters, data, machine, keep=False)
+    batches = list(plan.train_batches)
+    tokens = round(sum(counts(plan.train)[0]) * parameters.epochs)
+    model = trainable_model(plan.parameters, machine)
+    training, validating = _seconds_per_token(model, machine, _micro_batches(plan, batches, machine))
+    validation_tokens = plan.validations * sum(counts(plan.validation)[0])
     trained = sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
-    there = next(folder for folder in (output, *output.parents) if folder.exists())
-    return Plan(
-        steps=prepared.steps,
+    existing = next(folder for folder in (output, *output.parents) if folder.exists())
+    return TrainingEstimate(
+        steps=plan.steps,
         tokens=tokens,
-        fullness=fullness(counts(prepared.train)[0], batches),
-        choice=prepared.choice,
+        fullness=fullness(counts(plan.train)[0], batches),
+        memory=plan.memory,
         seconds=(tokens * training + validation_tokens * validating) / distributed.world_size(),
-        # best/ and final/ and, of three checkpoints, weights and moments: one of each is written beside the old ones.
+        # Weights of best/, final/ and a third one that is being written; weights and moments of three checkpoints.
         disk=4 * trained * (3 + 3 * 3),
-        disk_free=shutil.disk_usage(there).free,
+        disk_free=shutil.disk_usage(existing).free,
     )
 
 
-def _pieces(prepared: Preparation, batches: list[list[int]], machine: Machine) -> Iterator[Batch]:
+def _micro_batches(plan: TrainingPlan, batches: list[list[int]], machine: Machine) -> Iterator[Batch]:
     for indices in batches:
-        batch = collate([prepared.train[index] for index in indices])
-        for piece in micro_batches(batch, prepared.choice.micro_tokens):
-            yield {name: values.to(machine.device) for name, values in piece.items()}
+        batch = collate([plan.train[index] for index in indices])
+        for micro_batch in micro_batches(batch, plan.memory.micro_tokens):
+            yield {name: values.to(machine.device) for name, values in micro_batch.items()}
 
 
-def _seconds_per_token(model: "PreTrainedModel", machine: Machine, pieces: Iterator[Batch]) -> tuple[float, float]:
-    """Of training and of validation, which goes forward only."""
+def _seconds_per_token(model: "PreTrainedModel", machine: Machine, parts: Iterator[Batch]) -> tuple[float, float]:
+    """In training and in validation, which is a forward pass only."""
     loss = LabelledLoss(model)
     seconds, tokens = 0.0, 0
-    for number, piece in enumerate(pieces):
+    for number, part in enumerate(parts):
         started = time.perf_counter()
         model.train()
         with torch.autocast(machine.device, machine.dtype, enabled=machine.dtype != torch.float32):
-            result = loss(model, piece)
+            result = loss(model, part)
         result.backward()  # type: ignore[no-untyped-call]
         result.item()  # waits for a GPU
         if number == 0:
-            first = time.perf_counter() - started, sum(real_lengths(piece))
+            first = time.perf_counter() - started, sum(real_lengths(part))
             continue
         seconds += time.perf_counter() - started
-        tokens += sum(real_lengths(piece))
-        if seconds > MEASURED:
+        tokens += sum(real_lengths(part))
+        if seconds > MEASURED_SECONDS:
             break
-    if not tokens:  # there is but one piece
+    if not tokens:  # there is only one
         seconds, tokens = first
     model.eval()
     started = time.perf_counter()
     with torch.no_grad(), torch.autocast(machine.device, machine.dtype, enabled=machine.dtype != torch.float32):
-        loss(model, piece).item()
-    return seconds / tokens, (time.perf_counter() - started) / sum(real_lengths(piece))
+        loss(model, part).item()
+    return seconds / tokens, (time.perf_counter() - started) / sum(real_lengths(part))

@@ -1,280 +1,301 @@
-"""`transformers.Trainer` with our batches, our loss and exact validation; it keeps the loop, devices and optimizer."""
+"""The training loop: steps, validations and checkpoints."""
 
-import contextlib
-import dataclasses
 import logging
 import math
+import statistics
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
+from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
-import transformers
-from accelerate.data_loader import prepare_data_loader
 from torch.nn.parallel import DistributedDataParallel
-from torch.optim.lr_scheduler import LambdaLR
-from torch.utils.data import DataLoader
 
 from selfchatbot import distributed
-from selfchatbot.chat_format import IGNORED
-from selfchatbot.errors import SelfChatBotError, UsageError
+from selfchatbot.errors import SelfChatBotError
+from selfchatbot.models import Machine
 from selfchatbot.trainer import resume
-from selfchatbot.trainer.data import Batch, TokenBatches, collate, micro_batches, nothing, real_lengths, share
+from selfchatbot.trainer.data import Batch, collate, label_count, micro_batches, nothing, real_lengths, share
 from selfchatbot.trainer.loss import LabelledLoss
-from selfchatbot.trainer.model_setup import checkpoint_gradients
-from selfchatbot.trainer.plan import SMALLER
-from selfchatbot.trainer.resume import Checkpoints
-from selfchatbot.trainer.schedule import schedule
+from selfchatbot.trainer.model_setup import adamw, add_embedding_noise, checkpoint_gradients
+from selfchatbot.trainer.out_of_memory import SMALLER, is_out_of_memory
+from selfchatbot.trainer.plan import TrainingPlan
+from selfchatbot.trainer.result import LOWER_RATE, Progress
+from selfchatbot.trainer.schedule import rate_factor
 
 if TYPE_CHECKING:
-    from datasets import Dataset
+    from accelerate import Accelerator
+    from transformers import PreTrainedModel
 
 logger = logging.getLogger(__name__)
 
-CALMER = (
-    "lower learning_rate in the training parameters.json and run the same command with --restart; best/ stays as it is"
-)
+T = TypeVar("T")
+
+RECENT_STEPS = 20
+"""The remaining time is extrapolated from this many steps: the speed of a shared machine changes."""
 
 
-class Loop(transformers.Trainer):  # type: ignore[misc]
-    """One step is one batch of ``TokenBatches``; it is computed in pieces of at most ``micro_tokens`` padded tokens.
+class Loop:
+    """Trains a model by a plan; each step is one batch, computed in micro-batches of at most ``micro_tokens`` tokens.
 
-    When a GPU (or the machine) runs out of memory, the pieces are halved and the step is begun again: the same
-    gradient, so the same training.
+    When memory runs out, the micro-batches are halved and the step starts over: the gradient is the same, and so is
+    the training.
 
-    Of several processes each sees the whole batch and computes its share of every piece: the loss of a step is the mean
-    over the labels of all of them, and so it is that of one process with the same batch.
+    With several processes, each sees the whole batch and computes its share of every micro-batch. The loss of a step is
+    the mean over the labels of all processes, so it equals that of one process with the same batch.
     """
-
-    control: Any
-    lr_scheduler: LambdaLR
 
     def __init__(
         self,
-        *,
-        train: "Dataset",
-        validation: "Dataset",
-        train_batches: TokenBatches,
-        validation_batches: TokenBatches,
-        micro_tokens: int,
-        checkpoints: Checkpoints,
+        model: "PreTrainedModel",
+        plan: TrainingPlan,
+        machine: Machine,
+        accelerator: "Accelerator",
+        checkpoints: resume.Checkpoints,
+        on_log: Callable[[Progress], None],
+        on_validation: Callable[[int, float, float], bool],
         own_state: Callable[[], dict[str, Any]],
-        warmup: float,
-        cooldown: float,
-        **kwargs: Any,
     ) -> None:
-        """The batches are those of all processes, ``micro_tokens`` those of one.
-
-        ``own_state`` is what the run's owner wants to find again in a checkpoint; ``warmup`` and ``cooldown`` are those
-        of `schedule`.
-        """
-        super().__init__(train_dataset=train, eval_dataset=validation, data_collator=collate, **kwargs)
-        if self.is_fsdp_enabled and self.accelerator.state.fsdp_plugin.fsdp_version == 1:
-            raise UsageError("FSDP: set fsdp_version to 2 in accelerate's configuration")
-        if self.is_deepspeed_enabled:
-            logger.info("DeepSpeed: the run can't be saved before its end; if it is stopped, it begins anew")
-        torch.manual_seed(self.args.seed + distributed.rank())  # dropout must not be the same everywhere
-        self.micro_tokens = micro_tokens
-        self.tokens_seen = 0
-        self.seconds_training = 0.0
-        self._unlogged, self._steps_unlogged = 0.0, 0
-        """The losses of the steps since the last logged one, added up, and how many these are."""
-        self.seconds_validating = 0.0
-        """Of the last validation, and of what was kept and shown then."""
-        self._train_batches = train_batches
-        self._validation_batches = validation_batches
-        self._loss = LabelledLoss(self.model)
+        """``on_validation(step, epoch, loss)`` returns whether to continue; ``own_state`` is saved in checkpoints."""
+        parameters = plan.parameters
+        self.model = model
+        self.accelerator = accelerator
+        self.step = 0
+        self.stop_requested = False
+        """Set it at any time: the running step is finished, then a checkpoint is saved."""
+        self.validation_loss = math.nan
+        self.micro_tokens = plan.memory.micro_tokens
+        self._gradient_checkpointing = plan.memory.gradient_checkpointing
+        self._plan = plan
+        self._machine = machine
         self._checkpoints = checkpoints
-        self._own_state = own_state
-        self._warmup, self._cooldown = warmup, cooldown
+        self._on_log, self._on_validation, self._own_state = on_log, on_validation, own_state
+        self._loss = LabelledLoss(model)
+        if parameters.neftune_alpha is not None:
+            add_embedding_noise(model, parameters.neftune_alpha)
+        self._optimizer: torch.optim.Optimizer = adamw(model, parameters, machine)
+        self._scaler = torch.amp.GradScaler(machine.device, enabled=machine.dtype == torch.float16)
+        self.wrapped: torch.nn.Module = model
+        """The model as DDP or FSDP wraps it; FSDP changes ``model`` itself."""
+        if distributed.world_size() > 1:
+            self.wrapped, self._optimizer = accelerator.prepare(model, self._optimizer)
+        torch.manual_seed(parameters.seed + distributed.rank())  # dropout must differ between processes
+        self._tokens_seen = 0
+        self._seconds_training = 0.0
+        self._seconds_validating = 0.0
+        """Duration of the last validation, including what its callback saves and shows."""
+        self._recent_seconds: deque[float] = deque(maxlen=RECENT_STEPS)
+        self._unlogged_loss, self._unlogged_steps = 0.0, 0
+        """Sum of the losses since the last log, and how many they are."""
+        self._last_save = time.monotonic()
 
-    def get_train_dataloader(self) -> DataLoader[Any]:
-        loader: DataLoader[Any] = DataLoader(self.train_dataset, batch_sampler=self._train_batches, collate_fn=collate)
-        whole: DataLoader[Any] = prepare_data_loader(loader, num_processes=1, process_index=0)
-        return whole
+    @property
+    def finished(self) -> bool:
+        """Whether all steps are done."""
+        return self.step >= self._plan.steps
 
-    def create_scheduler(self, num_training_steps: int, optimizer: torch.optim.Optimizer | None = None) -> LambdaLR:
-        self.lr_scheduler = schedule(optimizer or self.optimizer, num_training_steps, self._warmup, self._cooldown)
-        return self.lr_scheduler
+    def run(self) -> bool:
+        """Train to the end; False if it was asked to stop and has saved a checkpoint.
 
-    def training_step(
-        self, model: torch.nn.Module, inputs: dict[str, Any], num_items_in_batch: Any = None
-    ) -> torch.Tensor:
-        """Gradients of the mean loss per trained token of the whole batch; returns that mean."""
-        started = time.perf_counter()
-        model.train()
-        batch: Batch = self._prepare_inputs(inputs)
-        labels = batch["labels"].ne(IGNORED).sum()
-        while True:
-            try:
-                total = self._gradients(model, batch, labels)
-                break
-            except (RuntimeError, MemoryError) as error:
-                if not out_of_memory(error):
-                    raise
-            model.zero_grad()
-            self._shrink(max(real_lengths(batch)))
-        if isinstance(model, DistributedDataParallel):
-            self._backward(model, nothing(batch), labels)  # exchanges what has been added up
-        mean = total.item()
-        if not math.isfinite(mean):
-            raise SelfChatBotError(f"the loss is {mean} at step {self.state.global_step + 1}: {CALMER}")
-        self._unlogged += mean
-        self._steps_unlogged += 1
-        self.tokens_seen += sum(real_lengths(batch))
-        self.seconds_training += time.perf_counter() - started
-        return total
-
-    def log(self, logs: dict[str, float], *arguments: Any) -> None:
-        """The loss is our mean: that of transformers forgets the steps before a checkpoint."""
-        if "loss" in logs:
-            logs["loss"] = distributed.total(self._unlogged) / distributed.world_size() / self._steps_unlogged
-            self._unlogged, self._steps_unlogged = 0.0, 0
-        super().log(logs, *arguments)
-
-    def _gradients(self, model: torch.nn.Module, batch: Batch, labels: torch.Tensor) -> torch.Tensor:
-        """Add up the gradients of all pieces, and their losses.
-
-        With DDP nothing is exchanged here, where memory may run out in one process and another number of pieces follow.
+        Raises SelfChatBotError for a loss that is not a number and for memory that does not suffice.
         """
-        alone = model.no_sync if isinstance(model, DistributedDataParallel) else contextlib.nullcontext
-        total = torch.zeros((), device=labels.device)
-        pieces = list(self._pieces(batch))
-        with alone():
-            for number, piece in enumerate(pieces, 1):
-                # DeepSpeed makes its step with the last one.
-                self.accelerator.gradient_state._set_sync_gradients(number == len(pieces))
-                total += self._backward(model, piece, labels)
-        return total
+        plan = self._plan
+        if self.step == 0:
+            self.validate()
+        for batch in self._remaining_batches():
+            self._train_step(batch)
+            save_due = time.monotonic() - self._last_save >= plan.parameters.checkpoint_minutes * 60
+            stop, save = distributed.any_of(self.stop_requested, save_due)
+            if self.step % plan.steps_between_logs == 0:
+                self._log()
+            if self.step % plan.steps_between_validations == 0 and not self.validate():
+                return True
+            if self.finished:
+                break
+            if stop or save:
+                self._save()
+            if stop:
+                return False
+        return True
 
-    def _backward(self, model: torch.nn.Module, piece: Batch, labels: torch.Tensor) -> torch.Tensor:
-        with self.compute_loss_context_manager():
-            # The mean over the processes, which they make of their gradients, becomes a sum.
-            loss = self._loss(model, piece) / labels * distributed.world_size()
-        self.accelerator.backward(loss)
-        return loss.detach()
+    def validate(self) -> bool:
+        """Whether to go on after a validation.
 
-    def _pieces(self, batch: Batch) -> Iterator[Batch]:
-        """This process's share of each piece of a batch: as many in every process."""
-        for piece in micro_batches(batch, self.micro_tokens, distributed.world_size()):
-            yield share(piece, distributed.rank(), distributed.world_size())
-
-    def evaluate(self, *_: Any, **__: Any) -> dict[str, float]:
-        """Validation loss in nats per trained token: the sum over all of them, divided once."""
+        Its loss, in nats per trained token, is exact: the sum over all tokens, divided once.
+        """
         started = time.perf_counter()
         self.model.eval()
         total, count = 0.0, 0
-        with torch.no_grad(), self.accelerator.autocast():
-            for indices in self._validation_batches:
-                batch = self._prepare_inputs(collate([self.eval_dataset[index] for index in indices]))
-                loss, labels = self._validation_loss(batch)
-                total += loss
-                count += labels
-        metrics = {"eval_loss": distributed.total(total) / max(count, 1)}
-        self.log(metrics)
-        self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
-        self.seconds_validating = time.perf_counter() - started
-        return metrics
+        with torch.no_grad():
+            for indices in self._plan.validation_batches:
+                batch = self._load(self._plan.validation, indices)
+                total += self._with_retries(self._summed_loss, batch)
+                count += int(label_count(batch))
+        self.validation_loss = distributed.total(total) / max(count, 1)
+        self.accelerator.log({"eval/loss": self.validation_loss}, step=self.step)
+        going_on = self._on_validation(self.step, self.step / self._plan.steps_per_epoch, self.validation_loss)
+        self._seconds_validating = time.perf_counter() - started
+        return going_on
 
-    def _save_checkpoint(self, model: torch.nn.Module, trial: object = None) -> None:
-        """Ours, where transformers would write pickles, and not at once."""
-        self.save_checkpoint()
+    def resume(self, checkpoint: Path) -> None:
+        """Continue from ``checkpoint``. Raises SelfChatBotError if its weights are not those of this model."""
+        state = resume.read_state(checkpoint)
+        resume.load_weights(checkpoint, self.model)
+        resume.load_optimizer(checkpoint, self._optimizer)
+        resume.load_random(checkpoint)
+        self._scaler.load_state_dict(state["scaler"])
+        self.step = state["step"]
+        self._tokens_seen, self._seconds_training = state["tokens_seen"], state["seconds_training"]
+        self._unlogged_loss, self._unlogged_steps = state["unlogged_loss"], state["unlogged_steps"]
+        self.micro_tokens = min(self.micro_tokens, state["micro_tokens"])  # there may be less memory than before
 
-    def save_checkpoint(self) -> None:
-        """Save where the run is now, between two steps; all processes must."""
-        if self.is_deepspeed_enabled:
-            return  # its optimizer can be kept in pickles only
-        scaler = self.accelerator.scaler
+    def _save(self) -> None:
         self._checkpoints.save(
-            self.state.global_step,
+            self.step,
             {
                 resume.WEIGHTS: resume.trained_weights(self.model),
-                resume.OPTIMIZER: resume.optimizer_tensors(self.optimizer),
+                resume.OPTIMIZER: resume.optimizer_tensors(self._optimizer),
                 resume.RANDOM: resume.random_tensors(),
             },
-            # The history is in metrics.jsonl.
-            dataclasses.asdict(self.state) | {"log_history": []},
             {
-                "optimizer": resume.optimizer_groups(self.optimizer),
-                "scheduler": self.lr_scheduler.state_dict(),
-                "scaler": None if scaler is None else scaler.state_dict(),
-                "tokens_seen": self.tokens_seen,
-                "seconds_training": self.seconds_training,
+                "scaler": self._scaler.state_dict(),
+                "tokens_seen": self._tokens_seen,
+                "seconds_training": self._seconds_training,
                 "micro_tokens": self.micro_tokens,
-                "unlogged": [distributed.total(self._unlogged) / distributed.world_size(), self._steps_unlogged],
+                "unlogged_loss": distributed.total(self._unlogged_loss) / distributed.world_size(),
+                "unlogged_steps": self._unlogged_steps,
                 "own": self._own_state(),
             },
         )
+        self._last_save = time.monotonic()
 
-    def _load_from_checkpoint(self, checkpoint: str, model: Any = None) -> None:
-        resume.load_weights(Path(checkpoint), self.model)
+    def _remaining_batches(self) -> Iterator[Batch]:
+        plan = self._plan
+        while not self.finished:
+            epoch, done = divmod(self.step, plan.steps_per_epoch)
+            plan.train_batches.set_epoch(epoch)
+            for indices in islice(plan.train_batches, done, done + plan.steps - self.step):
+                yield self._load(plan.train, indices)
 
-    def _load_optimizer_and_scheduler(self, checkpoint: str | None) -> None:
-        if checkpoint is None:
-            return
-        state = resume.read_state(Path(checkpoint))
-        resume.load_optimizer(Path(checkpoint), state["optimizer"], self.optimizer)
-        self.lr_scheduler.load_state_dict(state["scheduler"])
-        if self.accelerator.scaler is not None and state["scaler"] is not None:
-            self.accelerator.scaler.load_state_dict(state["scaler"])
-        self.tokens_seen, self.seconds_training = state["tokens_seen"], state["seconds_training"]
-        self._unlogged, self._steps_unlogged = state.get("unlogged", (0.0, 0))
-        self.micro_tokens = min(self.micro_tokens, state["micro_tokens"])  # there may be less memory than before
+    def _load(self, windows: Any, indices: list[int]) -> Batch:
+        return {
+            name: values.to(self._machine.device) for name, values in collate([windows[i] for i in indices]).items()
+        }
 
-    def _load_scaler(self, checkpoint: str | None) -> None:
-        """Done with the optimizer."""
+    def _train_step(self, batch: Batch) -> None:
+        """One update with the gradient of the mean loss per trained token of the whole batch."""
+        started = time.perf_counter()
+        self.wrapped.train()
+        total = self._with_retries(self._accumulate, batch)
+        if isinstance(self.wrapped, DistributedDataParallel):
+            self._backward(nothing(batch), label_count(batch))  # exchanges the accumulated gradients
+        mean = total.item()
+        if not math.isfinite(mean):
+            raise SelfChatBotError(f"the loss is {mean} at step {self.step + 1}: {LOWER_RATE}")
+        self._scaler.unscale_(self._optimizer)
+        self.accelerator.clip_grad_norm_(self.wrapped.parameters(), self._plan.parameters.max_grad_norm)
+        parameters, plan = self._plan.parameters, self._plan
+        factor = rate_factor(self.step, plan.steps, parameters.warmup_ratio, parameters.cooldown_ratio)
+        for group in self._optimizer.param_groups:
+            group["lr"] = plan.peak_rate * factor
+        self._scaler.step(self._optimizer)
+        self._scaler.update()
+        self._optimizer.zero_grad()
+        self.step += 1
+        self._unlogged_loss += mean
+        self._unlogged_steps += 1
+        self._tokens_seen += sum(real_lengths(batch))
+        self._recent_seconds.append(time.perf_counter() - started)
+        self._seconds_training += self._recent_seconds[-1]
 
-    def _load_rng_state(self, checkpoint: str | None) -> None:
-        if checkpoint is not None:
-            resume.load_random(Path(checkpoint))
+    def _accumulate(self, batch: Batch) -> torch.Tensor:
+        """Add up the gradients of all micro-batches; returns the sum of their losses.
 
-    def _validation_loss(self, batch: Batch) -> tuple[float, int]:
+        DDP exchanges nothing here: memory may run out in a single process, which then needs more micro-batches.
+        """
+        alone = isinstance(self.wrapped, DistributedDataParallel)
+        context: AbstractContextManager[None] = self.accelerator.no_sync(self.wrapped) if alone else nullcontext()
+        labels = label_count(batch)
+        total = torch.zeros((), device=labels.device)
+        with context:
+            for micro_batch in self._own_share(batch):
+                total += self._backward(micro_batch, labels)
+        return total
+
+    def _backward(self, micro_batch: Batch, labels: torch.Tensor) -> torch.Tensor:
+        with self._autocast():
+            # DDP and FSDP average gradients over the processes: times their number, that is a sum.
+            loss = self._loss(self.wrapped, micro_batch) / labels * distributed.world_size()
+        self.accelerator.backward(self._scaler.scale(loss))
+        return loss.detach()
+
+    def _summed_loss(self, batch: Batch) -> float:
+        with self._autocast():
+            return sum(self._loss(self.model, micro_batch).item() for micro_batch in self._own_share(batch))
+
+    def _autocast(self) -> torch.autocast:
+        dtype = self._machine.dtype
+        return torch.autocast(self._machine.device, dtype, enabled=dtype != torch.float32)
+
+    def _own_share(self, batch: Batch) -> Iterator[Batch]:
+        """This process's share of each micro-batch: the same number of them in every process."""
+        for micro_batch in micro_batches(batch, self.micro_tokens, distributed.world_size()):
+            yield share(micro_batch, distributed.rank(), distributed.world_size())
+
+    def _log(self) -> None:
+        plan = self._plan
+        loss = distributed.total(self._unlogged_loss) / distributed.world_size() / self._unlogged_steps
+        self._unlogged_loss, self._unlogged_steps = 0.0, 0
+        rate = self._optimizer.param_groups[0]["lr"]
+        self.accelerator.log({"train/loss": loss, "train/learning_rate": rate}, step=self.step)
+        # The validation of this step, if any, is still to come.
+        validations_left = plan.validations - 1 - (self.step - 1) // plan.steps_between_validations
+        seconds_left = (plan.steps - self.step) * statistics.fmean(self._recent_seconds)
+        self._on_log(
+            Progress(
+                step=self.step,
+                steps=plan.steps,
+                loss=loss,
+                validation_loss=self.validation_loss,
+                tokens_per_second=self._tokens_seen / max(self._seconds_training, 1e-9),
+                seconds_left=seconds_left + validations_left * self._seconds_validating,
+            )
+        )
+
+    def _with_retries(self, compute: Callable[[Batch], T], batch: Batch) -> T:
+        """``compute(batch)``, repeated with smaller micro-batches when memory runs out."""
         while True:
             try:
-                losses = [self._loss(self.model, piece).item() for piece in self._pieces(batch)]
-                return sum(losses), int(batch["labels"].ne(IGNORED).sum())
+                return compute(batch)
             except (RuntimeError, MemoryError) as error:
-                if not out_of_memory(error):
+                if not is_out_of_memory(error):
                     raise
-            self._shrink(max(real_lengths(batch)))
+            self._optimizer.zero_grad()
+            self._use_less_memory(max(real_lengths(batch)))
 
-    def _shrink(self, longest: int) -> None:
-        """Halve the pieces; when a single window is too much already, trade time for memory once."""
+    def _use_less_memory(self, longest: int) -> None:
+        """Halve the micro-batches; if a single window of ``longest`` tokens is too much, checkpoint gradients.
+
+        Raises SelfChatBotError when nothing is left to try.
+        """
         if distributed.sharded():
             raise SelfChatBotError(
-                "out of memory, and processes that share their weights can't try again one by one: set "
-                "gradient_checkpointing, or begin more processes with a smaller batch_size each, and run the same "
-                "command again"
+                "out of memory: processes that share weights can't retry one by one; set gradient_checkpointing, or "
+                "use more processes with a smaller batch_size each, and run the same command again"
             )
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
         if self.micro_tokens > longest:
             self.micro_tokens = max(self.micro_tokens // 2, longest)
-            logger.info("out of memory: going on with pieces of %d tokens, the same steps", self.micro_tokens)
-        elif not self.model.is_gradient_checkpointing:
+            logger.info("out of memory: continuing with micro-batches of %d tokens, same steps", self.micro_tokens)
+        elif not self._gradient_checkpointing:
+            self._gradient_checkpointing = True
             checkpoint_gradients(self.model)
-            logger.info("out of memory: going on with gradient_checkpointing, about a third slower")
+            logger.info("out of memory: continuing with gradient_checkpointing, about a third slower")
         else:
             raise SelfChatBotError(
-                f"one window of {longest} tokens does not fit into memory: {SMALLER}, and begin anew with --restart"
+                f"out of memory: a window of {longest} tokens does not fit: {SMALLER}, and start over with --restart"
             )
-
-
-def out_of_memory(error: BaseException) -> bool:
-    """Whether an exception of torch says that memory ran out, on whatever device."""
-    if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
-        return True
-    text = str(error).lower()
-    return "out of memory" in text or "can't allocate memory" in text or "not enough memory" in text
-
-
-@contextlib.contextmanager
-def memory_said(advice: str) -> Iterator[None]:
-    """Raises SelfChatBotError with ``advice`` when memory runs out."""
-    try:
-        yield
-    except (RuntimeError, MemoryError) as error:
-        if not out_of_memory(error):
-            raise
-        raise SelfChatBotError(f"out of memory: {advice}") from error

@@ -1,4 +1,4 @@
-"""The loss on my words, computed nowhere else."""
+"""The training loss: cross entropy on my words only."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -14,10 +14,9 @@ if TYPE_CHECKING:
 class LabelledLoss:
     """Sum of the cross entropy, in nats, over the labelled tokens of a batch, times their weights if it has any.
 
-    A hook in front of the output layer keeps only the hidden states that predict a labelled token, so that logits of
-    shape (labels, vocabulary) are computed instead of (windows, tokens, vocabulary); whatever a family does to its
-    logits afterwards still happens. No attention mask is passed: with right padding and causal attention none is
-    needed.
+    A hook before the output layer keeps only the hidden states that predict a labelled token, so that logits of shape
+    (labels, vocabulary) are computed instead of (windows, tokens, vocabulary); anything that a model family does to its
+    logits afterwards still happens. No attention mask is needed: padding is on the right and attention is causal.
     """
 
     def __init__(self, model: "PreTrainedModel") -> None:

@@ -1,21 +1,20 @@
-"""metrics.jsonl: what a training measured, a record a line."""
+"""metrics.jsonl: the losses of a training, one record per line."""
 
 import json
 import math
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from selfchatbot.files import fsync, write_text
+from selfchatbot.files import fsync, read_jsonl, write_text
 
-FILE_NAME = "metrics.jsonl"
+METRICS_NAME = "metrics.jsonl"
 
 
 class Metrics:
-    """A line of JSON for each record, written at once, so that the file can be read at any time."""
+    """Writes each record at once, so that the file can be read at any time."""
 
     def __init__(self, path: Path, until_step: int | None = None) -> None:
-        """A new file, or, for a run that goes on, the old one as it was at ``until_step``."""
+        """A new file or, for a resumed run, the old one as it was at ``until_step``."""
         self.path = path
         kept = [] if until_step is None else [record for record in self.read() if record["step"] <= until_step]
         write_text(path, "".join(json.dumps(record) + "\n" for record in kept))
@@ -34,26 +33,14 @@ class Metrics:
         return losses[-1] if losses else math.nan
 
     def read(self) -> list[dict[str, Any]]:
-        """All records; a line that a killed run or a power cut left damaged is none."""
-        if not self.path.exists():
-            return []
-        *lines, _ = self.path.read_text(encoding="utf-8", errors="replace").split("\n")
-        records = []
-        for line in lines:
-            with suppress(ValueError):
-                records.append(json.loads(line))
-        return records
+        """All records; lines left incomplete by a crash are skipped."""
+        return list(read_jsonl(self.path))
 
 
 def validations(path: Path) -> list[dict[str, Any]]:
-    """The records of validations, with "epoch" and "validation_loss" (nats per trained token): first the base model's.
+    """The records of validations, with "epoch" and "validation_loss" (nats per trained token), from the base model on.
 
-    Those before the first damaged line; none where there is no file.
+    Reads up to the first damaged line; empty if there is no file.
     """
-    found: list[dict[str, Any]] = []
-    with suppress(OSError, ValueError), path.open(encoding="utf-8", newline="\n") as lines:
-        for line in lines:
-            record = json.loads(line)
-            if isinstance(record.get("validation_loss"), float):
-                found.append(record)
-    return found
+    records = read_jsonl(path, stop_at_damage=True)
+    return [record for record in records if isinstance(record.get("validation_loss"), float)]

@@ -1,5 +1,6 @@
-"""The three ways to fine-tune: everything, adapters, adapters on a 4-bit model."""
+"""The model of a training, for each of the three methods: full, LoRA, QLoRA; and its optimizer."""
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -17,11 +18,11 @@ if TYPE_CHECKING:
 def trainable_model(parameters: TrainingParameters, machine: Machine) -> "PreTrainedModel":
     """The model of ``parameters``, prepared for its method, on the device.
 
-    Full fine-tuning keeps float32 weights (16 bits would swallow small updates) and computes in the machine's format;
-    adapters train in float32 above a frozen base model in the machine's format, or in 4-bit NormalFloat with double
-    quantisation (Dettmers et al. 2023, "QLoRA").
+    Full fine-tuning keeps float32 weights (16 bits would round small updates away) and computes in the machine's
+    format. Adapters are trained in float32 on a frozen base model, which is in the machine's format or, for QLoRA, in
+    4-bit NormalFloat with double quantisation (Dettmers et al. 2023).
     """
-    # What is spread over several devices must not have to fit into one before.
+    # A model that is to be sharded may be too large for a single device.
     device = "cpu" if distributed.sharded() else machine.device
     if parameters.type_fine_tune == "fine_tune":
         model = load_model(parameters.model, torch.float32).to(device)
@@ -35,23 +36,23 @@ def trainable_model(parameters: TrainingParameters, machine: Machine) -> "PreTra
 
 
 def with_adapters(model: "PreTrainedModel", parameters: TrainingParameters) -> "PreTrainedModel":
-    """LoRA adapters on all linear layers but the output layer (Hu et al. 2021; Schulman et al. 2025).
-
-    If the parameters say so, scaled by the root of the rank (Kalajdzievski 2023, "rsLoRA"), or with weights taken apart
-    into magnitude and direction (Liu et al. 2024, "DoRA").
-    """
+    """``model`` with LoRA adapters on all linear layers except the output layer (Hu et al. 2021)."""
     from peft import get_peft_model
 
-    from selfchatbot.trainer.adapted_linear import AdaptedLinear
+    from selfchatbot.trainer.adapted_linear import use_adapted_linear
 
     adapted: Any = get_peft_model(model, adapters(parameters))
-    if not distributed.sharded():  # DeepSpeed gathers the weights of a layer when that very layer is called
-        AdaptedLinear.replace(adapted)
+    if not distributed.sharded():  # never tried on weights that FSDP has sharded
+        use_adapted_linear(adapted)
     return adapted
 
 
 def adapters(parameters: TrainingParameters) -> "LoraConfig":
-    """The adapters of ``parameters``, as peft takes them."""
+    """peft's configuration of the adapters.
+
+    Options: scaled by the square root of the rank (Kalajdzievski 2023, "rsLoRA"); weights decomposed into magnitude
+    and direction (Liu et al. 2024, "DoRA").
+    """
     from peft import LoraConfig
 
     return LoraConfig(
@@ -66,12 +67,40 @@ def adapters(parameters: TrainingParameters) -> "LoraConfig":
 
 
 def checkpoint_gradients(model: "PreTrainedModel") -> None:
-    """Compute activations again in the backward pass instead of keeping them."""
+    """Recompute activations in the backward pass instead of keeping them."""
     model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
 
 
+def adamw(model: torch.nn.Module, parameters: TrainingParameters, machine: Machine) -> torch.optim.AdamW:
+    """AdamW for all trainable parameters (Loshchilov & Hutter 2019); vectors, which are norms and biases, don't decay.
+
+    Its learning rate is for the caller to set before each step.
+    """
+    trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    groups: list[dict[str, Any]] = [
+        {"params": [parameter for parameter in trained if parameter.ndim > 1], "weight_decay": parameters.weight_decay},
+        {"params": [parameter for parameter in trained if parameter.ndim <= 1], "weight_decay": 0.0},
+    ]
+    return torch.optim.AdamW(groups, fused=machine.device != "mps")
+
+
+def add_embedding_noise(model: "PreTrainedModel", alpha: float) -> None:
+    """Add noise to the input embeddings in training: uniform, within ``alpha`` / sqrt(tokens x hidden size).
+
+    Jain et al. 2023, "NEFTune".
+    """
+
+    def noisy(module: torch.nn.Module, _: Any, embeddings: torch.Tensor) -> torch.Tensor:
+        if not module.training:
+            return embeddings
+        bound = alpha / math.sqrt(embeddings.shape[-2] * embeddings.shape[-1])
+        return embeddings + torch.empty_like(embeddings).uniform_(-bound, bound)
+
+    model.get_input_embeddings().register_forward_hook(noisy)
+
+
 def four_bit(dtype: torch.dtype) -> "BitsAndBytesConfig":
-    """4-bit NormalFloat with double quantisation that computes in ``dtype``."""
+    """4-bit NormalFloat with double quantisation, computing in ``dtype``."""
     from transformers import BitsAndBytesConfig
 
     return BitsAndBytesConfig(
@@ -87,20 +116,20 @@ def _load_in_4_bit(name: str, machine: Machine) -> "PreTrainedModel":
     from peft import prepare_model_for_kbit_training
 
     if machine.device == "mps":
-        raise UsageError('type_fine_tune "qlora": bitsandbytes has no 4-bit layers for this GPU: use "lora"')
+        raise UsageError('type_fine_tune "qlora": bitsandbytes does not support this GPU: use "lora"')
     try:
         import bitsandbytes  # noqa: F401
-    except Exception as error:  # its native library may be missing in many ways
+    except Exception as error:  # its native library can fail to load in many ways
         raise UsageError('type_fine_tune "qlora": bitsandbytes does not work on this machine: use "lora"') from error
     device = torch.cuda.current_device() if machine.device == "cuda" else machine.device  # each process has its own
     model = load_model(name, machine.dtype, quantization_config=four_bit(machine.dtype), device_map={"": device})
     for module in model.modules():
-        # On CPUs with bfloat16 instructions, bitsandbytes would repack the weights in the first validation, for
-        # inference only: rounded, and not for every shape.
+        # On CPUs with bfloat16 instructions, bitsandbytes would repack the weights for inference at the first
+        # validation: rounded, and not possible for every shape.
         if hasattr(module, "support_avx512bf16_for_cpu"):
             module.support_avx512bf16_for_cpu = False
     for parameter in model.parameters():
         if machine.device == "cpu" and parameter.is_floating_point():
-            parameter.data = parameter.data.clone()  # else it would keep the whole file of the model in memory
+            parameter.data = parameter.data.clone()  # otherwise it keeps the model's whole file in memory
     prepared: Any = prepare_model_for_kbit_training(model, use_gradient_checkpointing=False)
     return prepared

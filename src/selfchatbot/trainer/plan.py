@@ -1,4 +1,4 @@
-"""Everything that is known of a training before its model is loaded."""
+"""What is known about a training before its model is loaded."""
 
 import logging
 import math
@@ -8,64 +8,74 @@ from typing import TYPE_CHECKING
 
 from selfchatbot import distributed
 from selfchatbot.chat_format import ChatFormat
+from selfchatbot.environment import conversations_file
 from selfchatbot.errors import SelfChatBotError
 from selfchatbot.models import Machine, load_config, load_tokenizer, window
 from selfchatbot.parameters import TrainingParameters
-from selfchatbot.trainer.arguments import learning_rate
 from selfchatbot.trainer.data import TokenBatches, counts, replies
-from selfchatbot.trainer.memory_estimate import Choice, choose
+from selfchatbot.trainer.memory_estimate import MemoryPlan, plan_memory
+from selfchatbot.trainer.out_of_memory import LESS_MEMORY
+from selfchatbot.trainer.schedule import peak_rate
 from selfchatbot.trainer.token_cache import tokenized
+from selfchatbot.trainer.token_weights import weighted
 
 if TYPE_CHECKING:
     from datasets import Dataset
 
 logger = logging.getLogger(__name__)
 
-SMALLER = 'lower max_length, or use type_fine_tune "qlora" or a smaller model'
-LESS_MEMORY = f"close other programs, {SMALLER}"
+MAX_LOGS = 500
+"""A run logs at most about twice this many times."""
 
 
 @dataclass(frozen=True, slots=True)
-class Preparation:
-    """What a training is made of, but for the model."""
+class TrainingPlan:
+    """Everything that makes up a training, except the model."""
 
     parameters: TrainingParameters
-    """With what was left open decided."""
+    """With defaults in place of what was left open."""
     chat_format: ChatFormat
     max_length: int
     """Cut to what the model can take."""
     train: "Dataset"
     validation: "Dataset"
-    choice: Choice
+    memory: MemoryPlan
+    peak_rate: float
     train_batches: TokenBatches
-    """Each is one step of all processes together."""
+    """One batch is one step of all processes together."""
     validation_batches: TokenBatches
 
     @property
     def steps_per_epoch(self) -> int:
-        """Each window once; an epoch that is not ended has fewer."""
+        """In a whole epoch, in which each window is trained once."""
         return len(self.train_batches)
 
     @property
     def steps(self) -> int:
-        """Of all epochs."""
+        """In all epochs."""
         return _steps(self.train_batches, self.parameters)
 
     @property
     def steps_between_validations(self) -> int:
-        """At the end is one as well."""
+        """There is another validation after the last step."""
         return max(1, math.ceil(min(self.steps_per_epoch, self.steps) / self.parameters.evaluations_per_epoch))
 
     @property
+    def steps_between_logs(self) -> int:
+        """Long runs don't log every step."""
+        return max(1, self.steps // MAX_LOGS)
+
+    @property
     def validations(self) -> int:
-        """That of the base model included."""
+        """Including that of the base model."""
         return 1 + math.ceil(self.steps / self.steps_between_validations)
 
 
-def prepare(parameters: TrainingParameters, data: Path, machine: Machine, keep: bool = True) -> Preparation:
-    """Read the conversations as windows, choose how to compute, and say both; ``keep`` is that of `tokenized`.
+def plan_training(parameters: TrainingParameters, data: Path, machine: Machine, keep: bool = True) -> TrainingPlan:
+    """Read the conversations as windows and decide how to compute; both are logged.
 
-    Raises SelfChatBotError for data that is not there or holds nothing to train and a model that can't be reached.
+    ``keep`` False writes no token cache. Raises SelfChatBotError for data that is missing or has nothing to train, and
+    for a model that can't be reached.
     """
     chat_format = ChatFormat(load_tokenizer(parameters.model))
     config = load_config(parameters.model)
@@ -73,32 +83,33 @@ def prepare(parameters: TrainingParameters, data: Path, machine: Machine, keep: 
     if max_length < parameters.max_length:
         logger.info("max_length %d is more than the model takes: cut to %d", parameters.max_length, max_length)
     train, validation = (_windows(data, name, chat_format, max_length, keep) for name in ("train", "validation"))
-    choice = choose(parameters, config, machine, counts(train), max_length)
-    if not distributed.sharded():  # then no device has to hold it all
-        short = choice.need > choice.available
-        logger.info("%s%s", choice, f", so it may end before its time: {LESS_MEMORY}" if short else "")
+    memory = plan_memory(parameters, config, machine, counts(train), max_length)
+    if not distributed.sharded():  # then no single device has to hold it all
+        short = memory.needed > memory.available
+        logger.info("%s%s", memory, f", so it may run out of memory: {LESS_MEMORY}" if short else "")
     step_tokens = parameters.batch_size * max_length * distributed.world_size()
     train_batches = TokenBatches(counts(train)[0], step_tokens, parameters.seed)
-    rate = learning_rate(parameters, config, _steps(train_batches, parameters))
+    rate = peak_rate(parameters, config, _steps(train_batches, parameters))
     if parameters.learning_rate is None:
-        logger.info("learning_rate %.2g, by method, size of the model and number of steps", rate)
+        logger.info("learning_rate %.2g, chosen for the method, the size of the model and the number of steps", rate)
     decided = parameters.model_copy(
-        update={"gradient_checkpointing": choice.gradient_checkpointing, "learning_rate": rate}
+        update={"gradient_checkpointing": memory.gradient_checkpointing, "learning_rate": rate}
     )
-    validation_batches = TokenBatches(counts(validation)[0], step_tokens, None)
-    return Preparation(decided, chat_format, max_length, train, validation, choice, train_batches, validation_batches)
-
-
-def conversations_file(data: Path, name: str) -> Path:
-    """``name`` is train or validation. Raises SelfChatBotError when it is not there."""
-    path = data / f"{name}.jsonl"
-    if not path.is_file():
-        raise SelfChatBotError(f"{path} is not there: run selfChatBot_preprocess first")
-    return path
+    return TrainingPlan(
+        parameters=decided,
+        chat_format=chat_format,
+        max_length=max_length,
+        train=weighted(train, parameters, conversations_file(data, "train")),
+        validation=validation,
+        memory=memory,
+        peak_rate=rate,
+        train_batches=train_batches,
+        validation_batches=TokenBatches(counts(validation)[0], step_tokens, None),
+    )
 
 
 def summary(windows: "Dataset") -> str:
-    """How much it is, in words."""
+    """The amount of data, in words."""
     tokens, trained = map(sum, counts(windows))
     conversations = len(set(windows["conversation"]))
     return (

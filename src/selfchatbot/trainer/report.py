@@ -1,4 +1,4 @@
-"""What a run leaves behind for its reader: metrics.jsonl, loss.png, report.md, log.txt."""
+"""The files of a run that are made to be read: metrics.jsonl, loss.png, report.md, log.txt."""
 
 import importlib.metadata
 import json
@@ -14,8 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from selfchatbot.files import atomic_file, write_text
-from selfchatbot.trainer.metrics import FILE_NAME as METRICS_NAME
-from selfchatbot.trainer.metrics import Metrics
+from selfchatbot.trainer.metrics import METRICS_NAME, Metrics
 from selfchatbot.trainer.samples import Samples
 
 PLOT_NAME = "loss.png"
@@ -26,7 +25,7 @@ MARKUP = re.compile(r"([\\`*_\[\]<>|~$&#])")
 
 
 class _Handler(logging.FileHandler):
-    """Drops what a full disk does not take, which whoever writes what matters will say."""
+    """Ignores a full disk: writing something that matters will report it."""
 
     def handleError(self, record: logging.LogRecord) -> None:
         if not isinstance(sys.exception(), OSError):
@@ -39,7 +38,7 @@ class _Handler(logging.FileHandler):
 
 @contextmanager
 def log_file(path: Path, append: bool = False) -> Iterator[None]:
-    """Everything that selfchatbot says during a run also goes into ``path``; message texts are never said."""
+    """Also write selfchatbot's log into ``path``; it never contains message texts."""
     logger = logging.getLogger("selfchatbot")
     handler = _Handler(path, mode="a" if append else "w", encoding="utf-8")
     handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%Y-%m-%d %H:%M:%S"))
@@ -53,7 +52,7 @@ def log_file(path: Path, append: bool = False) -> Iterator[None]:
 
 
 def plot(records: list[dict[str, Any]], path: Path) -> None:
-    """Training and validation loss by step, the base model's loss as a line, the best checkpoint marked."""
+    """Training and validation loss by step, with the base model's loss as a line and the best step marked."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -77,46 +76,46 @@ def plot(records: list[dict[str, Any]], path: Path) -> None:
 
 
 class Report:
-    """Tells of one run: metrics.jsonl while it goes on, loss.png and report.md whenever `write` is called."""
+    """Reports on one run: metrics.jsonl during the run, loss.png and report.md whenever `write` is called."""
 
     def __init__(
         self,
         folder: Path,
         samples: Samples,
         tables: Mapping[str, Mapping[str, object]],
-        told: dict[str, Any] | None = None,
+        state: dict[str, Any] | None = None,
     ) -> None:
-        """``tables``: what else there is to know, by heading and key; ``told``: the state of the run that goes on."""
-        told = told or {"step": None, "seconds": 0.0, "memory": 0, "answers": []}
-        self.metrics = Metrics(folder / METRICS_NAME, told["step"])
+        """``tables``: what else to report, by heading and key; ``state``: that of the run to resume."""
+        state = state or {"step": None, "seconds": 0.0, "memory": 0, "answers": []}
+        self.metrics = Metrics(folder / METRICS_NAME, state["step"])
         self.samples = samples
         self._folder = folder
         self._tables = tables
-        self._seconds: float = told["seconds"]
+        self._seconds: float = state["seconds"]
         self._since = time.perf_counter()
-        self._memory: int = told["memory"]
-        if len(told["answers"]) == len(samples.all):
-            for sample, answers in zip(samples.all, told["answers"], strict=True):
+        self._memory: int = state["memory"]
+        if len(state["answers"]) == len(samples.all):
+            for sample, answers in zip(samples.all, state["answers"], strict=True):
                 sample.answers = {int(step): answer for step, answer in answers.items()}
 
     @property
     def memory(self) -> int:
-        """Bytes that were used at most, of the GPU or by this process."""
+        """Peak memory in bytes, of the GPU or of this process."""
         self._memory = max(self._memory, peak_memory())
         return self._memory
 
     @property
     def seconds(self) -> float:
-        """That the run has taken, from process to process."""
+        """Duration of the run in all of its processes."""
         return self._seconds + time.perf_counter() - self._since
 
     def state(self, step: int) -> dict[str, Any]:
-        """What a report needs to go on after ``step``, as JSON has it."""
+        """What a report needs to resume after ``step``, as JSON values."""
         answers = [sample.answers for sample in self.samples.all]
         return {"step": step, "seconds": self.seconds, "memory": self.memory, "answers": answers}
 
     def write(self) -> None:
-        """report.md and loss.png, if there is anything to tell."""
+        """Write report.md and loss.png, if there is anything to report."""
         if records := self.metrics.read():
             plot(records, self._folder / PLOT_NAME)
             write_text(self._folder / REPORT_NAME, self._text(records))
@@ -126,7 +125,7 @@ class Report:
         losses = [record["validation_loss"] for record in validations]
         best = min(range(1, len(losses)), key=losses.__getitem__, default=0)
         parts = ["# Training", f"![loss by step]({PLOT_NAME})", "## Validation", "In nats per trained token."]
-        rows: list[list[object]] = [["step", "epoch", "loss", "against the base model", ""]]
+        rows: list[list[object]] = [["step", "epoch", "loss", "compared to the base model", ""]]
         for number, record in enumerate(validations):
             change = f"{losses[number] - losses[0]:+.4f}"
             mark = "best" if number == best else ""
@@ -135,13 +134,13 @@ class Report:
         if self.samples.all:
             parts.append("## Samples")
         for sample in self.samples.all:
-            rows = [["", ""], ["they", sample.said], ["you", sample.mine]]
+            rows = [["", ""], ["they", sample.question], ["you", sample.mine]]
             shown = {validations[number]["step"] for number in (0, best, -1)} & sample.answers.keys()
             rows += [[f"after step {step}" if step else "base model", sample.answers[step]] for step in sorted(shown)]
             parts.append(_table(rows))
         run = {
             "time": f"{timedelta(seconds=round(self.seconds))}",
-            "most memory": f"{self.memory / 2**30:.2f} GiB",
+            "peak memory": f"{self.memory / 2**30:.2f} GiB",
             **versions(),
         }
         for name, values in {**self._tables, "Run": run}.items():
@@ -150,7 +149,7 @@ class Report:
 
 
 def peak_memory() -> int:
-    """Bytes: of the GPU, what torch had at most; else of this process, resident."""
+    """In bytes: what torch has allocated on the GPU, otherwise the resident memory of this process."""
     import torch
 
     if torch.cuda.is_available() and torch.cuda.max_memory_allocated():
@@ -161,12 +160,12 @@ def peak_memory() -> int:
         return int(psutil.Process().memory_info().peak_wset)
     import resource
 
-    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return most if sys.platform == "darwin" else most * 1024  # macOS counts bytes, others KiB
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024  # macOS counts bytes, others KiB
 
 
 def versions() -> dict[str, str]:
-    """What computed."""
+    """The versions of everything that computes."""
     found = {"Python": platform.python_version(), "system": platform.platform()}
     for name in PACKAGES:
         with suppress(importlib.metadata.PackageNotFoundError):
@@ -175,16 +174,16 @@ def versions() -> dict[str, str]:
 
 
 def _table(rows: Sequence[Sequence[object]]) -> str:
-    """A table of Markdown; its first row is the heading."""
+    """A Markdown table; the first row is its heading."""
     heading, *body = [f"| {' | '.join(_text(str(cell)) for cell in row)} |" for row in rows]
     return "\n".join([heading, "|" + " --- |" * len(rows[0]), *body])
 
 
 def _value(value: object) -> str:
-    """A parameter as parameters.json has it, but for the quotation marks."""
+    """A parameter as in parameters.json, but without quotation marks."""
     return value if isinstance(value, str) else json.dumps(value)
 
 
 def _text(text: str) -> str:
-    """A text that shows as it is, on one line of Markdown."""
+    """``text`` escaped, on one line of Markdown."""
     return MARKUP.sub(r"\\\1", text).replace("\r", "").replace("\n", "<br>")

@@ -1,18 +1,39 @@
-"""How a run goes, by its validations: the best one so far, none better for how long, a loss that grows."""
+"""How far a run is, and its result: the best validation so far, early stopping, divergence."""
 
 import math
 from dataclasses import dataclass
 
 from selfchatbot.errors import SelfChatBotError
-from selfchatbot.trainer.loop import CALMER
 
 DIVERGED = 2.0
-"""A validation loss of so many times the base model's is no learning any more."""
+"""A validation loss this many times the base model's means that training has diverged."""
+LOWER_RATE = (
+    "lower learning_rate in the training parameters.json and run the same command with --restart; best/ stays as it is"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Where a run is."""
+
+    step: int
+    steps: int
+    loss: float
+    """Nats per trained token, mean over the steps since the last report."""
+    validation_loss: float
+    """The newest; nan before the first validation."""
+    tokens_per_second: float
+    """Tokens without padding over the time spent in training steps."""
+    seconds_left: float
+    base_loss: float = math.nan
+    """Validation loss of the base model."""
+    memory: int = 0
+    """Peak memory so far in bytes, of the GPU or of this process; 0: unknown."""
 
 
 @dataclass(slots=True)
 class Result:
-    """How a run ended, or where it is."""
+    """How a run ended, or how far it is."""
 
     base_loss: float = math.nan
     """Validation loss of the base model, in nats per trained token."""
@@ -24,16 +45,17 @@ class Result:
     without_better: int = 0
     """Validations since the best one."""
 
-    def validated(self, step: int, loss: float, patience: int) -> bool:
-        """Whether ``loss``, in nats per trained token, is the best; after ``patience`` worse ones the run is to end.
+    def add_validation(self, step: int, loss: float, patience: int) -> bool:
+        """Record a validation; returns whether ``loss``, in nats per trained token, is the best so far.
 
-        Raises SelfChatBotError for one that is no number or far above the base model's.
+        Sets ``stopped_early`` after ``patience`` validations without a better one. Raises SelfChatBotError for a loss
+        that is not a number or far above the base model's.
         """
         self.steps = step
-        if not loss <= DIVERGED * self.base_loss:  # nan is not either
+        if not loss <= DIVERGED * self.base_loss:  # true for nan as well
             raise SelfChatBotError(
-                f"the validation loss is {loss:.3f} at step {step}, that of the base model {self.base_loss:.3f}: "
-                f"{CALMER}"
+                f"the validation loss is {loss:.3f} at step {step}, the base model's was {self.base_loss:.3f}: "
+                f"{LOWER_RATE}"
             )
         better = loss < self.best_loss
         if better:

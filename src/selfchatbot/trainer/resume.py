@@ -1,7 +1,7 @@
-"""An unfinished run on disk: everything that a run needs to go on as if nothing had happened.
+"""Checkpoints of an unfinished run: everything needed to continue as if it had never stopped.
 
-A checkpoint is a folder ``step-<n>`` that appears whole or not at all; the last two are kept. Tensors are safetensors,
-the rest is JSON: nothing in it can run code when it is loaded.
+A checkpoint is a folder ``step-<n>`` that appears whole or not at all; the last two are kept. Tensors are safetensors
+and the rest is JSON, so loading one can't run code.
 """
 
 import hashlib
@@ -15,83 +15,82 @@ from typing import Any
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
-from transformers.trainer import TRAINER_STATE_NAME
 
 from selfchatbot import distributed
 from selfchatbot.errors import SelfChatBotError, UsageError
-from selfchatbot.parameters import TrainingParameters
+from selfchatbot.parameters import TrainingParameters, Trait
 from selfchatbot.trainer.saved_models import whole_folder
 
-FOLDER_NAME = "checkpoints"
-KEPT = 2
+CHECKPOINTS_FOLDER = "checkpoints"
+KEPT_CHECKPOINTS = 2
 WEIGHTS, OPTIMIZER, RANDOM, STATE = "weights.safetensors", "optimizer.safetensors", "random.safetensors", "state.json"
 
-FREE = (
-    *("checkpoint_minutes", "choose_sampling", "early_stopping_patience", "evaluations_per_epoch"),
-    *("gradient_checkpointing", "report_to", "samples"),
-)
-"""Parameters that may change in the middle of a run."""
+FORMAT = 2
+"""Increment whenever checkpoints change. Those of format 1 had no number."""
 
 
 class Checkpoints:
-    """The checkpoints of one run, told from those of another by what it depends on."""
+    """The checkpoints of one run, identified by everything that its losses depend on."""
 
     def __init__(self, folder: Path, parameters: TrainingParameters, data: list[Path]) -> None:
         self.folder = folder
-        of_a_step = {"batch_size times processes": parameters.batch_size * distributed.world_size()}
+        changeable = TrainingParameters.fields_with(Trait.RESUMABLE)
+        step_size = {"batch_size times processes": parameters.batch_size * distributed.world_size()}
         self._run = {
-            "parameters": parameters.model_dump(exclude={*FREE, "batch_size"}) | of_a_step,
+            "parameters": parameters.model_dump(mode="json", exclude={*changeable, "batch_size"}) | step_size,
             "data": {path.name: _digest(path) for path in data},
-            "free": parameters.model_dump(mode="json", include=set(FREE)),
+            "changeable": parameters.model_dump(mode="json", include=changeable),
         }
 
     def latest(self) -> Path | None:
-        """The newest checkpoint, if there is an unfinished run.
+        """The newest undamaged checkpoint; None if no run is unfinished.
 
-        Raises UsageError when data or parameters have changed since: the losses of such a mixture would mean nothing.
+        Raises UsageError when data or parameters have changed since, and for checkpoints of another version of
+        selfchatbot.
         """
         for folder in reversed(self._all()):
             try:
-                run = read_state(folder)["run"]
+                state = read_state(folder)
+                run, version = state["run"], state.get("format", 1)
                 for name in (WEIGHTS, OPTIMIZER, RANDOM):
                     with safe_open(folder / name, "pt"):  # which looks whether all of it is there
                         pass
-            except (OSError, ValueError, KeyError, SafetensorError):
-                continue  # damaged from outside: the one before is as good
+            except (OSError, ValueError, KeyError, TypeError, AttributeError, SafetensorError):
+                continue  # damaged: the one before is as good
+            if version != FORMAT:
+                raise UsageError(
+                    f"the unfinished run in {self.folder} is of another version of selfchatbot: finish it with that "
+                    "version, or start over with --restart"
+                )
             if changes := _changes(run, self._run):
                 raise UsageError(
-                    f"an unfinished run is in {self.folder}, but since then {changes}: change it back to go on, or "
-                    "begin anew with --restart"
+                    f"there is an unfinished run in {self.folder}, but since then {changes}: change it back to resume, "
+                    "or start over with --restart"
                 )
             return folder
         return None
 
     def changed(self, checkpoint: Path) -> list[str]:
-        """The names of the parameters that may change and have, since ``checkpoint``."""
-        free: dict[str, Any] = self._run["free"]
-        before = read_state(checkpoint)["run"].get("free", free)
-        return [name for name in sorted(free) if free[name] != before.get(name)]
+        """The names of parameters that are free to change and have changed since ``checkpoint``."""
+        now: dict[str, Any] = self._run["changeable"]
+        before = read_state(checkpoint)["run"]["changeable"]
+        return [name for name in sorted(now) if now[name] != before.get(name)]
 
-    def save(
-        self, step: int, tensors: dict[str, dict[str, torch.Tensor]], trainer: dict[str, Any], state: dict[str, Any]
-    ) -> None:
-        """Write ``tensors`` (by file name), the state of transformers' trainer and ours as the newest checkpoint.
-
-        In the first process only; it is the same run in any number of processes.
-        """
+    def save(self, step: int, tensors: dict[str, dict[str, torch.Tensor]], state: dict[str, Any]) -> None:
+        """Write ``tensors``, by file name, and ``state`` as the newest checkpoint; only the first process does."""
         if not distributed.is_main():
             return
         self.folder.mkdir(exist_ok=True)
         with whole_folder(self.folder / f"step-{step}") as partial:
             for name, values in tensors.items():
                 save_file({key: value.contiguous() for key, value in values.items()}, partial / name)
-            for name, values in ((TRAINER_STATE_NAME, trainer), (STATE, {"run": self._run, **state})):
-                (partial / name).write_text(json.dumps(values, indent=1), encoding="utf-8", newline="\n")
-        for old in self._all()[:-KEPT]:
+            content = json.dumps({"format": FORMAT, "step": step, "run": self._run, **state}, indent=1)
+            (partial / STATE).write_text(content, encoding="utf-8", newline="\n")
+        for old in self._all()[:-KEPT_CHECKPOINTS]:
             shutil.rmtree(old, ignore_errors=True)
 
     def clear(self) -> None:
-        """The run has ended, or begins anew."""
+        """Remove all checkpoints: the run has ended or starts over."""
         if not distributed.is_main():
             return
         shutil.rmtree(self.folder, ignore_errors=True)
@@ -108,54 +107,47 @@ def read_state(checkpoint: Path) -> dict[str, Any]:
 
 
 def trained_weights(model: torch.nn.Module) -> dict[str, torch.Tensor]:
-    """The parameters that are trained, by name."""
+    """The trained parameters, by name."""
     return {name: _whole(parameter.data) for name, parameter in _trained(model)}
 
 
 def load_weights(checkpoint: Path, model: torch.nn.Module) -> None:
-    """Put saved parameters back. Raises SelfChatBotError when they are not those of this model."""
+    """Restore the trained parameters. Raises SelfChatBotError when they are not those of this model."""
     own, saved = dict(_trained(model)), load_file(checkpoint / WEIGHTS)
     if own.keys() != saved.keys() or any(own[name].shape != saved[name].shape for name in own):
-        raise SelfChatBotError(f"{checkpoint} does not fit this model: begin anew with --restart")
+        raise SelfChatBotError(f"{checkpoint} does not fit this model: start over with --restart")
     for name, value in saved.items():
-        own[name].data.copy_(_spread(value, own[name]))
+        own[name].data.copy_(_sharded_like(value, own[name]))
 
 
 def optimizer_tensors(optimizer: Any) -> dict[str, torch.Tensor]:
-    """The moments of AdamW, by parameter number and name."""
+    """The state of AdamW: a tensor for each "<number of the parameter>.<name of the value>"."""
     state = optimizer.state_dict()["state"]
     return {f"{number}.{name}": _whole(value) for number, values in state.items() for name, value in values.items()}
 
 
-def optimizer_groups(optimizer: Any) -> list[dict[str, Any]]:
-    """The rest of the optimizer's state: learning rates and other numbers."""
-    groups: list[dict[str, Any]] = optimizer.state_dict()["param_groups"]
-    return groups
-
-
-def load_optimizer(checkpoint: Path, groups: list[dict[str, Any]], optimizer: Any) -> None:
-    """Put the optimizer's state back."""
+def load_optimizer(checkpoint: Path, optimizer: Any) -> None:
+    """Restore the optimizer's state, except learning rates and the like, which follow from the parameters."""
     parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
     state: dict[int, dict[str, torch.Tensor]] = {}
     for key, value in load_file(checkpoint / OPTIMIZER).items():
         number, name = key.split(".", 1)
-        # A copy: what is used must not hold on to a file that will be removed.
-        state.setdefault(int(number), {})[name] = _spread(value.clone(), parameters[int(number)])
-    groups = [{key: tuple(v) if key == "betas" else v for key, v in group.items()} for group in groups]
-    optimizer.load_state_dict({"state": state, "param_groups": groups})
+        # A copy: the loaded tensor is a view of a file that will be removed.
+        state.setdefault(int(number), {})[name] = _sharded_like(value.clone(), parameters[int(number)])
+    optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
 
 
 def random_tensors() -> dict[str, torch.Tensor]:
-    """The state of torch's random number generators, on which dropout depends: a row for each process."""
+    """The states of torch's random number generators, which dropout depends on: a row for each process."""
     return {name: distributed.gather(get()) for name, get, _ in _generators()}
 
 
 def load_random(checkpoint: Path) -> None:
-    """Put the random number generators back to where they were; those of a process that was not there stay."""
+    """Restore the random number generators; a process that did not exist before keeps its own."""
     saved = load_file(checkpoint / RANDOM)
-    for name, _, put_back in _generators():
+    for name, _, restore in _generators():
         if name in saved and distributed.rank() < len(saved[name]):
-            put_back(saved[name][distributed.rank()].clone())  # torch reads from where a view's storage begins
+            restore(saved[name][distributed.rank()].clone())  # torch ignores the offset of a view
 
 
 def _generators() -> Iterator[tuple[str, Callable[[], torch.Tensor], Callable[[torch.Tensor], None]]]:
@@ -171,15 +163,15 @@ def _trained(model: torch.nn.Module) -> Iterator[tuple[str, torch.nn.Parameter]]
 
 
 def _whole(tensor: torch.Tensor) -> torch.Tensor:
-    """A tensor that FSDP has spread over the processes, in one piece, which only the first of them keeps."""
+    """A tensor that FSDP has sharded, put together; only the first process keeps it."""
     if not hasattr(tensor, "full_tensor"):
         return tensor
     whole: torch.Tensor = tensor.full_tensor()
     return whole.new_empty(0) if distributed.rank() else whole.cpu()
 
 
-def _spread(tensor: torch.Tensor, parameter: Any) -> torch.Tensor:
-    """The other way, where FSDP has spread the parameter that the tensor belongs to."""
+def _sharded_like(tensor: torch.Tensor, parameter: Any) -> torch.Tensor:
+    """``tensor``, sharded like the parameter that it belongs to."""
     if not hasattr(parameter, "full_tensor") or tensor.shape != parameter.shape:
         return tensor
     from torch.distributed.tensor import distribute_tensor
@@ -193,7 +185,7 @@ def _digest(path: Path) -> str:
 
 
 def _changes(before: dict[str, Any], now: dict[str, Any]) -> str:
-    """What differs between two runs, in words; empty when nothing does."""
+    """The differences between two runs, in words; empty if there are none."""
     old, new = before["parameters"], now["parameters"]
     changes = [
         f"{name} was {old.get(name)} and is {new.get(name)}"

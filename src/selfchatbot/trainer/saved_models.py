@@ -1,4 +1,4 @@
-"""best/ and final/: whole folders that `from_pretrained` and `AutoPeftModelForCausalLM` load."""
+"""best/ and final/: folders that `from_pretrained` and `AutoPeftModelForCausalLM` load."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,33 +15,33 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 
-def save_checkpoint(
+def save_model(
     folder: Path,
     model: "PreTrainedModel",
     tokenizer: "PreTrainedTokenizerBase",
     weights: dict[str, Any] | None = None,
 ) -> None:
-    """Weights (or adapters) as safetensors, tokenizer and chat template, all at once in the place of ``folder``.
+    """Replace ``folder`` atomically: weights or adapters as safetensors, tokenizer, chat template.
 
-    ``weights`` if the model does not hold them itself. Of several processes, the first one writes.
+    ``weights`` must be given if they are sharded. Only the first process writes.
     """
     if not distributed.is_main():
         return
     with whole_folder(folder) as partial:
         model.save_pretrained(partial, state_dict=weights)
         tokenizer.save_pretrained(partial)
-        # A model card of peft's that says nothing and names a path of this machine.
+        # peft's model card is empty except for a local path.
         (partial / "README.md").unlink(missing_ok=True)
 
 
 @contextmanager
 def whole_folder(folder: Path) -> Iterator[Path]:
-    """`atomic_directory` for weights. Raises SelfChatBotError when they can't be written: the disk is full."""
+    """`atomic_directory` for weights. Raises SelfChatBotError when they can't be written, as on a full disk."""
     try:
         with atomic_directory(folder) as partial:
             yield partial
     except SafetensorError as error:
         raise SelfChatBotError(
-            f"{folder} can't be written ({error}): free some space and run the same command again, it goes on where it "
-            "was saved last"
+            f"{folder} can't be written ({error}): free some space and run the same command again to resume from the "
+            "last checkpoint"
         ) from error

@@ -1,7 +1,7 @@
-"""Ctrl-C and SIGTERM during training: the step is finished and saved; a second Ctrl-C ends it at once.
+"""Ctrl-C and SIGTERM during training: the step is finished and saved; a second Ctrl-C stops at once.
 
-A process of several gets the same signal twice, from the terminal and from its launcher, which ends it after half a
-minute if need be: there a second signal means nothing.
+With several processes, each gets the signal twice, from the terminal and from the launcher, which kills it after half a
+minute if need be: a second signal is ignored there.
 """
 
 import signal
@@ -15,7 +15,7 @@ from selfchatbot import distributed
 
 
 class Stopped(KeyboardInterrupt):
-    """A run that was asked to stop and has saved where it was. Its text says how to go on."""
+    """A run that was asked to stop and has saved a checkpoint. The message says how to resume."""
 
     def __init__(self, message: str, number: int) -> None:
         super().__init__(message)
@@ -24,15 +24,15 @@ class Stopped(KeyboardInterrupt):
 
 @contextmanager
 def on_signals(ask: Callable[[int], None]) -> Iterator[None]:
-    """Call ``ask`` with the number of the first SIGINT or SIGTERM; in a single process, the next one works as always.
+    """Call ``ask`` with the number of the first SIGINT or SIGTERM; in a single process, the next one works as usual.
 
-    Signals reach the main thread only: elsewhere nothing is changed.
+    Signals reach the main thread only: in other threads nothing is changed.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
     before: dict[int, Any] = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    # Where one process of several fails, its launcher ends the others while they say so.
+    # When one of several processes fails, the launcher ends the others while they report it.
     at_the_end = before if distributed.world_size() == 1 else dict.fromkeys(before, signal.SIG_IGN)
     after = before
 

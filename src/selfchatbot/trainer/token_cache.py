@@ -1,4 +1,4 @@
-"""Conversations as windows of tokens: made once, then kept beside them."""
+"""Conversations as windows of tokens, cached beside them."""
 
 import hashlib
 import json
@@ -17,17 +17,16 @@ if TYPE_CHECKING:
     from datasets import Dataset
 
 VERSION = 1
-"""One more whenever the same conversations become other windows than before: what is kept is then made again."""
-DIGEST = 32
-"""Bytes of a SHA-256."""
+"""Increment whenever the same conversations become different windows: caches are then rebuilt."""
+DIGEST_BYTES = 32
 
 
 def tokenized(conversations: Path, chat_format: ChatFormat, max_length: int, keep: bool = True) -> "Dataset":
-    """The windows of a JSONL file, as `as_dataset` gives them.
+    """The windows of a JSONL file, as made by `as_dataset`.
 
-    They are read from ``.NAME.windows`` beside the file when that was made of the same conversations, with the same
-    tokenizer and template, for the same ``max_length``, and is undamaged; otherwise they are made, and kept there for
-    the user's eyes only. With ``keep`` False nothing is written.
+    They come from the cache ``.NAME.windows`` beside the file if it is undamaged and was made from the same
+    conversations with the same tokenizer, template and ``max_length``. Otherwise they are made and cached there,
+    readable by the user only; with ``keep`` False nothing is written.
 
     Raises SelfChatBotError with file and line for anything that is not a conversation.
     """
@@ -37,7 +36,7 @@ def tokenized(conversations: Path, chat_format: ChatFormat, max_length: int, kee
     if windows is None:
         windows = as_dataset(chat_format.windows(read_conversations(conversations), max_length))
         if keep:
-            with suppress(OSError):  # what can't be kept only costs the time to make it again
+            with suppress(OSError):  # without a cache, it only takes longer next time
                 _write(kept, key, windows)
     return windows
 
@@ -60,9 +59,9 @@ def _read(kept: Path, key: bytes) -> "Dataset | None":
         content = memoryview(kept.read_bytes())
     except OSError:
         return None
-    if content[:DIGEST] != _digest(key, content[DIGEST:]):
+    if content[:DIGEST_BYTES] != _digest(key, content[DIGEST_BYTES:]):
         return None
-    return Dataset(InMemoryTable(pa.ipc.open_stream(content[DIGEST:]).read_all()))
+    return Dataset(InMemoryTable(pa.ipc.open_stream(content[DIGEST_BYTES:]).read_all()))
 
 
 def _write(kept: Path, key: bytes, windows: "Dataset") -> None:
@@ -79,7 +78,7 @@ def _write(kept: Path, key: bytes, windows: "Dataset") -> None:
 
 
 def _digest(key: bytes, payload: memoryview) -> bytes:
-    """One digest for both: it fits neither other windows nor damaged ones."""
+    """One digest of both, so that neither a wrong key nor damaged windows match."""
     digest = hashlib.sha256(key)
     digest.update(payload)
     return digest.digest()

@@ -1,4 +1,4 @@
-"""`report_to`: transformers' own integrations with trackers, checked before anything is loaded."""
+"""`report_to`: experiment trackers, through accelerate."""
 
 from collections.abc import Sequence
 
@@ -6,17 +6,16 @@ from selfchatbot.errors import UsageError
 
 
 def check_trackers(names: Sequence[str]) -> None:
-    """Raises UsageError for a tracker that transformers doesn't know, or whose package is not installed."""
+    """Raises UsageError for a tracker that accelerate does not support or whose package is not installed."""
     if not names:
         return
-    from transformers.integrations.integration_utils import INTEGRATION_TO_CALLBACK
+    from accelerate.tracking import get_available_trackers
+    from accelerate.utils import LoggerType
 
+    supported = sorted(set(LoggerType.list()) - {"all"})
+    installed = [str(tracker) for tracker in get_available_trackers()]
     for name in names:
-        if name not in INTEGRATION_TO_CALLBACK:
-            known = ", ".join(sorted(INTEGRATION_TO_CALLBACK))
-            raise UsageError(f'key "report_to": found "{name}", expected some of {known}')
-        try:
-            INTEGRATION_TO_CALLBACK[name]()
-        except (ImportError, RuntimeError, ValueError) as error:  # they say which package is missing
-            reason = " ".join(str(error).split())
-            raise UsageError(f'key "report_to": "{name}" does not work here: {reason}') from error
+        if name not in supported:
+            raise UsageError(f'key "report_to": found "{name}", expected some of {", ".join(supported)}')
+        if name not in installed:
+            raise UsageError(f'key "report_to": "{name}" is not installed: pip install {name}')

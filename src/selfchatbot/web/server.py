@@ -21,6 +21,7 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
+from selfchatbot.parameters import Trait
 from selfchatbot.player import Player
 from selfchatbot.session.game import Game
 from selfchatbot.web.completions import Completions
@@ -34,7 +35,6 @@ MAX_WAITING = 64
 MAX_CONNECTIONS = 512
 SHUTDOWN_SECONDS = 5
 ASSETS = Path(__file__).parent / "assets"
-PAGE_PARAMETERS = ("temperature", "top_p", "top_k", "repetition_penalty", "max_new_tokens")
 
 
 class Assets(StaticFiles):
@@ -63,7 +63,7 @@ def application(
     completions = Completions(player, worker, name, int(time.time()))
 
     async def about(request: Request) -> Response:
-        parameters = player.parameters.model_dump(include=set(PAGE_PARAMETERS))
+        parameters = player.parameters.model_dump(include=player.parameters.fields_with(Trait.PER_REQUEST))
         parameters["max_new_tokens"] = min(parameters["max_new_tokens"], MAX_REPLY_TOKENS)
         known = [{"name": contact, "system": system} for contact, system in (contacts or {}).items()]
         return JSONResponse({"name": name, "parameters": parameters, "contacts": known, "game": game is not None})

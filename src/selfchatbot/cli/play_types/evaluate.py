@@ -13,8 +13,8 @@ from selfchatbot.likeness.limits import DEFAULT_CONTEXTS, MIN_CONTEXTS
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from selfchatbot.likeness.measures.probing import Line
     from selfchatbot.likeness.result import Likeness
+    from selfchatbot.likeness.run.inputs import ProbeLine
 
 MAX_SEED = 2**32 - 1
 
@@ -56,12 +56,12 @@ class EvaluatePlay(PlayType):
         from rich.console import Console
 
         from selfchatbot.cli.signals import exit_on_signals
-        from selfchatbot.likeness.measures.canary_training import train_with_canaries
-        from selfchatbot.likeness.measures.probing import read_probes
+        from selfchatbot.likeness.measures.canaries import rows
+        from selfchatbot.likeness.measures.probes import read_probes
         from selfchatbot.likeness.report.advice import advice
-        from selfchatbot.likeness.report.page import FILE_NAME as PAGE_FILE
-        from selfchatbot.likeness.report.tables import canaries as canaries_table
+        from selfchatbot.likeness.report.page import PAGE_FILE
         from selfchatbot.likeness.report.terminal import print_summary
+        from selfchatbot.likeness.run.canary_training import train_with_canaries
         from selfchatbot.likeness.run.evaluation import evaluate
 
         options, dataset, parameters = play.arguments, play.dataset, play.parameters
@@ -86,7 +86,7 @@ class EvaluatePlay(PlayType):
             raise KeyboardInterrupt("stopped; run the same command again to resume") from None
         screen = Console(highlight=False, markup=False)
         print_summary(result, screen)
-        for inserted, exposure, extracted, _ in canaries_table(result).rows:
+        for inserted, exposure, extracted, _ in rows(result.canaries):
             screen.print(
                 f"secrets inserted {inserted}: exposure {exposure} bits, {extracted} extracted", soft_wrap=True
             )
@@ -96,7 +96,7 @@ class EvaluatePlay(PlayType):
         screen.print(f"The page with everything: {dataset.results / PAGE_FILE}", soft_wrap=True)
 
 
-def _print_probes(result: "Likeness", lines: "list[Line]", screen: "Console") -> None:
+def _print_probes(result: "Likeness", lines: "list[ProbeLine]", screen: "Console") -> None:
     for line, found in zip(lines, result.probes or (), strict=True):
         base = "" if found.base_z is None else f", base model {found.base_z:+.1f}"
         screen.print(f"{found.z:+.1f} standard deviations above chance{base}: {line.text}", soft_wrap=True)

@@ -42,8 +42,8 @@ def export_dataset(
 ) -> Path:
     """Write ``export/`` into the results of a dataset; returns its path."""
     from selfchatbot.export import export
-    from selfchatbot.likeness.result import FILE_NAME as LIKENESS_FILE
-    from selfchatbot.trainer.metrics import FILE_NAME as METRICS_FILE
+    from selfchatbot.likeness.result import LIKENESS_FILE
+    from selfchatbot.trainer.metrics import METRICS_NAME as METRICS_FILE
     from selfchatbot.trainer.metrics import validations
 
     folder = dataset.results / "export"

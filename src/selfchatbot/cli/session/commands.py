@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from selfchatbot.errors import SelfChatBotError
 from selfchatbot.messages import ChatMessages, introduction
-from selfchatbot.parameters import GenerationParameters, validate
+from selfchatbot.parameters import GenerationParameters, Trait, validate
 from selfchatbot.session.contacts import contact_messages
 from selfchatbot.session.dialogue import Dialogue
 from selfchatbot.session.transcripts import SESSIONS_FOLDER, TranscriptWriter, read_transcript, write_transcript
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from selfchatbot.environment import Dataset
 
 COMMAND = re.compile(r"/([a-z]+)(?:\s+(.*))?", re.DOTALL)
-FIXED_PARAMETERS = ("model", "max_length")
-"""They are used when the model is loaded and can't be changed afterwards."""
 SHOWN_TURNS = 6
 """Turns that are shown of a loaded conversation."""
 SHOWN_CONTACTS = 20
@@ -92,7 +90,11 @@ class Commands:
         if name == "/as":
             return list(self._known_contacts())
         if name == "/set":
-            return [key for key in GenerationParameters.model_fields if key not in FIXED_PARAMETERS]
+            return [
+                key
+                for key in GenerationParameters.model_fields
+                if key not in GenerationParameters.fields_with(Trait.FIXED)
+            ]
         if name == "/others":
             return [str(number) for number in range(1, len(self._dialogue.others) + 1)]
         return []
@@ -171,7 +173,7 @@ class Commands:
         key, _, value = rest.partition(" ")
         if not value.strip():
             raise SelfChatBotError("/set KEY VALUE, for example /set temperature 0.9; /show lists the keys")
-        if key in FIXED_PARAMETERS:
+        if key in GenerationParameters.fields_with(Trait.FIXED):
             raise SelfChatBotError(f"{key} can't change while the model is loaded: change it in parameters.json")
         try:
             parsed = json.loads(value)

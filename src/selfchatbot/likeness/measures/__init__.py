@@ -1,1 +1,1 @@
-"""The measures of likeness, one file each."""
+"""The measures of likeness, one file each; `registry` lists them."""

@@ -1,111 +1,95 @@
-"""Can a classifier tell the replies of two speakers apart? Area under the ROC curve: 0.5 is chance, 1 always.
+"""Told apart: can a classifier tell a speaker's replies from mine? Area under the ROC curve: 0.5 is chance, 1 always.
 
-Character n-grams and style features; logistic regression, each conversation judged by what was learned from the others.
+Logistic regression on character n-grams and style features; every conversation is scored by a classifier that was
+trained on the others.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
-from selfchatbot.likeness.intervals import at_the_end, percentile, resampled
-from selfchatbot.likeness.measures.features import Feature, vectors
-from selfchatbot.likeness.result import Interval
+from selfchatbot.likeness.measures.base import Explanation, Figure, Priority, Rule, SpeakerMeasure
+from selfchatbot.likeness.parts import Run
+from selfchatbot.likeness.report.phrasing import number
+from selfchatbot.likeness.report.sections import ForestPlot, Section, Tile, bars
+from selfchatbot.likeness.run.inputs import Inputs
+from selfchatbot.likeness.speakers import Speaker
+from selfchatbot.likeness.text.features import StyleFeature
+from selfchatbot.likeness.text.vectors import TextVectorizer
+from selfchatbot.statistics import Floats, Groups, Interval, bootstrap_counts, percentile_interval, rule_of_three
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
 
-Floats = NDArray[np.float64]
-Groups = NDArray[np.intp]
 FOLDS = 5
-LONGEST = 4
-"""Characters of an n-gram."""
-HALVES = 5
-"""Ways to halve my own replies, of which the mean is taken: a single one is a toss."""
-FEWEST = 2
-"""Groups: with fewer, nothing can be held out."""
-
-
-class Appearance:
-    """Texts as numbers: TF-IDF of character n-grams, each text of length 1, beside standardized style features.
-
-    Which n-grams there are, how rare they are, and how widely a feature varies is learned from ``texts``; who wrote
-    them plays no part in it.
-    """
-
-    def __init__(self, texts: Sequence[str], features: Sequence[Feature]) -> None:
-        from sklearn.feature_extraction.text import TfidfVectorizer
-        from sklearn.preprocessing import StandardScaler
-
-        self._features = features
-        self._ngrams = TfidfVectorizer(analyzer="char", ngram_range=(1, LONGEST), lowercase=False, sublinear_tf=True)
-        self._ngrams.fit(map(_bounded, texts))
-        self._scaler = StandardScaler().fit(vectors(texts, features))
-
-    def of(self, texts: Sequence[str]) -> "csr_matrix":
-        """Shape (texts, columns)."""
-        from scipy.sparse import csr_matrix, hstack
-
-        style = self._scaler.transform(vectors(texts, self._features)) / np.sqrt(len(self._features))
-        return csr_matrix(hstack([self._ngrams.transform(map(_bounded, texts)), csr_matrix(style)]))
+MIN_GROUPS = 2
+"""With fewer groups, nothing can be held out."""
+HALVINGS = 5
+"""Ways to halve my own replies; the mean is taken, since a single split varies a lot."""
+ROUGH_WIDTH = 0.2
+"""Of an AUC's interval. A wider one spans from a coin toss to half-way to certainty, so the verdict shows its ends."""
+WIDE = 0.15
+"""Of an AUC's interval: the distance between a good model and a mediocre one."""
+FEW_TRAINING_REPLIES = 2_000
+"""Up to about this many of my replies, doubling them helps more than any setting."""
 
 
 def separability(
-    mine: Sequence[str], theirs: Sequence[str], groups: Groups, features: Sequence[Feature], seed: int
+    mine: Sequence[str], theirs: Sequence[str], groups: Groups, features: Sequence[StyleFeature], seed: int
 ) -> Interval | None:
-    """AUC of telling ``theirs`` from ``mine``; both have a reply at every place of ``groups``.
+    """AUC of telling ``theirs`` from ``mine``; both have one reply for each entry of ``groups``.
 
-    The two replies of a place are always held out together, and so are all of a conversation: neither its topic nor
-    their number gives anything away. The interval resamples conversations of one set of classifiers. None where there
-    is but one group.
+    The two replies to one context are always held out together, with the rest of their conversation, so neither topic
+    nor number gives anything away. The interval resamples conversations for one set of classifiers. None with a single
+    group.
     """
-    if len(np.unique(groups)) < FEWEST:
+    if len(np.unique(groups)) < MIN_GROUPS:
         return None
-    return _interval([_pairs(mine, theirs, groups, features, seed)], seed)
+    return _auc([_score_pairs(mine, theirs, groups, features, seed)], seed)
 
 
 def worst(
-    mine: Sequence[str], theirs: Sequence[str], groups: Groups, features: Sequence[Feature], seed: int
+    mine: Sequence[str], theirs: Sequence[str], groups: Groups, features: Sequence[StyleFeature], seed: int
 ) -> list[int]:
-    """Places of ``theirs``, those first that look least like mine to the classifiers of `separability`.
+    """Indices of ``theirs``, the ones that look least like mine to the classifiers of `separability` first.
 
-    Empty where there is but one group.
+    Empty with a single group.
     """
-    if len(np.unique(groups)) < FEWEST:
+    if len(np.unique(groups)) < MIN_GROUPS:
         return []
-    scores = _pairs(mine, theirs, groups, features, seed).scores[len(mine) :]
-    return [int(place) for place in np.argsort(scores, kind="stable")]
+    scores = _score_pairs(mine, theirs, groups, features, seed).scores[len(mine) :]
+    return [int(index) for index in np.argsort(scores, kind="stable")]
 
 
-def own_halves(mine: Sequence[str], groups: Groups, features: Sequence[Feature], seed: int) -> Interval | None:
-    """The same of me against me, which must be 0.5: halves of my replies, drawn in each conversation.
+def own_halves(mine: Sequence[str], groups: Groups, features: Sequence[StyleFeature], seed: int) -> Interval | None:
+    """AUC of telling half of my replies from the other half, split within each conversation: it must be 0.5.
 
-    The interval is where one such AUC may lie; with half as many replies of each side as `separability` has, it is
-    rather wide. None with a single group.
+    The interval shows where one such AUC may lie. It is rather wide, as each side has half the replies that
+    `separability` has. None with a single group.
     """
-    if len(np.unique(groups)) < FEWEST:
+    if len(np.unique(groups)) < MIN_GROUPS:
         return None
     rng = np.random.default_rng(seed)
-    seen = Appearance(mine, features).of(mine)
+    texts = TextVectorizer(mine, features).transform(mine)
     halves = []
-    for _ in range(HALVES):
+    for _ in range(HALVINGS):
         labels = np.zeros(len(mine), dtype=np.intp)
-        more = int(rng.integers(2))
+        extra = int(rng.integers(2))
         for group in np.unique(groups):
             places = rng.permutation(np.flatnonzero(groups == group))
-            labels[places[: (len(places) + more) // 2]] = 1
-            # Of odd numbers, one more goes to either side in turn.
-            more = (more + len(places)) % 2
-        halves.append(_judged(seen, labels, groups, seed))
-    return _interval(halves, seed)
+            labels[places[: (len(places) + extra) // 2]] = 1
+            # The odd reply of a group goes to either side in turn.
+            extra = (extra + len(places)) % 2
+        halves.append(_held_out_scores(texts, labels, groups, seed))
+    return _auc(halves, seed)
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
-    """Texts of two speakers, each judged by a classifier that saw no text of its group."""
+class HeldOutScores:
+    """Texts of two speakers, each scored by a classifier that saw no text of its group."""
 
     scores: Floats
     """How much each looks like label 1: log-odds."""
@@ -113,58 +97,146 @@ class Judged:
     """0 or 1."""
     groups: Groups
     folds: Groups
-    """Texts of the same fold were judged by the same classifier: only these are compared."""
+    """Texts of one fold were scored by the same classifier; only these are compared."""
 
     def wins(self) -> tuple[Floats, Floats]:
-        """Of texts of label 1 over those of label 0, ties by half, and all such pairs; by groups, shape (g, g)."""
+        """By pair of groups, shape (groups, groups): wins of label 1 over label 0 (ties half), and comparisons."""
         one, other = (np.flatnonzero(self.labels == label) for label in (1, 0))
-        same = (self.folds[one][:, None] == self.folds[other]).astype(np.float64)
-        won = same * (np.sign(self.scores[one][:, None] - self.scores[other]) + 1) / 2
+        same_fold = (self.folds[one][:, None] == self.folds[other]).astype(np.float64)
+        won = same_fold * (np.sign(self.scores[one][:, None] - self.scores[other]) + 1) / 2
         member = np.eye(int(self.groups.max()) + 1)[self.groups]
-        wins, pairs = (member[one].T @ table @ member[other] for table in (won, same))
+        wins, pairs = (member[one].T @ table @ member[other] for table in (won, same_fold))
         return wins, pairs
 
 
-def _pairs(
-    mine: Sequence[str], theirs: Sequence[str], groups: Groups, features: Sequence[Feature], seed: int
-) -> Judged:
+def _score_pairs(
+    mine: Sequence[str], theirs: Sequence[str], groups: Groups, features: Sequence[StyleFeature], seed: int
+) -> HeldOutScores:
     texts = [*mine, *theirs]
     labels = np.repeat([1, 0], len(mine)).astype(np.intp)
-    return _judged(Appearance(texts, features).of(texts), labels, np.concatenate([groups, groups]), seed)
+    vectors = TextVectorizer(texts, features).transform(texts)
+    return _held_out_scores(vectors, labels, np.concatenate([groups, groups]), seed)
 
 
-def _judged(texts: "csr_matrix", labels: Groups, groups: Groups, seed: int) -> Judged:
+def _held_out_scores(texts: "csr_matrix", labels: Groups, groups: Groups, seed: int) -> HeldOutScores:
     from sklearn.linear_model import LogisticRegression
     from sklearn.model_selection import GroupKFold
 
-    judged = Judged(np.zeros(len(labels)), labels, groups, np.zeros(len(labels), dtype=np.intp))
+    result = HeldOutScores(np.zeros(len(labels)), labels, groups, np.zeros(len(labels), dtype=np.intp))
     folds = GroupKFold(min(FOLDS, len(np.unique(groups))), shuffle=True, random_state=seed)
     for fold, (training, held_out) in enumerate(folds.split(texts, labels, groups)):
-        judged.folds[held_out] = fold
+        result.folds[held_out] = fold
         if len(np.unique(labels[training])) < 2:
-            continue  # nothing to learn from so few: all alike
+            continue  # nothing to learn from so few: all scores stay equal
         classifier = LogisticRegression(C=10.0, solver="liblinear", random_state=seed)
-        judged.scores[held_out] = classifier.fit(texts[training], labels[training]).decision_function(texts[held_out])
-    return judged
+        result.scores[held_out] = classifier.fit(texts[training], labels[training]).decision_function(texts[held_out])
+    return result
 
 
-def _interval(splits: Sequence[Judged], seed: int) -> Interval:
-    """Mean AUC of several ways to split; where one of them may lie, with conversations resampled.
+def _auc(splits: Sequence[HeldOutScores], seed: int) -> Interval:
+    """Mean AUC of several splits, and where one of them may lie when conversations are resampled.
 
-    AUC: the share of pairs that are in the right order (Mann and Whitney 1947). Pairs within a fold only: scores of
-    different classifiers have no common scale, and what is the same on both sides gives 0.5 on average, by symmetry.
+    AUC is the share of pairs in the right order (Mann and Whitney 1947). Only pairs within a fold are compared: scores
+    of different classifiers have no common scale. Two speakers who write alike get 0.5 on average, by symmetry.
     """
-    counts = [judged.wins() for judged in splits]
-    value = fmean(float(wins.sum() / pairs.sum()) if pairs.any() else 0.5 for wins, pairs in counts)
-    draws = resampled(len(counts[0][0]), seed)
-    found = []
-    for wins, pairs in counts:
-        won, of = (np.einsum("rg,gh,rh->r", draws, table, draws, optimize=True) for table in (wins, pairs))
-        found.append(np.divide(won, of, out=np.full(len(draws), value), where=of > 0))
-    fewest = min(int((judged.labels == label).sum()) for judged in splits for label in (0, 1))
-    return at_the_end(percentile(value, np.concatenate(found), len(draws[0])), fewest)
+    tables = [split.wins() for split in splits]
+    value = fmean(float(wins.sum() / pairs.sum()) if pairs.any() else 0.5 for wins, pairs in tables)
+    counts = bootstrap_counts(len(tables[0][0]), seed)
+    resampled = []
+    for wins, pairs in tables:
+        won, total = (np.einsum("rg,gh,rh->r", counts, table, counts, optimize=True) for table in (wins, pairs))
+        resampled.append(np.divide(won, total, out=np.full(len(counts), value), where=total > 0))
+    fewest = min(int((split.labels == label).sum()) for split in splits for label in (0, 1))
+    return rule_of_three(percentile_interval(value, np.concatenate(resampled), len(counts[0])), fewest)
 
 
-def _bounded(text: str) -> str:
-    """With newlines around it, so that n-grams know how messages begin and end."""
-    return f"\n{text}\n"
+def more_chats(findings: Mapping[Speaker, Interval], run: Run) -> str | None:
+    """Fewer than 2,000 training replies, and the model is told apart."""
+    model = findings.get("model")
+    if model is None or model.low <= 0.5 or run.training_replies >= FEW_TRAINING_REPLIES:
+        return None
+    return f"It was trained on {run.training_replies:,} of your replies: more chats help more than any setting."
+
+
+def more_contexts(findings: Mapping[Speaker, Interval], run: Run) -> str | None:
+    """The interval of the AUC is wider than 0.15."""
+    model = findings.get("model")
+    if model is None or model.high - model.low <= WIDE:
+        return None
+    return (
+        f"These figures are rough: {run.contexts} replies from {run.conversations} conversations. More chats and a "
+        "larger `test_fraction` make them sharper; don't decide by small differences."
+    )
+
+
+class DiscriminatorMeasure(SpeakerMeasure[Interval]):
+    """AUC against my replies."""
+
+    key = "auc"
+    explanation = Explanation(
+        title="Told apart",
+        what="A classifier compares replies that you really wrote with one other speaker's replies to the same "
+        "messages (for your contacts: what they wrote just before you) and scores how much each looks like yours. "
+        "Logistic regression on character n-grams (1 to 4, TF-IDF) and the style features, in five folds: every "
+        "conversation is scored by a classifier that saw none of it.",
+        formula="AUC = P(score of a real reply > score of one of theirs) + ½ P(equal), over pairs scored by the same "
+        "classifier. For you: your replies split into halves within each conversation, the mean of five such splits.",
+        source="Mann and Whitney 1947; Lopez-Paz and Oquab 2017, “Revisiting Classifier Two-Sample Tests”",
+        good="0.5, no better than a coin toss. Your own halves show how far from 0.5 chance alone gets. Your contacts' "
+        "figure shows how different people are; below it, the model is closer to you than they are.",
+        fools="This is one classifier with a few hundred replies to learn from. A better one, or more replies, may "
+        "find what it missed, so figures from tests of different sizes don't compare. It sees how things are said and "
+        "hardly notices whether they make sense. Copied training replies look perfect to it: check copying as well.",
+    )
+    summary = column = Figure("told apart", number)
+    rules = (
+        Rule(Priority.DATA, "more chats", more_chats),
+        Rule(Priority.DATA, "the figures are rough", more_contexts),
+    )
+
+    def measure(self, inputs: Inputs) -> dict[Speaker, Interval]:
+        mine, groups, features, seed = inputs.answers["me"], inputs.groups, inputs.features, inputs.seed
+        found: dict[Speaker, Interval] = {}
+        for speaker, texts in inputs.answers.items():
+            if speaker == "me":
+                auc = own_halves(mine, groups, features, seed)
+            else:
+                auc = separability(mine, texts, groups, features, seed)
+            if auc:
+                found[speaker] = auc
+        return found
+
+    def headline(self, findings: Mapping[Speaker, Interval]) -> str:
+        """How alike the model is; a difference counts only where the intervals don't overlap."""
+        model, base, control = (findings.get(speaker) for speaker in ("model", "base", "control"))
+        if model is None:
+            return "There are too few test replies to say how alike it is."
+        is_rough = model.high - model.low > ROUGH_WIDTH
+        guesses = " to ".join(f"{10 * end:.0f}" for end in ((model.low, model.high) if is_rough else (model.value,)))
+        told_apart = f"told apart in {guesses} of 10 guesses, where 5 is chance."
+        if not is_rough and model.low <= 0.5:
+            return f"By the words alone it can't be told from you: {told_apart}"
+        if control and model.high < control.low:
+            return f"Closer to you than your friends are; {'' if model.low <= 0.5 else 'still '}{told_apart}"
+        if is_rough:
+            return f"Too few test replies to be sure: {told_apart}"
+        if base and model.high >= base.low:
+            return f"No closer to you than the base model, which only saw a few of your messages: {told_apart}"
+        if control and model.low > control.high:
+            return f"Further from you than your friends are; {told_apart}"
+        if control:
+            return f"About as close to you as your friends are; {told_apart}"
+        return f"Closer to you than the base model; {told_apart}" if base else f"It is {told_apart}"
+
+    def tile(self, findings: Mapping[Speaker, Interval]) -> Tile | None:
+        model = findings.get("model")
+        return Tile(f"{model.value:.2f}", "told apart", "0.5 is chance, 1 always") if model else None
+
+    def section(self, findings: Mapping[Speaker, Interval]) -> Section:
+        rows = [bar._replace(name="you, by halves") if bar.speaker == "me" else bar for bar in bars(findings, number)]
+        caption = "Area under the ROC curve against your replies; the dashed line is 0.5"
+        return Section(
+            "A program was shown replies that you really wrote, and each other speaker's replies to the same messages. "
+            "This is how often it ranks one of yours above one of theirs: 0.5 is a coin toss, 1 is every time.",
+            [ForestPlot(caption, rows, from_half=True)],
+        )

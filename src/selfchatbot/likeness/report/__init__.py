@@ -1,1 +1,1 @@
-"""The result of an evaluation on the page and in the terminal."""
+"""The result of an evaluation, on the page and in the terminal."""

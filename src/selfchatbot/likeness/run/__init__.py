@@ -1,1 +1,1 @@
-"""One evaluation: what the models say, and what is kept of it."""
+"""An evaluation: what is read, what the models generate and compute, and what is kept of it."""

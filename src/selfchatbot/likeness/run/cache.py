@@ -1,4 +1,4 @@
-"""What an evaluation has computed so far: it goes on there after Ctrl-C, and finds it again next time."""
+"""What an evaluation has computed so far, so that it resumes after Ctrl-C and a later one reuses the results."""
 
 import hashlib
 import json
@@ -7,11 +7,13 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-Piece = TypeVar("Piece")
+from selfchatbot.files import read_jsonl
+
+Unit = TypeVar("Unit")
 
 
 class Cache:
-    """Results of one kind in one folder, each kind of work in a JSONL file of its own that only its user may read."""
+    """Results in one folder: each kind of work in a JSONL file of its own that only its owner may read."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -20,47 +22,32 @@ class Cache:
         self,
         name: str,
         depends_on: object,
-        pieces: Sequence[Piece],
-        compute: Callable[[Piece], Any],
-        on_piece: Callable[[int], None] = lambda _: None,
-        mapped: Callable[[Callable[[Piece], Any], Sequence[Piece]], Iterator[Any]] = map,
+        units: Sequence[Unit],
+        compute: Callable[[Unit], Any],
+        on_unit: Callable[[int], None] = lambda _: None,
+        mapped: Callable[[Callable[[Unit], Any], Sequence[Unit]], Iterator[Any]] = map,
     ) -> list[Any]:
-        """``compute`` of each of ``pieces``, as JSON has it; what an earlier run has finished is not computed again.
+        """``compute`` of each unit of work, as JSON; what an earlier run has finished is not computed again.
 
-        ``depends_on`` is all that the results depend on, as JSON; ``on_piece`` gets the number of pieces that are done;
-        ``mapped`` does what `map` does.
+        ``depends_on``: everything that the results depend on, as JSON. ``on_unit`` is called with the number of
+        finished units. ``mapped`` is `map`, or a parallel version of it.
         """
         key = hashlib.sha256(json.dumps(depends_on, sort_keys=True).encode()).hexdigest()[:12]
         path = self._folder / f"{name}-{key}.jsonl"
-        results = _read(path)[: len(pieces)]
-        on_piece(len(results))
-        if len(results) == len(pieces):
+        results = list(read_jsonl(path, stop_at_damage=True))[: len(units)]
+        on_unit(len(results))
+        if len(results) == len(units):
             return results
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        # Written anew, without the line that a killed run left unfinished.
+        # Written anew, without the line that a killed run left incomplete.
         descriptor = os.open(path, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600)
         with os.fdopen(descriptor, "w", encoding="utf-8", newline="\n") as file:
             file.writelines(json.dumps(result) + "\n" for result in results)
-            file.flush()  # the next piece may take long, and be killed
-            for result in mapped(compute, pieces[len(results) :]):
+            file.flush()  # the next unit may take long, and be killed
+            for result in mapped(compute, units[len(results) :]):
                 line = json.dumps(result)
                 file.write(line + "\n")
                 file.flush()
                 results.append(json.loads(line))
-                on_piece(len(results))
+                on_unit(len(results))
         return results
-
-
-def _read(path: Path) -> list[Any]:
-    """The finished lines of a file."""
-    try:
-        *lines, _ = path.read_text(encoding="utf-8", errors="replace").split("\n")
-    except OSError:
-        return []
-    results = []
-    for line in lines:
-        try:
-            results.append(json.loads(line))
-        except ValueError:
-            break
-    return results

@@ -1,29 +1,29 @@
-"""The evaluations of one dataset: the last one in likeness.json, every one in likeness/ by the time it finished."""
+"""The evaluations of one dataset: the latest in likeness.json, and all of them in likeness/, named by time."""
 
 import logging
 from pathlib import Path
 
 from selfchatbot.errors import SelfChatBotError
-from selfchatbot.likeness.result import FILE_NAME, Likeness, load, save
+from selfchatbot.likeness.result import LIKENESS_FILE, Likeness, load, save
 
-FOLDER_NAME = "likeness"
+HISTORY_FOLDER = "likeness"
 
 logger = logging.getLogger(__name__)
 
 
 def keep(result: Likeness, results: Path) -> None:
-    """Write ``result`` into the results folder of its dataset, twice; the figures only, as it holds no text."""
-    folder = results / FOLDER_NAME
+    """Write ``result`` to both places in the results folder of its dataset; it holds figures only, no text."""
+    folder = results / HISTORY_FOLDER
     folder.mkdir(exist_ok=True)
     # Windows allows no colon in a file's name.
     save(result, folder / f"{result.run.finished.replace(':', '-')}.json")
-    save(result, results / FILE_NAME)
+    save(result, results / LIKENESS_FILE)
 
 
 def runs(results: Path) -> list[Likeness]:
-    """All that was kept, oldest first; what can't be read any more (an older version's) is said and left out."""
+    """All evaluations that were kept, oldest first; unreadable ones (of an older version) are logged and skipped."""
     kept = []
-    for path in sorted((results / FOLDER_NAME).glob("*.json")):
+    for path in sorted((results / HISTORY_FOLDER).glob("*.json")):
         try:
             kept.append(load(path))
         except SelfChatBotError as error:
@@ -31,4 +31,4 @@ def runs(results: Path) -> list[Likeness]:
     return kept
 
 
-__all__ = ["keep", "runs"]
+__all__ = ["HISTORY_FOLDER", "keep", "runs"]

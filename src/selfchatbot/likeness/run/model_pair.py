@@ -1,28 +1,28 @@
-"""My model and the one that it was before: loaded when there is something to compute, which is computed once."""
+"""My model and its base model: loaded only when there is something to compute, and computing everything only once."""
 
 import gc
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from selfchatbot.chat_format import ChatFormat
 from selfchatbot.concurrency import two_at_once
 from selfchatbot.likeness.run.cache import Cache
+from selfchatbot.likeness.speakers import ModelSpeaker
 from selfchatbot.models import Machine
 from selfchatbot.parameters import GenerationParameters
 
 if TYPE_CHECKING:
     from selfchatbot.player.checkpoint import Checkpoint
 
-Modelled = Literal["model", "base"]
-Piece = TypeVar("Piece")
-UNLIMITED = 10**6
+Unit = TypeVar("Unit")
+UNLIMITED_TOKENS = 10**6
 
 
-class Models:
-    """Both models of one checkpoint; only the one that was asked for last is in memory."""
+class ModelPair:
+    """The trained and the base model of one checkpoint; only the one used last is in memory."""
 
     def __init__(
         self, checkpoint: Path, parameters: GenerationParameters, seed: int, cache: Cache, machine: Machine | None
@@ -32,7 +32,7 @@ class Models:
         self._cache = cache
         self._checkpoint = checkpoint
         self._machine = machine
-        self._loaded: tuple[Modelled, Checkpoint] | None = None
+        self._loaded: tuple[ModelSpeaker, Checkpoint] | None = None
         self._loading = threading.Lock()
 
     @cached_property
@@ -50,18 +50,18 @@ class Models:
 
     @cached_property
     def window(self) -> int:
-        """Tokens that the model can take."""
+        """The model's context length, in tokens."""
         from selfchatbot.models import load_config, window
 
-        return window(load_config(self.parameters.model), UNLIMITED)
+        return window(load_config(self.parameters.model), UNLIMITED_TOKENS)
 
     @property
     def max_length(self) -> int:
-        """Of a window of a conversation, cut to what the model can take."""
+        """Tokens of a training window, at most the model's context length."""
         return min(self.window, self.parameters.max_length)
 
-    def loaded(self, speaker: Modelled) -> "Checkpoint":
-        """Raises SelfChatBotError when it can't be loaded."""
+    def loaded(self, speaker: ModelSpeaker) -> "Checkpoint":
+        """The model in memory, after the other one was dropped. Raises SelfChatBotError when it can't be loaded."""
         with self._loading:
             if self._loaded is None or self._loaded[0] != speaker:
                 from selfchatbot.player.checkpoint import load_base, load_checkpoint
@@ -75,22 +75,22 @@ class Models:
     def computed(
         self,
         name: str,
-        speaker: Modelled,
+        speaker: ModelSpeaker,
         depends_on: object,
-        pieces: Sequence[Piece],
-        compute: Callable[[Piece], Any],
-        on_piece: Callable[[int], None],
+        units: Sequence[Unit],
+        compute: Callable[[Unit], Any],
+        on_unit: Callable[[int], None],
     ) -> list[Any]:
-        """`Cache.computed` with one of the models; ``compute`` runs in two threads on a CPU, and must not tokenize."""
+        """`Cache.computed` for one of the models; ``compute`` runs in two threads on a CPU and must not tokenize."""
 
-        def mapped(compute: Callable[[Piece], Any], pieces: Sequence[Piece]) -> Iterator[Any]:
-            return two_at_once(compute, pieces, self.machine.device)
+        def mapped(compute: Callable[[Unit], Any], units: Sequence[Unit]) -> Iterator[Any]:
+            return two_at_once(compute, units, self.machine.device)
 
         depends = [self.identity(speaker), depends_on]
-        return self._cache.computed(f"{name}-{speaker}", depends, pieces, compute, on_piece, mapped)
+        return self._cache.computed(f"{name}-{speaker}", depends, units, compute, on_unit, mapped)
 
-    def identity(self, speaker: Modelled) -> list[str]:
-        """What all that it computes depends on."""
+    def identity(self, speaker: ModelSpeaker) -> list[str]:
+        """What everything computed with a model depends on."""
         from selfchatbot.player.gguf_cache import digest
 
         name = self.parameters.model

@@ -19,7 +19,7 @@ PASS_TOKENS = 32
 
 
 @torch.inference_mode()
-def of_window(model: "PreTrainedModel", window: Window) -> float:
+def window_log_probability(model: "PreTrainedModel", window: Window) -> float:
     """The log-probability of the labelled tokens of ``window``."""
     labels = torch.tensor(window.labels[1:], device=model.device)
     places = labels.ne(IGNORED).nonzero()[:, 0]
@@ -29,7 +29,7 @@ def of_window(model: "PreTrainedModel", window: Window) -> float:
 
 
 @torch.inference_mode()
-def of_continuations(
+def continuation_log_probabilities(
     model: "PreTrainedModel", prompt: Sequence[int], continuations: Sequence[Sequence[int]]
 ) -> list[float]:
     """The log-probability of each of ``continuations``, which must not be empty, after ``prompt``, read once."""

@@ -12,7 +12,7 @@ from selfchatbot.models import Machine, fast_machine
 from selfchatbot.parameters import GenerationParameters
 from selfchatbot.player.checkpoint import load_checkpoint
 from selfchatbot.player.engines.kv_cache import cache_argument, new_cache
-from selfchatbot.player.engines.likelihood import of_continuations
+from selfchatbot.player.engines.likelihood import continuation_log_probabilities
 from selfchatbot.player.engines.protocol import LoadedEngine, Sampling, Token
 from selfchatbot.player.engines.sampling import Sampler
 
@@ -55,7 +55,7 @@ class TransformersEngine:
             yield from self._decode(logits.repeat(count, 1), cache, sampling, generator, None)
 
     def log_probabilities(self, prompt: list[int], continuations: list[list[int]]) -> list[float]:
-        return of_continuations(self._model, prompt, continuations)
+        return continuation_log_probabilities(self._model, prompt, continuations)
 
     def _prefill(self, prompt: list[int]) -> torch.Tensor:
         """Read what is new in ``prompt``; the logits of the next token, shape (1, vocabulary)."""

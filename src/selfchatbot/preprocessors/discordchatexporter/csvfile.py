@@ -13,7 +13,7 @@ from datetime import datetime
 from selfchatbot.errors import ExportError
 from selfchatbot.messages import Message
 from selfchatbot.preprocessors.base import ExportFile, ExportPath
-from selfchatbot.preprocessors.discordchatexporter.jsonfile import CUT_SHORT, utc
+from selfchatbot.preprocessors.discordchatexporter.jsonfile import CUT_SHORT, LOOKED_AT, utc
 from selfchatbot.preprocessors.discordchatexporter.message_body import is_system
 from selfchatbot.preprocessors.reading.dates import Order, OrderEvidence, orders, parse, shape
 from selfchatbot.preprocessors.reading.lines import decoded_lines
@@ -67,7 +67,7 @@ def scan_table(path: ExportPath) -> Table:
         table.first_date = table.first_date or date
         table.last_date = date
         if ISO.match(date):
-            if table.rows == 2:
+            if table.rows == LOOKED_AT:
                 break
             continue
         if table.evidence is None:

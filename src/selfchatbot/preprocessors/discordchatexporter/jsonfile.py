@@ -17,11 +17,14 @@ from selfchatbot.errors import ExportError
 from selfchatbot.messages import Message
 from selfchatbot.preprocessors.base import ExportFile, ExportPath
 from selfchatbot.preprocessors.reading.json_stream import CutShortError, NoObjectError, json_values
+from selfchatbot.preprocessors.reading.order import is_newest_first
 from selfchatbot.preprocessors.reading.reverse import Row, oldest_first
 from selfchatbot.preprocessors.reading.unique_names import Names
 
 PLACES = ("guild", "channel", "messages[]", "messageCount")
 TYPED = ("Default", "Reply")
+LOOKED_AT = 100
+"""Messages whose times show the direction of a file."""
 OFFSET = re.compile(r"[+-]\d\d:[0-5]\d", re.ASCII)
 CUT_SHORT = "the export was cut short: what it has was read; export it again for the rest"
 
@@ -35,23 +38,22 @@ class JsonExport:
     """The id of the channel."""
     group: bool | None = None
     opening: datetime = datetime.max
-    """When the first message in the file was sent."""
+    """When the first message was sent, of those that were looked at."""
     newest_first: bool = False
 
 
 def look(path: ExportPath) -> JsonExport:
     """Read the beginning of a file. Raises ExportError for what is no such export."""
     export: JsonExport | None = None
+    times: list[datetime] = []
     try:
         for place, value in json_values(path, *PLACES):
             if place == "channel":
                 export = _channel(value, path)
             elif place == "messages" and export is not None:
-                first = [_record(record, path, number) for number, record in enumerate(islice(value, 2), 1)]
-                times = [utc(record.get("timestamp"), path, number) for number, record in enumerate(first, 1)]
-                export.opening = min(times, default=datetime.max)
-                export.newest_first = len(times) == 2 and times[1] < times[0]
-                return export
+                for number, record in enumerate(islice(value, LOOKED_AT), 1):
+                    times.append(utc(_record(record, path, number).get("timestamp"), path, number))
+                break
     except CutShortError:
         if export is None:
             raise
@@ -63,6 +65,8 @@ def look(path: ExportPath) -> JsonExport:
             f"with the format JSON (Discord's own data package has only your messages and can't be used), or remove "
             f"the file"
         )
+    export.opening = min(times, default=datetime.max)
+    export.newest_first = is_newest_first(times)
     return export
 
 

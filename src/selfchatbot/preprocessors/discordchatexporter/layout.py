@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from selfchatbot.errors import ExportError
-from selfchatbot.preprocessors.base import DISCRIMINATOR, ExportPath
+from selfchatbot.preprocessors.base import ExportPath
 from selfchatbot.preprocessors.discordchatexporter.header_footer import RULES, Frame, body, is_header
 from selfchatbot.preprocessors.discordchatexporter.pasted import Header, pasted
+from selfchatbot.preprocessors.names import DISCRIMINATOR
 from selfchatbot.preprocessors.reading.dates import Order, OrderEvidence, orders, parse, shape
 from selfchatbot.preprocessors.reading.lines import decoded_lines
 from selfchatbot.preprocessors.reading.reverse import oldest_first

@@ -26,13 +26,23 @@ EFFECTS = frozenset(
         *("Sparkles", "Spotlight", "Slam", "Loud", "Gentle", "Invisible Ink"),
     )
 )
+_UUID = r"[0-9A-Fa-f]{8}-(?:[0-9A-Fa-f]{4}-){3}[0-9A-Fa-f]{12}"
+# Such names are made by cameras and phones: with a number, or one of the few that they give without.
+_MADE_NAME = (
+    rf"(?:[\w.-]{{0,40}}{_UUID}[\w.() -]{{0,20}}|[\w-]{{0,8}}\d{{6,}}[\w-]{{0,40}}|[0-9a-f]{{16,64}}"
+    r"|(?i:IMG|DSC[NF]?|PXL|VID|MVI|MOV|FB_IMG|received|RPReplay|Screen ?Recording|Screen ?shot|camphoto|cinemagraph"
+    r"|photo|image|video|audio|AUD|recording|lp_image|mms|attachment|tmp|trim|memoji|sticker|messages image)"
+    r"[-_.( ]{0,2}[\w.() -]{0,40}\d[\w.() -]{0,40})\.\w{2,5}"
+    r"|(?:RenderedImage|FullSizeRender|[Ii]mage|IMG|[Vv]ideo|Attachment)\.(?i:jpe?g|png|hei[cf]|gif|webp|mov|mp4)"
+    r"|RPReplay_\w+\.\w{2,4}|CL\.loc\.vcf"
+)
 # Copied attachments stand in "attachments/", others in the folders of Messages or in a backup; of one that is gone only
-# the name is left, which has to be one that a phone gives.
+# the name is left.
 ATTACHMENT = re.compile(
     r"attachments[/\\][^/\\]+[/\\].+"
     r"|(?:~|/|[A-Za-z]:\\).*[/\\](?:[Aa]ttachments[/\\].+|StickerCache[/\\].+|[0-9a-f]{2}[/\\][0-9a-f]{40})"
-    r"|(?:IMG_E?\d+|image\d+|FullSizeRender|RPReplay_\w+|[0-9A-F]{8}-[0-9A-F-]{27}|(?:Audio Message|Screen ?[Ss]hot).*)"
-    r"\.\w{2,4}|[^\s/\\]+\.pluginPayloadAttachment|Attachment missing!|Unable to format app message: .*"
+    rf"|{_MADE_NAME}|Audio Message\b.*\.\w{{2,4}}|Screen ?[Ss]hot.*\.\w{{2,4}}"
+    r"|[^\s/\\]+\.pluginPayloadAttachment|Attachment missing!|Unable to (?:format app message|locate attachment): .*"
 )
 TRANSCRIPTION = "Transcription: "
 STICKER = re.compile(r"(?:\w+ )?Sticker from .+: .+[/\\.].+")
@@ -40,6 +50,7 @@ UNSENT = re.compile(rf".+ unsent this message part(?: (?:{DURATION})? after send
 BUBBLE = re.compile(
     # Generic apps and documents that are worked on together: the app's name or bundle, then what the app says.
     r"(?:[A-Z][\w.&'+-]*(?: [\w.&'+-]+){0,3}|[a-z]+(?:\.[\w-]+){2,}) message:(?:\n.*)?"
+    r"|GamePigeon|com(?:\.[A-Za-z][\w-]*){2,}(?::\w+:[\w.-]+)?"
     r"|Apple (?:Cash|Pay) transaction: .*|.* transaction: unknown amount|(?:Fitness|Activity) message: .*"
     rf"|Photo album: .*|Find My: .*|Check\sIn(?:: .*|.*\n(?:Expected|Was expected|Checked in) at {DATE})"
     r"|Digital Touch (?:Message: .*|\w+ \(.*\))|Handwritten messages are not yet supported!"

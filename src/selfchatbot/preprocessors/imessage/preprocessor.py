@@ -31,6 +31,8 @@ from selfchatbot.preprocessors.base import ExportFile, ExportPath, Preprocessor
 from selfchatbot.preprocessors.imessage.parts import DATE, DURATION, INDENT, strip_blank, typed
 from selfchatbot.preprocessors.reading.dates import MONTHS
 from selfchatbot.preprocessors.reading.lines import decoded_lines
+from selfchatbot.preprocessors.reading.order import chronological
+from selfchatbot.preprocessors.reading.tapbacks import Tapbacks
 
 ME = "Me"
 ORPHANED = "orphaned"
@@ -62,7 +64,7 @@ class IMessage(Preprocessor):
         for file in exports:
             export = ExportFile(path=file, chat=file.stem)
             files.append(export)
-            yield from _read_file(export, names)
+            yield from chronological(_read_file(export, names))
 
     @classmethod
     def recognises(cls, path: ExportPath, head: bytes) -> bool:
@@ -94,11 +96,12 @@ def _read_file(export: ExportFile, names: list[str]) -> Iterator[Message]:
         return
     export.me = _custom_name(head) or _sender(head, names)
     replies: dict[tuple[datetime, str], str] = {}
+    tapbacks = Tapbacks()  # of phones that know none, in chats by SMS
     for raw in _raw_messages(chain(head, lines)):
         export.add(raw.time)
         is_reply, answers = _split(raw.body)
         content = typed(raw.body)
-        if not content:
+        if not content or tapbacks.is_one(content):
             continue
         identity = _identity(raw, content) if answers else None
         for answer in answers if identity else ():

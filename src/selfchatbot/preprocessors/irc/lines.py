@@ -165,7 +165,8 @@ def _of_tab(moment: datetime, prefix: str, text: str) -> Said | Became | Gone | 
     """A line of WeeChat."""
     if prefix.strip() == "*":
         nick, _, action = text.partition(" ")
-        return Said(moment, nick, f"/me {action}", action=True)
+        # The sign of an operator stands here as well.
+        return Said(moment, nick.lstrip(PREFIXES) or nick, f"/me {action}", action=True)
     if prefix == "--":
         return _became(text)
     if prefix == "<--":
@@ -181,7 +182,8 @@ def _of_clock(moment: datetime, rest: str) -> Said | Became | Gone | None:
     if changed := _became(rest) or _gone(rest):
         return changed
     if (match := ACTION.fullmatch(rest)) and not EVENT.fullmatch(match[2]):
-        return Said(moment, match[1], f"/me {match[2]}", action=True, doubtful=not rest.startswith(" "))
+        nick = match[1].lstrip(PREFIXES) or match[1]
+        return Said(moment, nick, f"/me {match[2]}", action=True, doubtful=not rest.startswith(" "))
     return None
 
 

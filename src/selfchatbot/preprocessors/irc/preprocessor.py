@@ -19,6 +19,7 @@ from selfchatbot.messages import Message
 from selfchatbot.preprocessors.base import ExportFile, Preprocessor, same_name
 from selfchatbot.preprocessors.irc.lines import CLOCK, DAY, SAID, TAB, Became, Gone, Said, events, people
 from selfchatbot.preprocessors.reading.archives import ExportPath
+from selfchatbot.preprocessors.reading.order import chronological
 
 DATE = re.compile(r"(.*?)[._-]?((?:19|20)\d\d)-?([01]\d)-?([0-3]\d)")
 WEECHAT = re.compile(r"irc\.([^.]+)\.(.+)")
@@ -63,7 +64,7 @@ class IRC(Preprocessor):
         for log in sorted(logs, key=lambda log: (log.channel, log.network, log.first, str(log.path))):
             # A channel of the same name on another network is another one.
             chat = f"{log.channel} ({log.network})" if len(networks[log.channel]) > 1 else log.channel
-            yield from self._read_file(log, chat, named, files)
+            yield from chronological(self._read_file(log, chat, named, files))
 
     @classmethod
     def recognises(cls, path: ExportPath, head: bytes) -> bool:

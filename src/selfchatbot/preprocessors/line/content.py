@@ -23,6 +23,8 @@ BEFORE = {
 }
 """In square brackets before a place, the name of a file or an album, or the begin of a note."""
 CALL = "☎"
+INFORMATION = "ⓘ "
+"""Before what LINE says in the place of a message that it can't show."""
 
 _ALONE = frozenset(f"[{word}]".casefold() for words in ALONE.values() for word in words.split("|"))
 _BEFORE = (CALL, *(f"[{word}] " for words in BEFORE.values() for word in words.split("|")))
@@ -35,6 +37,8 @@ def typed(text: str) -> str:
         text = text[1:-1]
         if all(len(run) % 2 == 0 for run in _QUOTES.findall(text)):
             text = text.replace('""', '"')
+    if text.startswith(INFORMATION):
+        return ""
     if text.startswith(("[", CALL)) and (text.startswith(_BEFORE) or text.casefold() in _ALONE):
         return ""
     return "" if text.isspace() else text

@@ -2,23 +2,18 @@
 
 import re
 from collections import Counter, deque
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import NamedTuple
 
 from selfchatbot.errors import ExportError
+from selfchatbot.preprocessors.line.days import BUDDHIST, LOOKS_LIKE_A_DAY, TIME, WEEKDAYS, Day, day_of
 from selfchatbot.preprocessors.reading.archives import ExportPath
-from selfchatbot.preprocessors.reading.dates import Order, OrderEvidence, half_day, wall_clock
+from selfchatbot.preprocessors.reading.dates import Order, OrderEvidence, half_day
 from selfchatbot.preprocessors.reading.lines import decoded_lines
+from selfchatbot.preprocessors.reading.unique_names import visible
+from selfchatbot.preprocessors.reading.unread import Unread
 
-DAY = re.compile(
-    r"(?:(?P<before>[^\W\d_]+)\.?,? )?(?P<a>\d{1,4})[./年년-] ?(?P<b>\d{1,2})[./月월-] ?(?P<c>\d{1,4})"
-    r"(?:[.日일]? ?[(（]?(?P<after>[^\W\d_]+)[)）]?)?"
-)
-TIME = re.compile(
-    r"(?P<half>\D{0,5}?)(?P<hour>\d{1,2}):(?P<minute>\d\d)(?P<end> ?[AaPp]\.?[Mm]\.?)?(?P<gap>[\t ])(?P<rest>.*)"
-)
 TITLES = tuple(
     (re.compile(pattern), group)
     for pattern, group in (
@@ -26,50 +21,19 @@ TITLES = tuple(
         (r"Chat (?:history )?in (.+)", True),
         (r"(.+)とのトーク(?:履歴)?", False),
         (r"(.+)のトーク(?:履歴)?", True),
+        (r'ประวัติการแชทในกลุ่ม "?(.+?)"?', True),
+        (r'ประวัติการแชท(?:กับ|ของ)? ?"?(.+?)"?', False),
         (r"[与與](.+)的聊天(?:记录|記錄|紀錄)", False),
         (r"(.+)的聊天(?:记录|記錄|紀錄)", True),
     )
 )
-# From Monday on, in languages that don't put the year first: English, Thai, Indonesian, Spanish, French, German,
-# Italian, Portuguese.
-WEEKDAYS = {
-    word: number
-    for week in (
-        *(
-            "mon tue wed thu fri sat sun",
-            "จ อ พ พฤ ศ ส อา",
-            "sen sel rab kam jum sab min",
-            "lun mar mié jue vie sáb dom",
-        ),
-        *(
-            "lun mar mer jeu ven sam dim",
-            "mo di mi do fr sa so",
-            "lun mar mer gio ven sab dom",
-            "seg ter qua qui sex sáb dom",
-        ),
-    )
-    for number, word in enumerate(week.split())
-}
 LONGEST_QUOTE = 500
 """Lines of one message. LINE's messages have 10,000 characters at most."""
 MOST_NAMES = 20_000
 """In one file. A group has some hundred members at most; more is no chat, and memory is not for it."""
 SAMPLE = 5_000
-
-
-class Day(NamedTuple):
-    """A line that begins a day: its numbers in the order of the file, and the weekday as the file writes it."""
-
-    a: int
-    b: int
-    c: int
-    weekday: str
-
-    def date(self, order: Order) -> datetime | None:
-        """The midnight it begins at, None when there is no such day."""
-        a, b, c = self.a, self.b, self.c
-        year, month, day = (c, b, a) if order == "dmy" else (c, a, b) if order == "mdy" else (a, b, c)
-        return wall_clock(year, month, day, 0, 0)
+UNREAD = re.compile(r"[^\t\d]{0,12}\d{1,2}[:.時時点]\d\d[^\t\d]{0,12}\t[^\t]+\t")
+"""How a message begins, whatever its time looks like."""
 
 
 @dataclass(slots=True)
@@ -85,9 +49,18 @@ class Layout:
     """For each possible order, the days of the week that the words for them then stand for."""
     names: Counter[str] = field(default_factory=Counter)
     tabs: bool = False
+    headed: bool = False
+    """Whether a title stands above it, as in exports of phones."""
+    buddhist: bool = False
     sample: list[str] = field(default_factory=list)
     """What follows the first times, in an export with blanks instead of tabs."""
     order: Order | None = None
+    unread: Unread = field(default_factory=Unread)
+
+    @property
+    def of_computer(self) -> bool:
+        """Whether LINE's own words stand without brackets."""
+        return not (self.tabs and self.headed)
 
     @property
     def begin(self) -> datetime:
@@ -96,6 +69,7 @@ class Layout:
     def see(self, day: Day) -> None:
         """Take a day into account."""
         self.evidence.add(f"{day.a}/{day.b}/{day.c} 0:0")
+        self.buddhist = self.buddhist or day.c >= BUDDHIST
         for order, words in self.weekdays.items():
             if len(words) < SAMPLE and (date := day.date(order)):
                 words.setdefault(day.weekday.casefold(), set()).add(date.weekday())
@@ -122,7 +96,8 @@ def scan(path: ExportPath) -> Layout:
     layout: Layout | None = None
     title = ""
     number = 0
-    for number, line in enumerate(decoded_lines(path), 1):
+    lines = _Lines(decoded_lines(path))
+    for number, line in enumerate(lines, 1):
         if number == 1:
             title = line
         if (match := TIME.fullmatch(line)) is not None and layout is not None:
@@ -130,15 +105,17 @@ def scan(path: ExportPath) -> Layout:
             if match["gap"] == "\t":
                 layout.tabs = True
                 name, tab, _ = rest.partition("\t")
+                name = visible(name)
                 if tab and name and (name in layout.names or len(layout.names) < MOST_NAMES):
                     layout.names[name] += 1
             elif len(layout.sample) < SAMPLE:
                 layout.sample.append(rest)
-        elif day := day_of(line):
+        elif day := day_of(line, None if layout is not None and layout.first.is_known else lines.peek()):
             if layout is None:
                 orders: list[Order] = ["ymd"] if day.a > 999 else ["dmy", "mdy"]
                 evidence = OrderEvidence("0000/0/0 0:0" if day.a > 999 else "0/0/0000 0:0")
                 layout = Layout(path, *_titled(path, title), evidence, day, {order: {} for order in orders})
+                layout.headed = _has_title(title)
             layout.see(day)
     if number == 0:
         raise ExportError(f"{path} is empty: export the chat again, or remove the file")
@@ -150,41 +127,67 @@ def scan(path: ExportPath) -> Layout:
     return layout
 
 
-def day_of(line: str) -> Day | None:
-    """``line`` as the begin of a day: a year of four digits, and a weekday before or behind the date."""
-    match = DAY.fullmatch(line)
-    if match is None or (match["before"] is None) == (match["after"] is None):
-        return None
-    if (len(match["a"]) == 4) == (len(match["c"]) == 4):
-        return None
-    return Day(int(match["a"]), int(match["b"]), int(match["c"]), match["before"] or match["after"])
+def entries(layout: Layout, names: Container[str] | None = None) -> Iterator[tuple[datetime, str]]:
+    """Each time of a file with what follows it up to the next one.
 
-
-def entries(layout: Layout) -> Iterator[tuple[datetime, str]]:
-    """Each time of a file with what follows it up to the next one."""
+    ``names`` are those in an export with blanks instead of tabs. A line that begins like a message but can't be read
+    ends the one before it, and is counted in ``layout.unread``; so is a line that looks like an unreadable day.
+    """
     assert layout.order is not None
     gap = "\t" if layout.tabs else " "
     lines = _Lines(decoded_lines(layout.path))
+    # Where the weekdays are those of a known language, all of them are.
+    known = layout.first.is_known
     clock = _Clock()
+    layout.unread = Unread()
     day: datetime | None = None
     time: datetime | None = None
     body: list[str] = []
     for line in lines:
         match = TIME.fullmatch(line)
-        if match and match["gap"] == gap and day is not None and (passed := clock.since_midnight(match)) is not None:
-            if time is not None:
-                yield time, _joined(body)
-            time, body = day + passed, [match["rest"]]
-            if '\t"' in match["rest"] and not line.endswith('"'):
-                body.extend(lines.quoted())
-        elif (begun := day_of(line)) and (date := begun.date(layout.order)):
+        if match and match["gap"] == gap and day is not None:
+            passed = clock.since_midnight(match)
+            if passed is not None and (
+                layout.tabs or time is None or names is None or _is_message(match, day + passed < time, names)
+            ):
+                if time is not None:
+                    yield time, _joined(body)
+                time, body = day + passed, [match["rest"]]
+                if '\t"' in match["rest"] and not line.endswith('"'):
+                    body.extend(lines.quoted())
+                continue
+            if passed is None and layout.tabs and "\t" in match["rest"]:
+                layout.unread.add(lines.number)
+                if time is not None:
+                    yield time, _joined(body)
+                time, body = None, []
+                continue
+        elif match is None and (begun := day_of(line, None if known else lines.peek())):
+            date = begun.date(layout.order)
+            if date is None:
+                layout.unread.add(lines.number)
             if time is not None:
                 yield time, _joined(body)
             day, time, body = date, None, []
-        elif time is not None:
+            continue
+        elif (match is None and LOOKS_LIKE_A_DAY.fullmatch(line) and lines.is_time_next(gap)) or (
+            layout.tabs and day is not None and UNREAD.match(line)
+        ):
+            layout.unread.add(lines.number)
+        if time is not None:
             body.append(line)
     if time is not None:
         yield time, _joined(body)
+
+
+def _is_message(match: re.Match[str], is_earlier: bool, names: Container[str]) -> bool:
+    """Whether a line with a time, in an export with blanks, begins a message: people write times, too.
+
+    Those of the app have two digits and don't go back; without a known name behind them, both count.
+    """
+    rest = match["rest"]
+    known = any(" ".join(rest.split(" ", count)[:count]) in names for count in range(1, 6))
+    return known or not (is_earlier or (len(match["hour"]) == 1 and not match["half"] and not match["end"]))
 
 
 class _Clock:
@@ -208,17 +211,35 @@ class _Clock:
 
 
 class _Lines:
-    """Lines, with a look ahead for the end of a text in quotation marks."""
+    """Lines, with a look at the next one, and ahead for the end of a text in quotation marks."""
 
     def __init__(self, lines: Iterator[str]) -> None:
         self._lines = lines
         self._ahead: deque[str] = deque()
+        self.number = 0
 
     def __iter__(self) -> Iterator[str]:
         return self
 
     def __next__(self) -> str:
-        return self._ahead.popleft() if self._ahead else next(self._lines)
+        line = self._ahead.popleft() if self._ahead else next(self._lines)
+        self.number += 1
+        return line
+
+    def peek(self) -> str | None:
+        """The next line, None at the end."""
+        if not self._ahead:
+            following = next(self._lines, None)
+            if following is None:
+                return None
+            self._ahead.append(following)
+        return self._ahead[0]
+
+    def is_time_next(self, gap: str) -> bool:
+        """Whether the next line begins with a time."""
+        following = self.peek()
+        match = TIME.fullmatch(following) if following is not None else None
+        return match is not None and match["gap"] == gap
 
     def quoted(self) -> list[str]:
         """The lines up to the one that ends in a quotation mark; none when the mark that began it was just typed."""
@@ -234,6 +255,7 @@ class _Lines:
             if len(taken) == LONGEST_QUOTE:
                 break
         self._ahead.extendleft(reversed(taken))
+        self.number -= len(taken)
         return []
 
 
@@ -244,11 +266,15 @@ def _joined(body: list[str]) -> str:
     return "\n".join(body)
 
 
+def _has_title(line: str) -> bool:
+    return line.startswith(("[LINE]", "Chat history"))
+
+
 def _titled(path: ExportPath, first: str) -> tuple[str, bool | None]:
     """The contact or group, and whether it is a group: as the first line says, or else the name of the file."""
     for text in (first, path.stem):
         title = text.removeprefix("[LINE]").strip()
-        if title == text and not text.startswith("Chat history"):
+        if not _has_title(text):
             continue
         for pattern, group in TITLES:
             if match := pattern.fullmatch(title):

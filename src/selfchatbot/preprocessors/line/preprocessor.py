@@ -16,6 +16,7 @@ Exports of a computer have blanks in the place of tabs. Which of day and month c
 """
 
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import ClassVar
 
@@ -23,10 +24,14 @@ from pydantic import Field
 
 from selfchatbot.messages import Message
 from selfchatbot.preprocessors.base import ExportFile, Preprocessor, same_name
+from selfchatbot.preprocessors.line.computer import is_about_somebody, is_notice, names_in
 from selfchatbot.preprocessors.line.content import typed
-from selfchatbot.preprocessors.line.layout import TIME, Layout, day_of, entries, scan
+from selfchatbot.preprocessors.line.days import TIME, day_of
+from selfchatbot.preprocessors.line.layout import Layout, entries, scan
 from selfchatbot.preprocessors.reading.archives import ExportPath
 from selfchatbot.preprocessors.reading.dates import Order, ambiguous_order, decide_orders
+from selfchatbot.preprocessors.reading.order import chronological
+from selfchatbot.preprocessors.reading.unique_names import visible
 
 
 class LINE(Preprocessor):
@@ -44,7 +49,7 @@ class LINE(Preprocessor):
         self._decide_orders(layouts)
         # Exports of one chat come one after the other, the older first.
         for layout in sorted(layouts, key=lambda layout: (layout.chat, layout.begin, str(layout.path))):
-            yield from self._read_file(layout, files)
+            yield from chronological(self._read_file(layout, files))
 
     @classmethod
     def recognises(cls, path: ExportPath, head: bytes) -> bool:
@@ -53,13 +58,16 @@ class LINE(Preprocessor):
         text = head.decode(errors="replace").removeprefix("\ufeff")
         lines = [line.removesuffix("\r") for line in text.split("\n")[:20]]
         times = any((match := TIME.fullmatch(line)) and match["gap"] == "\t" for line in lines)
-        return text.startswith("[LINE]") or (times and any(map(day_of, lines)))
+        days = any(day_of(line, following) for line, following in pairwise(lines))
+        of_computer = len(lines) > 1 and bool(day_of(lines[0]) and TIME.fullmatch(lines[1]))
+        return text.startswith("[LINE]") or (times and days) or of_computer
 
     def _decide_orders(self, layouts: list[Layout]) -> None:
         """Fix the order of day and month of each file: by the key, its weekdays, its days, its neighbours."""
         found = decide_orders([layout.evidence for layout in layouts], self.date_order)
         for layout, order in zip(layouts, found, strict=True):
-            layout.order = self.date_order if self.date_order in layout.weekdays else layout.by_weekday() or order
+            known: Order | None = "dmy" if layout.buddhist and "dmy" in layout.weekdays else layout.by_weekday()
+            layout.order = self.date_order if self.date_order in layout.weekdays else known or order
             if layout.order is None:
                 raise ambiguous_order(layout.path, "/".join(map(str, layout.first[:3])), self.name)
 
@@ -73,13 +81,15 @@ class LINE(Preprocessor):
         elif len(layout.names) > 2:
             file.group = True
         files.append(file)
-        for time, rest in entries(layout):
+        for time, rest in entries(layout, names):
             name, separator, text = rest.partition("\t") if names is None else _split(rest, names)
             if not separator or not name:
                 continue
+            name = visible(name)
             file.add(time)
-            if content := typed(text):
+            if (content := typed(text)) and not (layout.of_computer and is_notice(content)):
                 yield Message(time, name, content, layout.chat)
+        file.notes.extend(layout.unread.notes())
 
     def _names(self, layout: Layout) -> list[str]:
         """The names in an export with blanks instead of tabs, the longest first."""
@@ -90,6 +100,8 @@ class LINE(Preprocessor):
             first, last = min(unknown), max(unknown)
             same = next((at for at, (one, two) in enumerate(zip(first, last, strict=False)) if one != two), len(first))
             names |= {first[:same].rpartition(" ")[0]} - {""}
+        else:
+            names |= names_in(unknown)
         ordered = sorted(names, key=len, reverse=True)
         layout.names.update(name for name, blank, _ in (_split(rest, ordered) for rest in layout.sample) if blank)
         return ordered
@@ -100,4 +112,4 @@ def _split(rest: str, names: list[str]) -> tuple[str, str, str]:
     for name in names:
         if rest.startswith(f"{name} "):
             return name, " ", rest[len(name) + 1 :]
-    return rest.partition(" ")
+    return ("", "", "") if is_about_somebody(rest) else rest.partition(" ")

@@ -3,15 +3,17 @@
 The export has these sentences among the messages, in the language of the account that was exported. Most begin with
 the name of a member or with a word for "you" and end in one of the predicates below; the others are known as a whole.
 Both are narrow on purpose: a notice that stays is a nuisance, a message that is lost is a loss. English, German,
-Spanish, French and partly Polish are as exports and the lists of public programs have them; for Italian, Portuguese,
-Dutch and Turkish none with more than a few was found.
+Spanish, French and partly Polish and Vietnamese are as exports and the lists of public programs have them; for Italian,
+Portuguese, Dutch and Turkish none with more than a few was found.
 """
 
 import re
 from collections.abc import Iterable
 from functools import lru_cache
 
-YOU = frozenset(("You", "Du", "Vous", "Tu", "Hai", "Você", "Je"))
+YOU = frozenset(("You", "Du", "Vous", "Tu", "Hai", "Você", "Je", "Bạn"))
+CONTACT = "A contact"
+"""Stands for the name of somebody whose account is gone."""
 USER_NAMED = re.compile(r"(?:Użytkownik|Użytkowniczka) ")
 """Polish puts a noun before the name."""
 
@@ -24,8 +26,14 @@ PREDICATES = {
         r"reacted \S+ to your message",
         r"missed (?:a|your) (?:video |audio |voice )?(?:call|chat)(?: (?:from|with) .+)?",
         r"(?:started|joined|ended) (?:a|an|the) (?:video |audio |voice |group )?(?:call|chat)",
-        r"called (?:you|{member})|waved at (?:you|{member})|started sharing (?:video|their screen|your screen)",
-        r"(?:left|created) the group|joined the group(?: via .+)?|(?:added|removed) .+ (?:to|from) the group",
+        r"called (?:you|a contact|{member})|waved at (?:you|a contact|{member})!?|(?:joined|left) the video chat",
+        r"is (?:now|no longer) an? (?:group )?admin|made (?:you|{member}) an? (?:group )?admin|added participants",
+        r"(?:added|removed) .+ as an? (?:group )?admin|removed the (?:group (?:name|photo)|nickname for .+)",
+        r"changed the (?:chat )?(?:theme|colors?)(?: to .+)?|set the chat theme to .+|turned (?:on|off) link sharing",
+        r"mentioned (?:you|{member}) in (?:a|their|his|her) story|(?:started|created) (?:a plan|an event)(?:: .+)?",
+        r"started sharing (?:video|their screen|your screen)",
+        r"(?:left|created) the group|joined the group(?: via .+)?",
+        r"(?:added|removed) (?!(?:me|us|him|her|them|someone)\b).+ (?:to|from) the group",
         r"named the group .+|changed the (?:group photo|group name|group description|chat theme|theme to .+)",
         r"set the (?:quick reaction|emoji) to .+|set the nickname for .+ to .+|set .+ as the word effect for .+",
         r"set (?:your|his|her|their)(?: own)? nickname to .+",
@@ -48,6 +56,11 @@ PREDICATES = {
         r"(?:hat|hast) die Gruppe (?:verlassen|erstellt)|(?:hat|hast) der Gruppe den Namen .+ gegeben",
         r"(?:hat|hast) .+ (?:zur Gruppe hinzugefügt|aus der Gruppe entfernt)",
         r"(?:hat|hast) (?:das Gruppenfoto|das Design|das Thema|den Spitznamen) .*(?:geändert|festgelegt)",
+        r"(?:hat|hast) .*(?:Gruppenfoto|Chat-Design|Spitznamen|Emoji|Gruppennamen) .*(?:geändert|festgelegt|entfernt)",
+        r"(?:ist|bist) (?:jetzt|nun|kein|nicht mehr) (?:ein )?(?:Gruppena|A)dministrator(?:in)?(?: mehr)?",
+        r"(?:hat|hast) .+ als Administrator(?:in)? (?:hinzugefügt|entfernt)",
+        r"(?:hat|hast) eine Umfrage erstellt(?:: .+)?",
+        r"(?:hat|hast) eine Nachricht (?:angepinnt|fixiert|gelöst|zurückgenommen|zurückgerufen)",
     ),
     "French": (
         r"(?:a|avez|as) envoyé (?:une pièce jointe|une photo|\d+ photos|une vidéo|un lien|un GIF|un sticker)",
@@ -64,6 +77,11 @@ PREDICATES = {
         r"(?:a|avez|as) défini (?:l['’]emoji|(?:votre|ton|son propre) pseudo) sur .+|(?:a|avez|as) surnommé .+",
         r"(?:a|avez|as) (?:défini le pseudo de|choisi le pseudo|supprimé le pseudo de) .+",
         r"(?:a|avez|as) (?:effacé son propre|supprimé votre) pseudo",
+        r"(?:est|êtes|es) (?:maintenant|désormais) administrat(?:eur|rice)",
+        r"n['’](?:est|êtes|es) plus administrat(?:eur|rice)|(?:a|avez|as) épinglé un message",
+        r"(?:a|avez|as) (?:souligné|questionné) (?:votre|ton) message|(?:a|avez|as) annulé l['’]envoi d['’]un message",
+        r"(?:a|avez|as) (?:raté|terminé|rejoint) l['’]appel",
+        r"(?:a|avez|as) (?:changé|modifié) le (?:thème|nom du groupe).*",
         r"(?:a|avez|as) (?:créé un sondage.*|(?:voté|(?:retiré|modifié) (?:son|votre) vote) pour « .+)",
     ),
     "Spanish": (
@@ -76,6 +94,9 @@ PREDICATES = {
         r"(?:salió|ha salido) del grupo|(?:abandonó|ha abandonado|creó|ha creado) el grupo",
         r"(?:agregó|añadió|ha añadido|eliminó|ha eliminado) a .+ (?:al|del) grupo",
         r"(?:cambió|ha cambiado) (?:la foto del grupo|el tema .+|el nombre del grupo .+)",
+        r"(?:ahora es|ya no es) administrador(?:a)?(?: del grupo)?|(?:creó|ha creado) una encuesta(?:: .+)?",
+        r"(?:estableció|cambió|ha establecido|ha cambiado|eliminó) (?:el|tu|su) (?:apodo|emoji|tema)(?: .+)?",
+        r"(?:fijó|anuló el envío de|canceló el envío de) un mensaje",
     ),
     "Italian": (
         r"(?:ha )?inviato (?:un allegato|una foto|\d+ foto|un video|un link|una GIF|un adesivo|uno sticker)",
@@ -85,6 +106,8 @@ PREDICATES = {
         r"(?:ha )?(?:avviato|iniziato) una (?:chiamata|videochiamata)",
         r"(?:ha )?(?:abbandonato|lasciato|creato) il gruppo|(?:ha )?(?:aggiunto .+ al|rimosso .+ dal) gruppo",
         r"(?:ha )?(?:cambiato|modificato) (?:l['’]immagine del gruppo|il tema .+)",
+        r"(?:ora è|è ora|non è più) (?:un )?amministratore|(?:ha )?(?:impostato|cambiato) il soprannome .+",
+        r"(?:ha )?creato un sondaggio(?:: .+)?|(?:ha )?annullato l['’]invio di un messaggio",
     ),
     "Portuguese": (
         r"(?:enviou|enviaste) (?:um anexo|uma foto|\d+ fotos|um vídeo|um link|um GIF|uma figurinha|um autocolante)",
@@ -94,6 +117,8 @@ PREDICATES = {
         r"perdeu (?:a sua|sua|a tua|uma) (?:chamada|chamada de vídeo|ligação)(?: de .+)?|(?:ligou para você|te ligou)",
         r"iniciou uma (?:chamada|chamada de vídeo|ligação|conversa por vídeo)|(?:saiu do|entrou no|criou o) grupo",
         r"(?:adicionou|removeu) .+ (?:ao|do) grupo|(?:alterou|mudou) (?:a foto do grupo|o tema .+)",
+        r"(?:agora é|não é mais) (?:um )?administrador(?:a)?(?: do grupo)?|(?:definiu|alterou) o apelido .+",
+        r"criou uma enquete(?:: .+)?|cancelou o envio de uma mensagem|fixou uma mensagem",
     ),
     "Dutch": (
         r"(?:heeft|hebt) (?:een (?:bijlage|foto|video|link|GIF|sticker)|\d+ foto['’]s) (?:verzonden|gestuurd)",
@@ -102,14 +127,23 @@ PREDICATES = {
         r"(?:heeft|hebt) (?:je|een) (?:oproep|video-oproep|videogesprek)(?: van .+)? gemist|heeft je gebeld",
         r"(?:heeft|hebt) de groep (?:verlaten|gemaakt)",
         r"(?:heeft|hebt) .+ (?:aan de groep toegevoegd|uit de groep verwijderd)",
+        r"is (?:nu|niet langer|geen) (?:een )?beheerder(?: meer)?|(?:heeft|hebt) (?:het thema|de bijnaam) .+ gewijzigd",
     ),
     "Polish": (
+        r"(?:przesłał(?:a|\(-?a\))?|przesyła) załącznik",
+        r"(?:zmienił|ustawił)(?:a|\(-?a\))? (?:kolor czatu|motyw|pseudonim).*",
+        r"(?:jest teraz|nie jest już) administratorem(?: grupy)?|utworzył(?:a|\(-?a\))? ankietę.*",
         r"wysłał(?:a|\(-?a\))? (?:załącznik|zdjęcie|\d+ zdję(?:cia|ć)|film|link|GIF|naklejkę|wiadomość głosową)",
         r"zareagował(?:a|\(-?a\))? \S+ na Twoją wiadomość|polubił(?:a|\(-?a\))? wiadomość",
         r"nie odebrał(?:a|\(-?a\))? Twojego połączenia(?: wideo)?|rozpoczął(?:\(ęła\))? (?:czat wideo|połączenie.*)",
         r"(?:opuścił|utworzył)(?:a|\(-?a\))? grupę|(?:dodał|usunął)(?:a|\(-?a\))? .+ (?:do|z) grupy",
         r"(?:zmienił|ustawił|usunął)(?:a|\(-?a\))? (?:zdjęcie grupy|nazwę grupy.*)",
         r"nadał(?:a|\(-?a\))? grupie nazwę .+|nazwał(?:a|\(-?a\))? grupę .+",
+    ),
+    "Vietnamese": (
+        r"đã gửi (?:một |\d+ )?(?:file đính kèm|ảnh|video|nhãn dán|liên kết|tin nhắn thoại|vị trí)",
+        r"đã (?:thu hồi|ghim|bỏ ghim) (?:một )?tin nhắn|đã (?:rời khỏi|tham gia|tạo) nhóm|đã đặt tên nhóm là .+",
+        r"đã (?:đổi|thay đổi) (?:chủ đề|ảnh nhóm|tên nhóm|biệt danh).*|đã bỏ lỡ cuộc gọi.*",
     ),
     "Turkish": (
         r"(?:bir|\d+) (?:ek|fotoğraf|video|bağlantı|GIF|çıkartma|sesli mesaj|konum) gönderdi",
@@ -118,7 +152,12 @@ PREDICATES = {
     ),
 }
 WHOLE = (
-    r"Reacted \S+ to your message|Liked a message|Unsent a message|This poll is no longer available\.",
+    r"Reacted \S+ to your (?:message|story|note)|Liked (?:a message|your (?:message|story))",
+    r"Unsent a message|This poll is no longer available\.",
+    r"You waved at (?:a contact|your new .+ friend, .+)!|This chat is read-only\.",
+    r"An admin, moderator or host removed .+ message\.|(?:User|You) unsent a message\.?",
+    r"Messages and calls are secured with end-to-end encryption\..*",
+    r"Đã bày tỏ cảm xúc \S+ về tin nhắn(?: của bạn)?|Đã thích (?:một )?tin nhắn",
     r"(?:The video call|The call|The video chat|Video chat|Audio call|Video call) ended\.?",
     r"Say hi to your new .+ friend, .+|You (?:started|missed) an? (?:video chat|video call|audio call)",
     r"Started an? (?:video chat|audio call|video call)\.?|Missed (?:video|audio|voice) (?:chat|call)\.?",
@@ -172,6 +211,8 @@ class Notices:
         names = set(_called(sender))
         if first_word in self._first_words:
             names |= {*YOU, *self._members}
+        elif text.startswith(CONTACT):
+            names = {CONTACT}
         for name in names:
             if not text.startswith(f"{name} "):
                 continue

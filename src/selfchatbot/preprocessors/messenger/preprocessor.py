@@ -4,11 +4,12 @@ There is no description of the format: this was read from exports that other pro
 on. ``messages/inbox/<thread>/message_N.json`` has ``participants``, ``messages`` (newest first) and ``title``; 1 is the
 newest part. Its strings are UTF-8 bytes written as ``\u00c3\u00a9``: `repaired` puts them right, each for itself.
 Encrypted chats are another download with one ``<name>_N.json`` each: ``threadName`` and ``senderName``, ``text``,
-``timestamp``, right as they are. Neither has ids of messages or people. Times are milliseconds since 1970, read as UTC.
+``timestamp``, right as they are, and its messages stand oldest first. In both, the times tell the order. Neither has
+ids of messages or people. Times are milliseconds since 1970, read as UTC.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 from itertools import chain
 from pathlib import Path, PurePath
@@ -18,9 +19,12 @@ from selfchatbot.errors import ExportError
 from selfchatbot.messages import Message
 from selfchatbot.preprocessors.base import ExportFile, ExportPath, Preprocessor
 from selfchatbot.preprocessors.messenger.notices import Notices
+from selfchatbot.preprocessors.messenger.participants import owner, participants, spelled
+from selfchatbot.preprocessors.messenger.text import last_versions, repaired
 from selfchatbot.preprocessors.reading.json_stream import CutShortError, NoObjectError, json_values
-from selfchatbot.preprocessors.reading.reverse import Row, oldest_first
-from selfchatbot.preprocessors.reading.unique_names import Names
+from selfchatbot.preprocessors.reading.order import oldest_to_newest
+from selfchatbot.preprocessors.reading.reverse import Row
+from selfchatbot.preprocessors.reading.unique_names import Names, visible
 
 PART = re.compile(r"message_(\d+)\.json", re.IGNORECASE)
 COUNTER = re.compile(r"_\d+\Z")
@@ -28,6 +32,7 @@ TIMESTAMP = re.compile(rb'"timestamp(?:_ms)?"\s*:\s*(\d+)')
 PLACES = ("participants", "title", "threadName", "messages[]")
 NOT_TYPED = ("Call", "Subscribe", "Unsubscribe", "Plan", "placeholder")
 ATTACHED = ("share", "photos", "videos", "audio_files", "files", "gifs", "sticker", "media")
+KID_KEY = "is_unsent_image_by_messenger_kid_parent"
 EPOCH = datetime(1970, 1, 1)
 FIRST, LAST = -62_135_596_800_000, 253_402_300_799_999
 """The milliseconds of the years 1 and 9999."""
@@ -43,16 +48,16 @@ class Messenger(Preprocessor):
     """The file of a download that says who made it, and the places where the name can be."""
 
     def read_exports(self, path: Path, files: list[ExportFile]) -> Iterator[Message]:
-        me = self._owner(path)
         threads: dict[str, list[ExportPath]] = {}
         for file in self.export_files(path):
             threads.setdefault(str(PurePath(str(file)).parent) if PART.fullmatch(file.name) else str(file), []).append(
                 file
             )
+        me = self._owner(path, threads.values())
         chats = Names()
         # An encrypted chat goes on where the other one ended: what has the same name comes in the order of time.
         for parts in sorted(threads.values(), key=lambda parts: (_spelled(_thread(parts[0])), _newest(parts))):
-            for part in sorted(parts, key=_number, reverse=True):
+            for part in sorted(parts, key=lambda part: (_time_in(part), -_number(part))):
                 yield from _Part(part, me).messages(chats, files)
 
     @classmethod
@@ -64,14 +69,25 @@ class Messenger(Preprocessor):
         found = super().export_files(path)
         return [file for file in found if file == path or PART.fullmatch(file.name) or _is_chat(_head(file))]
 
-    def _owner(self, path: Path) -> str | None:
-        """The name of the account that was exported, where the whole download is there."""
+    def _owner(self, path: Path, threads: Iterable[list[ExportPath]]) -> str | None:
+        """The name of the account that was exported: as its profile says, or else who takes part in the chats."""
+        heads = ((_spelled(_thread(parts[0])), _head(parts[0])) for parts in threads)
+        # Not in encrypted chats, whose names are right as they are; those that are right stay as they are.
+        chats = [(thread, [visible(repaired(name)) for name in participants(head)]) for thread, head in heads]
+        profile = self._profile_name(path)
+        if profile is not None and any(profile in members for _, members in chats):
+            return profile
+        return owner(chats) or profile
+
+    def _profile_name(self, path: Path) -> str | None:
+        """The name in the profile, where the whole download is there."""
         file_name, *places = self.profile
         for file in super().export_files(path):
             if file.name.casefold() == file_name:
                 try:
                     return next(
-                        (repaired(name) for _, name in json_values(file, *places) if isinstance(name, str)), None
+                        (visible(repaired(name)) for _, name in json_values(file, *places) if isinstance(name, str)),
+                        None,
                     )
                 except ExportError:
                     return None
@@ -100,9 +116,9 @@ class _Part:
     def messages(self, chats: Names, files: list[ExportFile]) -> Iterator[Message]:
         """What was typed, oldest first."""
         file = self.file
-        rows = oldest_first(self._rows())
+        rows = oldest_to_newest(self._rows(), whole=True)
         first = next(rows, None)
-        # The first one is the last in the file: all that stands around the messages is known now.
+        # The whole file has been read: all that stands around the messages is known now.
         title, encrypted = self._header.get("title"), self._header.get("threadName")
         members = self._members()
         if isinstance(encrypted, str):
@@ -113,12 +129,11 @@ class _Part:
                 thread, repaired(title) if isinstance(title, str) and title else COUNTER.sub("", thread)
             )
         file.group = len(members) > 2 if members else None
-        file.me = file.me if file.me in members else None
         if file.messages:  # milliseconds until here: a date for every message would be slower
             file.first, file.last = _time(self._first), _time(self._last)
         files.append(file)
         notices = Notices(members)
-        for milliseconds, sender, content, attached in chain([first] if first else [], rows):
+        for milliseconds, sender, content, attached, _ in last_versions(chain([first] if first else [], rows)):
             if not notices.wrote(content, sender, attached):
                 yield Message(_time(milliseconds), sender, content, file.chat)
 
@@ -130,10 +145,10 @@ class _Part:
         named = [
             repaired(name) for one in participants if isinstance(one, dict) and isinstance(name := one.get("name"), str)
         ]
-        return named + [one for one in participants if isinstance(one, str)]
+        return [visible(name) for name in (*named, *(one for one in participants if isinstance(one, str)))]
 
     def _rows(self) -> Iterator[Row]:
-        """Milliseconds, sender, content and whether something is attached, in the order of the file."""
+        """Milliseconds, sender, content, whether something is attached and whether it may be an edit, in file order."""
         found = False
         try:
             for place, value in json_values(self.file.path, *PLACES):
@@ -148,7 +163,7 @@ class _Part:
         except CutShortError:
             if not found:
                 raise
-            self.file.notes.append("the export was cut short, its oldest messages are missing: export it again")
+            self.file.notes.append("the export was cut short, the rest of its messages is missing: export it again")
         except NoObjectError:
             pass
         if not found:
@@ -182,26 +197,11 @@ class _Part:
         if not encrypted:
             sender, content = repaired(sender or ""), repaired(content)
         # Of deleted accounts only an empty name is left.
-        return time, sender or "?", content, any(map(record.get, ATTACHED))
+        # Of messages of Instagram, only the edited ones lack this key.
+        return time, visible(sender) if sender else "?", content, any(map(record.get, ATTACHED)), KID_KEY not in record
 
     def _error(self, problem: str) -> ExportError:
         return ExportError(f"{self.file.path}, message {self.file.messages:,}: {problem}: export it again")
-
-
-def repaired(text: str) -> str:
-    """``text`` with its UTF-8, which was taken for Latin-1, read as UTF-8; unchanged where it isn't that."""
-    if text.isascii():
-        return text
-    try:
-        raw = text.encode("latin-1")
-    except UnicodeEncodeError:
-        return text
-    try:
-        return raw.decode()
-    except UnicodeDecodeError as error:
-        # Cut in the middle of its last character. Whether it is UTF-8 at all, the characters before that tell.
-        whole = raw[: error.start]
-        return whole.decode() if error.reason == "unexpected end of data" and not whole.isascii() else text
 
 
 def _time(milliseconds: int) -> datetime:
@@ -215,7 +215,7 @@ def _thread(file: ExportPath) -> str:
 
 def _spelled(thread: str) -> str:
     """ "Bob Smith_40" and "bobsmith_10206072096154041" are the same chat."""
-    return re.sub(r"[\W_]", "", COUNTER.sub("", thread).casefold())
+    return spelled(COUNTER.sub("", thread))
 
 
 def _number(file: ExportPath) -> int:
@@ -224,8 +224,13 @@ def _number(file: ExportPath) -> int:
 
 
 def _newest(parts: list[ExportPath]) -> int:
-    """The time of a chat's newest message, which is the first in its first part."""
-    match = TIMESTAMP.search(_head(min(parts, key=_number)))
+    """A time of a chat's newest part."""
+    return max(map(_time_in, parts))
+
+
+def _time_in(part: ExportPath) -> int:
+    """The time of the first message in a file, in milliseconds. Those of the parts of a chat tell their order."""
+    match = TIMESTAMP.search(_head(part))
     return int(match[1]) if match else 0
 
 

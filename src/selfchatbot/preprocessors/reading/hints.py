@@ -1,4 +1,4 @@
-"""What a file that a format can't read probably is, and what its owner should do."""
+"""Hints for files that a format can't read: what they probably are, and what to do."""
 
 import re
 from collections.abc import Callable, Iterable
@@ -10,22 +10,23 @@ from selfchatbot.preprocessors import Preprocessors
 from selfchatbot.preprocessors.base import Preprocessor
 from selfchatbot.preprocessors.reading.archives import ExportPath, files_below
 
-HEAD = 2**16
-LOOKED_AT = 500
-"""Files of a folder: a media folder may hold very many."""
+HEAD_BYTES = 2**16
+MAX_FILES = 500
+"""Files to look at: a folder with media may contain very many."""
 SQLITE = b"SQLite format 3\0"
+SLACKDUMP = re.compile(rb'\s*\{(?=.{0,2000}?"messages"\s*:)(?=.*?"ts"\s*:\s*"\d{10}\.\d{6}")', re.DOTALL)
 
 
 class _Kind(NamedTuple):
-    """A kind of file that no format reads."""
+    """A kind of file that no format can read."""
 
-    is_it: Callable[[str, bytes], bool]
-    """Takes the path and the beginning of the file."""
-    said: str
+    matches: Callable[[str, bytes], bool]
+    """Takes the path and the first bytes of the file."""
+    advice: str
 
 
 def _named(pattern: str, *heads: bytes) -> Callable[[str, bytes], bool]:
-    """Whether the path ends like ``pattern`` and one of ``heads``, if there are any, is in the beginning."""
+    """Whether the path ends with ``pattern`` and the first bytes contain one of ``heads``, if there are any."""
     name = re.compile(rf"(?:.*[/\\])?(?:{pattern})", re.IGNORECASE | re.DOTALL)
     return lambda path, head: name.fullmatch(path) is not None and (not heads or any(one in head for one in heads))
 
@@ -43,9 +44,14 @@ _KINDS = (
     ),
     _Kind(
         _named(r"signal[^/\\]*\.backup|(?:signal|db)\.sqlite"),
-        "is Signal's own backup or database: run signal-export and put its folder into a folder named Signal",
+        "is Signal's own backup or database: in the app, Settings, Chats, Export chat history (or run signal-export), "
+        "and put the folder into a folder named Signal",
     ),
-    _Kind(lambda _, head: head.startswith(SQLITE), "is a database, no export"),
+    _Kind(
+        lambda path, head: path.endswith(".json") and SLACKDUMP.match(head) is not None,
+        'is slackdump\'s own format: run "slackdump export" and put its folder or zip into a folder named Slack',
+    ),
+    _Kind(lambda _, head: head.startswith(SQLITE), "is a database, not an export"),
     _Kind(
         _named(r"message_\d+\.html"),
         "is the HTML of Messenger or Instagram: request the download again with the format JSON",
@@ -71,19 +77,19 @@ _KINDS = (
 
 
 def hint_for_folder(kind: type[Preprocessor], folder: Path) -> str | None:
-    """What the files of a folder are in which a format found nothing to read; None when nobody knows."""
+    """For a folder in which ``kind`` found nothing to read. None if the files are unknown."""
     return hint_for_files(kind, files_below(folder, lambda path: path.suffix.lower() != ".zip"))
 
 
 def hint_for_files(kind: type[Preprocessor], files: Iterable[ExportPath]) -> str | None:
-    """What the first of ``files`` is that doesn't look like ``kind`` but like something else."""
+    """For the first of ``files`` that doesn't look like ``kind`` but like something else; None if there is none."""
     for number, path in enumerate(files):
-        if number == LOOKED_AT:
+        if number == MAX_FILES:
             break
         head = _head(path)
         for one in _KINDS:
-            if one.is_it(str(path), head):
-                return f"{path} {one.said}"
+            if one.matches(str(path), head):
+                return f"{path} {one.advice}"
         if not _looks_like(kind, path, head):
             for name in Preprocessors:
                 if name != kind.name and _looks_like(_loaded(name), path, head):
@@ -94,7 +100,7 @@ def hint_for_files(kind: type[Preprocessor], files: Iterable[ExportPath]) -> str
 def _head(path: ExportPath) -> bytes:
     try:
         with path.open("rb") as file:
-            return bytes(file.read(HEAD))
+            return bytes(file.read(HEAD_BYTES))
     except (OSError, SelfChatBotError):
         return b""
 
@@ -102,12 +108,12 @@ def _head(path: ExportPath) -> bytes:
 def _loaded(name: str) -> type[Preprocessor] | None:
     try:
         return Preprocessors[name]
-    except SelfChatBotError:  # somebody else's, and broken: this is not the time to say so
+    except SelfChatBotError:  # a broken plugin is no reason to fail here
         return None
 
 
 def _looks_like(kind: type[Preprocessor] | None, path: ExportPath, head: bytes) -> bool:
     try:
         return kind is not None and kind.recognises(path, head)
-    except Exception:  # a hint must never hide the error that it explains
+    except Exception:  # a failing hint must not hide the error that it explains
         return False

@@ -1,7 +1,7 @@
-r"""JSON exports of any size, value by value in one pass: what is asked for is built, the rest is skipped.
+"""JSON exports of any size, read in one pass: the wanted values are built, the rest is skipped.
 
-The tokens come from ijson (its C backend where there is one); a value is built from them here, because ijson alone
-yields the items of one list and nothing of what stands around it.
+The tokens come from ijson (with its C backend if available). Values are built here because ijson itself yields either
+the items of one list or the values around it, but not both.
 """
 
 import re
@@ -13,30 +13,31 @@ from selfchatbot.errors import ExportError
 from selfchatbot.preprocessors.reading.archives import ExportPath
 from selfchatbot.preprocessors.reading.lines import UTF8_BOM, refuse_utf16
 
-DEEPEST = 64
-"""How deep a value may be nested; the exporters stay below ten."""
+MAX_DEPTH = 64
+"""Of nested values. Exporters need less than ten levels."""
 _ESCAPE = re.compile(rb"\\(?:x([0-9A-Fa-f]{2})|.)", re.DOTALL)
 _REASONS = {"UTF8": "text that is not UTF-8", "utf-8": "text that is not UTF-8", "overflow": "a number out of range"}
 
-Next = Callable[[], tuple[str, Any]]
+NextToken = Callable[[], tuple[str, Any]]
+"""Returns the kind of a token and its value."""
 
 
 class CutShortError(ExportError):
-    """A JSON file that ends too early, as a killed export does. What came before has been yielded."""
+    """A JSON file that ends early, because the export was killed. Everything before the end has been yielded."""
 
 
 class NoObjectError(ExportError):
-    """A JSON file that holds something else than an object, or than a list where that is wanted."""
+    """A JSON file that is not an object, or not a list if that is wanted."""
 
 
 def json_values(path: ExportPath, *wanted: str) -> Iterator[tuple[str, Any]]:
-    """The ``wanted`` values of a JSON object, in file order, with their places.
+    """Pairs of place and value for the ``wanted`` places in a JSON object, in the order of the file.
 
-    A place is ``"channel"`` or ``"personal_information.user_id"``; ``"chats.list[].name"`` is in each item of a list.
-    A place that ends in ``[]`` gives the list as an iterator of its items, to be used before the next value is taken;
-    ``"[]"`` itself is the place of a list that is the whole file, which is no object then.
+    Examples of places: ``"channel"``, ``"personal_information.user_id"``, and ``"chats.list[].name"`` for a value in
+    each item of a list. If a place ends in ``[]``, the value is an iterator over the items of the list, to be used
+    before the next pair is taken. ``"[]"`` is for files that consist of a list instead of an object.
 
-    Raises CutShortError, NoObjectError, and ExportError with the place for everything else that can't be read.
+    Raises CutShortError, NoObjectError, and ExportError with the place for anything else that can't be read.
     """
     try:
         file = path.open("rb")
@@ -53,7 +54,7 @@ class _Reader:
         self._file = file
         self._path = path
         self._wanted = frozenset(wanted)
-        # The places of the objects and lists around the wanted ones.
+        # The objects and lists that contain the wanted places.
         self._inner = {place[: step.start()] for place in wanted for step in re.finditer(r"\.|\[\]", place)}
         self._read = 0
         self._held = b""
@@ -62,20 +63,23 @@ class _Reader:
     def values(self) -> Iterator[tuple[str, Any]]:
         import ijson
 
-        with self._explained():
+        with self._readable_errors():
             tokens = ijson.basic_parse(self, use_float=True)
-            following: Next = tokens.__next__
-            kind, _ = following()
+            next_token: NextToken = tokens.__next__
+            kind, _ = next_token()
             if kind != ("start_array" if "[]" in self._wanted else "start_map"):
                 expected = "a JSON list" if "[]" in self._wanted else "a JSON object"
                 raise NoObjectError(f"{self._path}: expected {expected}, found another value: export it again")
-            yield from self._of_map(following, "") if kind == "start_map" else self._of_value(following, "", kind, None)
+            if kind == "start_map":
+                yield from self._values_of_object(next_token, "")
+            else:
+                yield from self._values_at(next_token, "", kind, None)
             for _ in tokens:
-                pass  # Whatever stands behind the object is an error.
+                pass  # anything after the object is an error
 
     @contextmanager
-    def _explained(self) -> Iterator[None]:
-        """Errors of the file and of JSON in one line, without the text that ijson quotes."""
+    def _readable_errors(self) -> Iterator[None]:
+        """Turn errors into one line, without the text that ijson quotes."""
         import ijson
 
         try:
@@ -85,11 +89,11 @@ class _Reader:
         except (ijson.JSONError, ValueError, ArithmeticError, RecursionError) as error:
             if self._ended:
                 raise CutShortError(f"{self._path} is cut short: export it again, or remove the file") from error
-            reason = next((said for word, said in _REASONS.items() if word in str(error)), "no valid JSON")
+            reason = next((reason for word, reason in _REASONS.items() if word in str(error)), "no valid JSON")
             raise ExportError(f"{self._path}, near byte {self._read:,}: {reason}: export it again") from error
 
     def read(self, size: int) -> bytes:
-        """What ijson reads: the file without byte order mark, and with escapes that JSON knows."""
+        """For ijson: the file without its byte order mark and with invalid escapes replaced."""
         if size == 0:
             return b""
         chunk = self._file.read(size)
@@ -101,64 +105,64 @@ class _Reader:
             self._read += len(chunk)
         chunk = self._held + chunk
         self._ended = len(chunk) == len(self._held)
-        self._held = b"" if self._ended else _open_escape(chunk)
+        self._held = b"" if self._ended else _incomplete_escape(chunk)
         if self._held:
             chunk = chunk[: -len(self._held)] or self.read(size)
         # Telegram Desktop writes control characters as \x0B (SerializeString in export_output_json.cpp).
         return _ESCAPE.sub(_json_escape, chunk) if b"\\x" in chunk else chunk
 
-    def _of_map(self, following: Next, place: str) -> Iterator[tuple[str, Any]]:
+    def _values_of_object(self, next_token: NextToken, place: str) -> Iterator[tuple[str, Any]]:
         while True:
-            kind, key = following()
+            kind, key = next_token()
             if kind == "end_map":
                 return
             inside = f"{place}.{key}" if place else key
-            kind, value = following()
-            yield from self._of_value(following, inside, kind, value)
+            kind, value = next_token()
+            yield from self._values_at(next_token, inside, kind, value)
 
-    def _of_value(self, following: Next, place: str, kind: str, value: Any) -> Iterator[tuple[str, Any]]:
+    def _values_at(self, next_token: NextToken, place: str, kind: str, value: Any) -> Iterator[tuple[str, Any]]:
         if place in self._wanted:
-            yield place, self._built(following, kind, value)
+            yield place, self._build(next_token, kind, value)
         elif f"{place}[]" in self._wanted:
             if kind != "start_array":
                 raise self._unexpected(place, "a list")
-            items = self._items(following)
+            items = self._items(next_token)
             yield place, items
             for _ in items:
                 pass
         elif f"{place}[]" in self._inner:
             if kind != "start_array":
                 raise self._unexpected(place, "a list")
-            while (token := following())[0] != "end_array":
-                yield from self._of_value(following, f"{place}[]", *token)
+            while (token := next_token())[0] != "end_array":
+                yield from self._values_at(next_token, f"{place}[]", *token)
         elif place in self._inner:
             if kind != "start_map":
                 raise self._unexpected(place, "an object")
-            yield from self._of_map(following, place)
+            yield from self._values_of_object(next_token, place)
         else:
-            _skip(following, kind)
+            _skip(next_token, kind)
 
-    def _items(self, following: Next) -> Iterator[Any]:
-        # These are taken by the caller directly, not through `values`.
-        with self._explained():
+    def _items(self, next_token: NextToken) -> Iterator[Any]:
+        # The caller takes these directly, not through `values`.
+        with self._readable_errors():
             while True:
-                kind, value = following()
+                kind, value = next_token()
                 if kind == "end_array":
                     return
-                yield self._built(following, kind, value)
+                yield self._build(next_token, kind, value)
 
-    def _built(self, following: Next, kind: str, value: Any) -> Any:
-        """The value that begins with a token. The order of the branches is that of their frequency."""
+    def _build(self, next_token: NextToken, kind: str, value: Any) -> Any:
+        """The value that starts with the given token. The most frequent branches come first."""
         if kind not in ("start_map", "start_array"):
             return value
         root: Any = {} if kind == "start_map" else []
         top = root
-        outer: list[Any] = []
+        parents: list[Any] = []
         while True:
-            kind, value = following()
+            kind, value = next_token()
             if kind == "map_key":
                 key = value
-                kind, value = following()
+                kind, value = next_token()
                 if value is not None or kind == "null":
                     top[key] = value
                     continue
@@ -168,34 +172,34 @@ class _Reader:
                 top.append(value)
                 continue
             elif kind in ("end_map", "end_array"):
-                if not outer:
+                if not parents:
                     return root
-                top = outer.pop()
+                top = parents.pop()
                 continue
             else:
                 new = {} if kind == "start_map" else []
                 top.append(new)
-            outer.append(top)
+            parents.append(top)
             top = new
-            if len(outer) > DEEPEST:
+            if len(parents) > MAX_DEPTH:
                 raise ExportError(
-                    f"{self._path}, near byte {self._read:,}: nested deeper than {DEEPEST}: export it again"
+                    f"{self._path}, near byte {self._read:,}: nested deeper than {MAX_DEPTH}: export it again"
                 )
 
     def _unexpected(self, place: str, expected: str) -> ExportError:
         return ExportError(f'{self._path}: "{place}" is not {expected}: export it again')
 
 
-def _skip(following: Next, kind: str) -> None:
+def _skip(next_token: NextToken, kind: str) -> None:
     depth = 1 if kind in ("start_map", "start_array") else 0
     while depth:
-        kind, value = following()
+        kind, value = next_token()
         if value is None:
             depth += (kind in ("start_map", "start_array")) - (kind in ("end_map", "end_array"))
 
 
-def _open_escape(chunk: bytes) -> bytes:
-    """The escape at the end of ``chunk`` that goes on in the next one."""
+def _incomplete_escape(chunk: bytes) -> bytes:
+    """The incomplete escape at the end of ``chunk``."""
     start = chunk.rfind(b"\\", max(0, len(chunk) - 3))
     if start < 0:
         return b""

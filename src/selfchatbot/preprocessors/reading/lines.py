@@ -1,4 +1,4 @@
-"""The lines of a text file: UTF-8 only, in bounded memory."""
+"""The lines of a UTF-8 text file, in bounded memory."""
 
 from collections.abc import Iterator
 from typing import IO
@@ -10,7 +10,7 @@ UTF8_BOM = b"\xef\xbb\xbf"
 UTF16_BOMS = (b"\xff\xfe", b"\xfe\xff")
 BLOCK_BYTES = 2**20
 MAX_LINE_BYTES = 64 * BLOCK_BYTES
-"""No app allows a message of this length."""
+"""No app allows a message this long."""
 
 
 def decoded_lines(path: ExportPath, errors: str = "strict") -> Iterator[str]:
@@ -18,7 +18,7 @@ def decoded_lines(path: ExportPath, errors: str = "strict") -> Iterator[str]:
 
     Only ``\n`` ends a line: messages may contain U+2028 and the like. ``errors`` is passed to `bytes.decode`.
 
-    Raises ExportError with file and line for UTF-16, binary files and bytes that are not UTF-8.
+    Raises ExportError with file and line for UTF-16, binary files and invalid UTF-8.
     """
     try:
         with path.open("rb") as file:
@@ -35,7 +35,7 @@ def refuse_utf16(path: ExportPath, head: bytes) -> None:
 
 
 def _blocks(file: IO[bytes], path: ExportPath, errors: str) -> Iterator[list[str]]:
-    """Lists of lines. Decoding whole blocks is several times faster than line by line."""
+    """Lists of lines. Decoding whole blocks is several times faster than decoding single lines."""
     number = 1
     rest = b""
     while block := file.read(BLOCK_BYTES):
@@ -53,7 +53,7 @@ def _blocks(file: IO[bytes], path: ExportPath, errors: str) -> Iterator[list[str
         number += len(lines)
         rest = block[end:]
         yield lines
-    # A killed export may end in the middle of a character.
+    # An export that was killed may end in the middle of a character.
     if rest := _whole_characters(rest):
         yield [_decoded(rest, path, number, errors).removesuffix("\r")]
 
@@ -69,10 +69,10 @@ def _whole_characters(line: bytes) -> bytes:
 
 
 def _decoded(block: bytes, path: ExportPath, number: int, errors: str) -> str:
-    """Decode whole lines, of which the first has this ``number``; ``\\r\\n`` becomes ``\\n``."""
+    """Decode whole lines, the first of which has this ``number``; ``\\r\\n`` becomes ``\\n``."""
     if (nul := block.find(b"\0")) >= 0:
         number += block.count(b"\n", 0, nul)
-        raise ExportError(f"{path}, line {number}: NUL bytes, so this is no text file: remove it from the folder")
+        raise ExportError(f"{path}, line {number}: NUL bytes, so this is not a text file: remove it from the folder")
     try:
         text = block.decode(errors=errors)
     except UnicodeDecodeError as error:

@@ -17,7 +17,7 @@ WINDOW = 300
 
 def is_newest_first(times: Iterable[float] | Iterable[datetime]) -> bool:
     """Whether more of the steps between successive times go back than forward; equal times say nothing."""
-    steps = [(later < earlier) - (later > earlier) for earlier, later in pairwise(times)]  # type: ignore[operator]
+    steps: Iterator[int] = ((later < earlier) - (later > earlier) for earlier, later in pairwise(times))  # type: ignore[operator]
     return sum(steps) > 0
 
 

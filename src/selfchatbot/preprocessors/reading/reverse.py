@@ -1,15 +1,15 @@
-"""Exports that are written newest first, turned round without holding them in memory."""
+"""Reverses exports that are written newest first, without keeping them in memory."""
 
 import json
 from collections.abc import Iterable, Iterator
 from tempfile import TemporaryFile
 from typing import IO, Any
 
-BLOCK = 50_000
-"""Rows in memory at once; what is older waits in a nameless temporary file."""
+BLOCK_ROWS = 50_000
+"""Rows in memory at the same time. The others are in a temporary file without a name."""
 
 Row = tuple[Any, ...]
-"""Strings, numbers and None."""
+"""Values that JSON knows."""
 
 
 def oldest_first(rows: Iterable[Row]) -> Iterator[Row]:
@@ -18,9 +18,9 @@ def oldest_first(rows: Iterable[Row]) -> Iterator[Row]:
     starts: list[int] = []
     with TemporaryFile() as file:
         for row in rows:
-            if len(block) == BLOCK:
+            if len(block) == BLOCK_ROWS:
                 starts.append(file.tell())
-                file.writelines(json.dumps(waiting).encode() + b"\n" for waiting in block)
+                file.writelines(json.dumps(earlier).encode() + b"\n" for earlier in block)
                 block = []
             block.append(row)
         yield from reversed(block)
@@ -30,5 +30,5 @@ def oldest_first(rows: Iterable[Row]) -> Iterator[Row]:
 
 def _block(file: IO[bytes], start: int) -> Iterator[Row]:
     file.seek(start)
-    for _ in range(BLOCK):
+    for _ in range(BLOCK_ROWS):
         yield tuple(json.loads(file.readline()))

@@ -1,9 +1,21 @@
 """Names that are shown for accounts and chats which an export tells apart by their ids."""
 
 import re
+from functools import lru_cache
 
+INVISIBLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u00ad\u200b\u200e\u200f\u202a-\u202e\u2060-\u2069\ufeff]+")
+"""Control characters and marks of direction, which some copies of a name hold; not what emoji are joined with."""
 NAMESAKE = re.compile(r" \((?:(?:user|channel|chat)\d{1,20}|\d{15,20}|[UW][A-Z0-9]{7,11})\)$", re.ASCII)
 """The id behind the name of a later one: of Telegram, Discord and Slack."""
+
+
+@lru_cache(maxsize=4096)
+def visible(name: str) -> str:
+    """``name`` without characters that nobody sees, so that one person stays one person."""
+    if name.isprintable():
+        return name
+    seen = INVISIBLE.sub("", name)
+    return name if seen == name else seen.strip() or name
 
 
 class Names:
@@ -22,7 +34,7 @@ class Names:
         """The name for an id; ``name`` is what the export calls it here, None for a deleted account."""
         if (known := self._by_id.get(key)) is not None:
             return known
-        name = shown = name or key
+        name = shown = visible(name) if name else key
         # Two that differ in case only would both be "me": names in parameters.json are compared without case.
         if shown.casefold() in self._taken:
             shown = f"{shown} ({key})"

@@ -11,7 +11,9 @@ import difflib
 import re
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from heapq import merge
 from itertools import groupby
+from operator import itemgetter
 from pathlib import Path, PurePath
 from typing import Any, ClassVar, cast
 
@@ -22,6 +24,8 @@ from selfchatbot.messages import Message
 from selfchatbot.preprocessors.base import ExportFile, ExportPath, Preprocessor, same_name
 from selfchatbot.preprocessors.reading.json_stream import json_values
 from selfchatbot.preprocessors.reading.lines import UTF8_BOM
+from selfchatbot.preprocessors.reading.order import oldest_to_newest
+from selfchatbot.preprocessors.reading.reverse import Row
 from selfchatbot.preprocessors.reading.unique_names import Names
 from selfchatbot.preprocessors.slack.text import comment_on_file, decoded
 
@@ -69,9 +73,7 @@ class Slack(Preprocessor):
             files.append(export)
             export.notes, workspace.notes = workspace.notes, []
             for _, same_day in groupby(in_order, key=lambda day: day.stem):
-                known: set[str] = set()
-                for day in same_day:
-                    yield from _read_day(day, workspace, export, known)
+                yield from _read_day(list(same_day), workspace, export)
 
     @classmethod
     def recognises(cls, path: ExportPath, head: bytes) -> bool:
@@ -213,8 +215,8 @@ def _place(day: ExportPath) -> tuple[str, str]:
     return str(path.parent.parent), path.parent.name
 
 
-def _read_day(day: ExportPath, workspace: _Workspace, export: ExportFile, known: set[str]) -> Iterator[Message]:
-    """The messages of a file but those whose times are ``known`` from another export of the same day."""
+def _entries(day: ExportPath) -> Iterator[Row]:
+    """Microseconds since 1970, "ts" and all of each message of a file."""
     for number, entry in enumerate(_objects(day), 1):
         if entry.get("type") != "message":
             continue
@@ -222,10 +224,17 @@ def _read_day(day: ExportPath, workspace: _Workspace, export: ExportFile, known:
         match = TS.fullmatch(ts) if isinstance(ts, str) else None
         if match is None or int(match[1]) > LAST_SECOND:
             raise ExportError(f'{day}, message {number}: "ts" is no time in seconds: export again, or remove the file')
+        yield int(match[1]) * 1_000_000 + int((match[2] or "").ljust(6, "0")), ts, entry
+
+
+def _read_day(files: list[ExportPath], workspace: _Workspace, export: ExportFile) -> Iterator[Message]:
+    """The messages of one day, of which several exports may have ``files``: what is in several counts once."""
+    known: set[str] = set()
+    for microseconds, ts, entry in merge(*(oldest_to_newest(_entries(file)) for file in files), key=itemgetter(0)):
         if ts in known:
             continue
-        known.add(match[0])
-        time = EPOCH + timedelta(seconds=int(match[1]), microseconds=int((match[2] or "").ljust(6, "0")))
+        known.add(ts)
+        time = EPOCH + timedelta(microseconds=microseconds)
         export.add(time)
         user, subtype = entry.get("user"), entry.get("subtype")
         if not isinstance(user, str) or workspace.is_bot(user) or entry.get("bot_id") or subtype not in WRITTEN:

@@ -2,8 +2,9 @@
 
 Grammar: "Fields in XML backup files" on synctech.com.au. A file holds all chats, SMS first and MMS after them, and one
 backup holds much of the one before. So all backups of a folder are sorted together, in a temporary database that is no
-file anyone can see, and what is there twice (same time, sender and text) counts once. I am ``Me``: the app only says
-what was sent. Times are UTC. `backup` reads one file; this module puts the chats together.
+file anyone can see, and what is there twice (same time, sender and text) counts once. Reactions, which phones send as
+texts, are left out (`tapbacks`). I am ``Me``: the app only says what was sent. Times are UTC. `backup` reads one file;
+this module puts the chats together.
 """
 
 import sqlite3
@@ -17,6 +18,7 @@ from typing import ClassVar
 from selfchatbot.errors import SelfChatBotError
 from selfchatbot.messages import Message
 from selfchatbot.preprocessors.base import ExportFile, ExportPath, Preprocessor
+from selfchatbot.preprocessors.reading.tapbacks import Tapbacks
 from selfchatbot.preprocessors.sms.backup import ME, AddressBook, Backup, Entry
 
 ROWS = 10_000
@@ -36,12 +38,14 @@ class SMS(Preprocessor):
             with closing(sqlite3.connect("")) as database:
                 store = _Store(database, paths)
                 notes = [store.take(number) for number in range(len(paths))]
+                tapbacks = Tapbacks()
                 for message, export in store.messages():
                     if not files or files[-1] is not export:
                         number = paths.index(export.path)
                         export.notes, notes[number] = notes[number], []
                         files.append(export)
-                    if message.content:
+                        tapbacks = Tapbacks()
+                    if message.content and not tapbacks.is_one(message.content):
                         yield message
         except sqlite3.Error as error:
             raise SelfChatBotError(f"{path} can't be sorted ({error}): make room in {gettempdir()}") from error

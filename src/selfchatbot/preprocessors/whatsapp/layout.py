@@ -6,29 +6,48 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache
+from itertools import takewhile
 from pathlib import PurePath
 
 from selfchatbot.errors import ExportError
-from selfchatbot.preprocessors.base import same_name
-from selfchatbot.preprocessors.reading.archives import ExportPath
+from selfchatbot.preprocessors.base import ExportPath, same_name
 from selfchatbot.preprocessors.reading.dates import Order
 from selfchatbot.preprocessors.reading.lines import decoded_lines
-from selfchatbot.preprocessors.whatsapp.locales import LONGEST_MINE, MINE, NOTICES, OMITTED, is_edited, plain, titled
-from selfchatbot.preprocessors.whatsapp.stamps import BRACKETS, Evidence, Stamp, StampReader, Style
+from selfchatbot.preprocessors.whatsapp.content import MARKS
+from selfchatbot.preprocessors.whatsapp.locales import (
+    DAY_FIRST,
+    HEAD,
+    LONGEST,
+    MINE,
+    MINE_HEADS,
+    OMITTED,
+    is_edited,
+    is_encryption_notice,
+    is_notice,
+    is_written,
+    plain,
+    titled,
+)
+from selfchatbot.preprocessors.whatsapp.stamps import DASH, Evidence, Stamp, StampReader, Style
 
-MARKED_TAG = re.compile("[\u200e\u200f]<")
+MARKED_TAG = re.compile("[\u200e\u200f]<|<[\u200e\u200f]")
 """What an iPhone's app adds to a message."""
-_TAG = re.compile(r"<([^<>\n]{6,60})>$")
+_TAG = re.compile(r"<[\u200e\u200f]?([^<>\n]{6,60})>$")
 _QUOTES = '"“”„«»「」『』'
 _TILDE = re.compile(r"\A~[\u202f\u00a0 ]?(?=.)")
-_SPACES = str.maketrans({"\u00a0": " ", "\u202f": " "}) | dict.fromkeys(map(ord, "\u200e\u200f\u2068\u2069\ufeff"))
-_SPACES |= dict.fromkeys(range(0x202A, 0x202F))
+_INVISIBLE = dict.fromkeys((*range(0x20), *range(0x7F, 0xA0), *map(ord, "\u061c\u200e\u200f\ufeff")))
+_INVISIBLE |= dict.fromkeys((*range(0x202A, 0x202F), *range(0x2066, 0x206A)))
+_SPACES = str.maketrans({"\u00a0": " ", "\u202f": " "}) | _INVISIBLE
 # What a contact's name can hold and the name of a file can't.
 _FORBIDDEN = re.compile(r'[\\/:*?"<>|]')
 OFTEN = 5
 """A phrase in angle brackets that ends so many messages is the app's, whatever its language."""
 MOST_NAMES = 20_000
 """In one file. A group has some thousand members at most; more is no chat, and memory is not for it."""
+LONGEST_NAME = 100
+FEWEST_IN_GROUP = 3
+"""Messages in a group that all go on alike after the first colon show that it is part of the name; in a chat of two,
+two messages do."""
 
 
 @dataclass(slots=True)
@@ -39,38 +58,48 @@ class Layout:
     style: Style
     evidence: Evidence
     first: Stamp
+    last: Stamp
     chat: str = ""
     order: Order | None = None
     names: Counter[str] = field(default_factory=Counter)
     """Who wrote how many messages, as the file writes the names."""
     colons: dict[str, list[str]] = field(default_factory=dict)
     """Names with ``: `` in them by what stands before it, the longest first."""
-    marked: bool = False
-    """Whether the app's own words begin with an invisible mark."""
+    whole: frozenset[str] = frozenset()
+    """Names for which the first colon is the end, without exception."""
+    notices: frozenset[str] = frozenset()
+    """What stands before a colon in lines that the app wrote."""
+    marks: tuple[str, ...] = ()
+    """The invisible marks that the app's own words begin with."""
+    edited: bool = False
+    """Whether a message says that it was edited."""
     tags: frozenset[str] = frozenset()
     me: str | None = None
     group: bool | None = None
-    others: int = 0
-    """Lines with a date of another style."""
-
-    @property
-    def mark(self) -> str | None:
-        return None if not self.marked else "\u200f" if self.style.right_to_left else "\u200e"
+    notes: list[str] = field(default_factory=list)
+    """What the user should know."""
 
     @property
     def earliest(self) -> datetime:
         return (self.order and self.first.time(self.order)) or datetime.max
 
+    @property
+    def latest(self) -> datetime:
+        return (self.order and self.last.time(self.order)) or datetime.min
+
     def split(self, rest: str) -> tuple[str | None, str]:
         """Name and text of what follows a date; no name for words of the app."""
         name, colon, text = rest.partition(": ")
+        if name in self.whole and colon:
+            return name, text
         if not colon:
             # An empty message loses its space when the file passes through an editor.
             return (rest[:-1], "") if rest.endswith(":") and rest[:-1] in self.names else (None, rest)
         for longer in self.colons.get(name, ()):
-            if rest.startswith(longer + ": "):
-                return longer, rest[len(longer) + 2 :]
-        return (None, rest) if self.is_cut(name) else (name, text)
+            if rest.startswith(longer):
+                # Else the app says something about a contact with such a name.
+                return (longer, rest[len(longer) + 2 :]) if rest.startswith(": ", len(longer)) else (None, rest)
+        return (None, rest) if name in self.notices or self.is_cut(name) else (name, text)
 
     def is_cut(self, name: str) -> bool:
         """Whether ``name`` ends within a quotation, as when somebody named a group ``Trip: 2020``."""
@@ -94,16 +123,20 @@ class _Seen:
     """Whether any of them has a name."""
     day: tuple[str, str] | None = None
     plain_names: set[str] = field(default_factory=set)
-    """Names after which a text without ``: `` stood."""
+    """Names after which the texts begin differently, so that they are whole."""
+    alike: dict[str, list[str]] = field(default_factory=dict)
+    """Of the other names, what all their texts begin with: one or more parts that end in ``: ``."""
     exact: set[str] = field(default_factory=set)
     """Names with ``: `` in them that a phrase of the app delimits."""
     mine: set[tuple[str, bool]] = field(default_factory=set)
     """Names beside the words for what the owner of the phone deleted, and whether a mark stood before these."""
     notice: str | None = None
+    marks: set[str] = field(default_factory=set)
     tags: Counter[str] = field(default_factory=Counter)
 
     def add(self, stamp: Stamp) -> None:
         self.messages += 1
+        self.layout.last = stamp
         if (stamp.a, stamp.b) != self.day:
             self.day = (stamp.a, stamp.b)
             self.layout.evidence.see(stamp)
@@ -112,37 +145,58 @@ class _Seen:
         if not colon:
             return
         self.named = True
-        marked = text.startswith(("\u200e", "\u200f"))
+        marked = text.startswith(MARKS) or (text[:1] == " " and text.lstrip(" ").startswith(MARKS))
         if marked or text.endswith(">"):
             self._app(stamp, marked)
-        if len(text) < LONGEST_MINE and plain(text) in MINE:
+        if (marked or text[:HEAD].casefold() in MINE_HEADS) and plain(text[:LONGEST]) in MINE:
             self.mine.add((name, marked))
         names = self.layout.names
         if not marked and (name in names or len(names) < MOST_NAMES):
             names[name] += 1
-            if ": " not in text:
-                self.plain_names.add(name)
+            if name not in self.plain_names:
+                self._compare(name, text)
 
     def go_on(self, line: str) -> None:
         """Another line of the last message."""
-        if self.layout.style.line == BRACKETS and MARKED_TAG.search(line):
-            self.layout.marked = True
+        if self.layout.style.line != DASH and MARKED_TAG.search(line):
+            self.marks.add("\u200e")
+
+    def _compare(self, name: str, text: str) -> None:
+        """Find out whether what stands before the first colon is a whole name."""
+        parts = text[:LONGEST_NAME].split(": ")[:-1]
+        before = self.alike.get(name, parts)
+        alike = [part for part, other in takewhile(lambda pair: pair[0] == pair[1], zip(parts, before, strict=False))]
+        if alike:
+            self.alike[name] = alike
+        else:
+            self.plain_names.add(name)
+            self.alike.pop(name, None)
 
     def _app(self, stamp: Stamp, marked: bool) -> None:
         """Words that the app wrote, or that it could have written."""
         name, _, text = stamp.rest.partition(": ")
-        if stamp.style.line == BRACKETS and (marked or MARKED_TAG.search(text)):
-            self.layout.marked = True
-            if self.notice is None and self.messages < 10 and plain(text).startswith(NOTICES):
-                self.notice = name
+        if stamp.style.line != DASH and (marked or MARKED_TAG.search(text)):
+            self._mark(stamp, text.lstrip(" ") if marked else "", name)
         if match := _TAG.search(text):
             word = plain(match[1])
-            if not is_edited(word) and word not in OMITTED and (" " in word or not word.isascii()):
+            edited = is_edited(word)
+            self.layout.edited = self.layout.edited or edited
+            self.layout.evidence.day_first = self.layout.evidence.day_first or word in DAY_FIRST
+            if not edited and word not in OMITTED and (" " in word or not word.isascii()):
                 self.tags[word] += len(self.tags) < MOST_NAMES
         for end in (": \u200e", ": \u200f", ": <"):
             before, found, after = stamp.rest.rpartition(end)
             if found and ": " in before and len(self.exact) < MOST_NAMES and (end != ": <" or plain(after) in OMITTED):
                 self.exact.add(before)
+
+    def _mark(self, stamp: Stamp, text: str, name: str) -> None:
+        """A mark before ``text`` is the app's, but people type from right to left as well."""
+        word = plain(text) if text and (len(self.marks) < len(MARKS) or self.messages < 10) else ""
+        if not text.startswith("\u200f") or stamp.lead or is_written(word, name):
+            self.marks.add(text[:1] or "\u200e")
+        if self.notice is None and self.messages < 10 and word and is_encryption_notice(word):
+            self.notice = name
+        self.layout.evidence.day_first = self.layout.evidence.day_first or word in DAY_FIRST
 
 
 def scan(path: ExportPath, known: Iterable[str] = ()) -> Layout:
@@ -167,7 +221,7 @@ def scan(path: ExportPath, known: Iterable[str] = ()) -> Layout:
         style = (stamp.style.line, stamp.style.shape)
         one = seen.get(style)
         if one is None:
-            layout = Layout(path, stamp.style, Evidence(stamp.style.shape), stamp)
+            layout = Layout(path, stamp.style, Evidence(stamp.style.date), stamp, stamp)
             one = seen[style] = _Seen(layout)
         one.add(stamp)
     if empty:
@@ -179,39 +233,62 @@ def scan(path: ExportPath, known: Iterable[str] = ()) -> Layout:
         )
     chosen = max(seen.values(), key=lambda one: one.messages)
     _conclude(chosen, {*known})
-    chosen.layout.others = sum(one.messages for one in seen.values()) - chosen.messages
     return chosen.layout
 
 
 def _conclude(seen: _Seen, known: set[str]) -> None:
     """What the whole file tells about its names, its chat and the owner of the phone."""
     layout = seen.layout
-    layout.chat = _chat(layout.path, seen.notice)
-    for name in sorted(seen.exact | known | {layout.chat}, key=len, reverse=True):
+    layout.chat = _chat(layout, seen.notice)
+    layout.marks = tuple(sorted(seen.marks))
+    layout.tags = frozenset(tag for tag, count in seen.tags.items() if count >= OFTEN)
+    layout.notices = frozenset(filter(is_notice, layout.names))
+    for name in sorted(seen.exact | known | {layout.chat} | _with_colons(seen), key=len, reverse=True):
         short, colon, _ = name.partition(": ")
         if colon and short not in seen.plain_names:
             layout.colons.setdefault(short, []).append(name)
-    layout.tags = frozenset(tag for tag, count in seen.tags.items() if count >= OFTEN)
-    names = {clean(name) for name in layout.names if not layout.is_cut(name)}
+    people = {name for name in layout.names if name not in layout.notices and not layout.is_cut(name)}
+    layout.whole = frozenset(people - layout.colons.keys())
+    names = set(map(clean, people))
     if layout.colons:
         names -= {clean(short) for short in layout.colons}
         names |= {clean(name) for longer in layout.colons.values() for name in longer}
-    others = {name for name in names if same_name(_FORBIDDEN.sub("_", name), _FORBIDDEN.sub("_", layout.chat))}
+    others = {name for name in names if _names_chat(name, layout.chat)}
     if len(names) == 2 and len(others) == 1:
         layout.me, layout.group = (names - others).pop(), False
     elif len(names) > 2:
         layout.group = True
-    mine = {clean(name) for name, marked in seen.mine if marked == layout.marked}
+    mine = {clean(name) for name, marked in seen.mine if marked == bool(layout.marks)}
     if len(mine) == 1:
         layout.me = mine.pop()
 
 
-def _chat(path: ExportPath, notice: str | None) -> str:
+def _with_colons(seen: _Seen) -> set[str]:
+    """Names with ``: `` in them, as the name of the file or all messages of their owner show them."""
+    names, chat = seen.layout.names, seen.layout.chat
+    fewest = FEWEST_IN_GROUP if len(names) > 2 else FEWEST_IN_GROUP - 1
+    found = set()
+    for short, alike in seen.alike.items():
+        longer = [": ".join((short, *alike[:end])) for end in range(1, len(alike) + 1)]
+        titled_after = [name for name in longer if _names_chat(clean(name), chat)]
+        if titled_after or (names[short] >= fewest and not _names_chat(clean(short), chat)):
+            found.add((titled_after or longer)[-1])
+    return found
+
+
+def _names_chat(name: str, chat: str) -> bool:
+    """Whether a chat is called after somebody; the name of a file can't hold all that a contact's name can."""
+    return same_name(_FORBIDDEN.sub("_", name), _FORBIDDEN.sub("_", chat))
+
+
+def _chat(layout: Layout, notice: str | None) -> str:
     """The contact or group: as the file, its archive or its folder says, or the first line of an iPhone's export."""
+    path = layout.path
     folder = PurePath(PurePath(str(path.parent)).name)
     outside = folder.stem if folder.suffix.lower() == ".zip" else folder.name
-    if name := titled(path.stem) or titled(outside):
-        return name
+    if title := titled(path.stem) or titled(outside):
+        layout.evidence.day_first = layout.evidence.day_first or title.day_first
+        return title.name
     if notice is not None:
         return clean(notice)
     return outside if path.stem.startswith("_chat") and outside.casefold() != "whatsapp" else path.stem

@@ -1,59 +1,191 @@
-"""What WhatsApp itself writes into an export, in the languages of its users: ``phrases.json`` by language.
+"""What WhatsApp itself writes into an export, in its 61 languages: ``phrases.json`` by language.
 
-Sources: the strings of WhatsApp's apps (Android's ``export_media_omitted``, ``email_file_attached``,
-``revoked_msg_incoming``, ``revoked_msg_outgoing``, ``missed_voice_call``, the subject of the e-mail with the export and
-their counterparts on iOS) as public parsers have collected them, and exports. The keys of a language:
+Sources: the strings of WhatsApp for Android in public repositories (versions of 2017, 2019, 2020 and 2.23.23 of 2023,
+all that its exporter writes), those of the iPhone's app (22.24) as the parser starkdmi/whats_json lists them, and
+public exports and parsers for what is newer. Only ``edited_words`` and ``omitted_words`` are ours: they catch the
+phrases of other versions. ``{}`` stands for a name, a title or a duration. The keys of a language:
 
-- ``title``: the file's name without its ending, ``{}`` being the contact or the group;
-- ``omitted``: in the place of media, Android's word for all kinds and iOS's for each;
-- ``attached``: after the name of a file, in round brackets (Android);
+- ``title``: the file's name without its ending;
+- ``attached``: after the name of a file, in round brackets (Android); ``attachment``: before it, in angle ones (iOS);
+- ``omitted``: in the place of media, Android's words, in angle brackets, and iOS's for each kind; ``omitted_words``:
+  patterns of the words that say so;
 - ``deleted``, and ``mine`` for what the owner of the phone deleted, so that its author made the export;
-- ``edited``: after the text, in angle brackets (`is_edited` knows four more languages by two words);
-- ``other``: calls and messages that can't be shown;
-- ``notice``: how the notice about encryption begins.
+- ``edited``: after the text, in angle brackets; ``edited_words``: patterns of the words for a message and for editing;
+- ``call``, and ``call_back``, which may follow it: missed calls;
+- ``live``: the live location, above its comment; ``location``: the label before the link to a place;
+- ``unreadable``: in the place of messages that can't be shown;
+- ``poll`` and ``option``: the labels in a poll;
+- ``timer``, and ``tap``, which may follow it: how long messages are kept;
+- ``encrypted``: how the notice about encryption begins;
+- ``notice``: how lines of the app begin that hold a colon, or the name of a group without quotation marks.
 """
 
 import json
 import re
+import unicodedata
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from itertools import product
 from pathlib import Path
+from typing import NamedTuple
 
-_EDGES = " \t.。।<>\u200e\u200f"
+_EDGES = " \t.。।۔።<>\u200e\u200f\u00a0"
+_ODD = re.compile("[\u00a0\u202f\u200e\u200f’]")
+_PLAIN = str.maketrans({"\u00a0": " ", "\u202f": " ", "\u200e": None, "\u200f": None, "’": "'"})
+_LANGUAGES: dict[str, dict[str, list[str]]] = json.loads(
+    Path(__file__).with_name("phrases.json").read_text(encoding="utf-8")
+)
+# People who write in these languages may put the month or the year first.
+_OTHER_ORDERS = {"en", "es", "ja", "ko", "tl", "zh"}
+HEAD, TAIL = 4, 6
+"""Characters at both ends by which phrases are found."""
+LONGEST = 400
+"""Characters. No phrase of the app is longer."""
+LONGEST_TITLE = 120
+"""Characters in the place of ``{}``."""
 
 
 def plain(text: str) -> str:
-    """``text`` for comparison with a phrase: case, angle brackets and a full stop don't count."""
-    return text.strip(_EDGES).casefold()
+    """``text`` for comparison with a phrase: case, angle brackets, marks and a full stop don't count."""
+    text = text.strip(_EDGES).casefold()
+    return text.translate(_PLAIN) if _ODD.search(text) else text
 
 
-def _load() -> dict[str, list[str]]:
-    """The phrases of all languages, by key."""
-    languages: dict[str, dict[str, list[str]]] = json.loads(
-        Path(__file__).with_name("phrases.json").read_text(encoding="utf-8")
-    )
-    found: dict[str, list[str]] = {}
-    for phrases in languages.values():
-        for key, alternatives in phrases.items():
-            found.setdefault(key, []).extend(alternatives)
-    return found
+def _phrases(*keys: str) -> Iterator[str]:
+    for language in _LANGUAGES.values():
+        for key in keys:
+            yield from language.get(key, ())
 
 
-_ALL = _load()
-OMITTED = frozenset(map(plain, _ALL["omitted"]))
-MINE = frozenset(map(plain, _ALL["mine"]))
-_EDITED = frozenset(map(plain, _ALL["edited"]))
-# No public export shows the phrase of these languages. It speaks of a message, and of editing.
-_EDITED_WORDS = re.compile(
-    r"(?=.*メッセージ)(?=.*編集)|(?=.*메시지)(?=.*(?:수정|편집))|(?=.*(?:消息|[訊讯]息))(?=.*[编編][辑輯])"
-    r"|(?=.*(?:मैसेज|मेसेज|संदेश))(?=.*(?:एडिट|संपादित|बदला))"
-)
-WHOLE = OMITTED | MINE | frozenset(map(plain, (*_ALL["deleted"], *_ALL["other"])))
+def _spellings(phrases: Iterable[str]) -> Iterator[str]:
+    """Phrases as `plain` gives them, with the letters of Indic scripts in one or two characters."""
+    for phrase in phrases:
+        yield from {plain(phrase), *(plain(unicodedata.normalize(form, phrase)) for form in ("NFC", "NFD"))}
+
+
+class _Templates:
+    """Phrases with gaps, found by their first or last characters."""
+
+    def __init__(self, phrases: Iterable[str]) -> None:
+        self.heads: dict[str, list[tuple[str, ...]]] = defaultdict(list)
+        self.tails: dict[str, list[tuple[str, ...]]] = defaultdict(list)
+        for phrase in _spellings(phrases):
+            pieces = tuple(phrase.split("{}"))
+            if len(pieces[0]) >= HEAD:
+                self.heads[pieces[0][:HEAD]].append(pieces)
+            elif len(pieces[-1]) >= TAIL:
+                self.tails[pieces[-1][-TAIL:]].append(pieces)
+
+    def match(self, text: str, author: str) -> bool:
+        """Whether ``text``, as `plain` gives it, is one of them; a gap at its beginning holds ``author``."""
+        found = (*self.heads.get(text[:HEAD], ()), *self.tails.get(text[-TAIL:], ()))
+        return any(_fits(pieces, text, plain(author)) for pieces in found)
+
+
+def _fits(pieces: tuple[str, ...], text: str, author: str) -> bool:
+    first, *middle, last = pieces
+    if not first and text.startswith(author):
+        first = author
+    if not (first and text.startswith(first) and text.endswith(last)):
+        return False
+    start, end = len(first), len(text) - len(last)
+    for piece in middle:
+        found = text.find(piece, start, end)
+        if not 0 <= found - start <= LONGEST_TITLE:
+            return False
+        start = found + len(piece)
+    return 0 <= end - start <= LONGEST_TITLE
+
+
+OMITTED = frozenset(_spellings(_phrases("omitted")))
+MINE = frozenset(_spellings(_phrases("mine")))
+MINE_HEADS = frozenset(phrase[:HEAD] for phrase in MINE)
+LIVE = frozenset(_spellings(_phrases("live")))
+POLLS = frozenset(_spellings(_phrases("poll")))
+OPTIONS = tuple(frozenset(_spellings(_phrases("option"))))
+
+
+def _followed() -> Iterator[str]:
+    """Phrases with the one that asks to touch them."""
+    for language in _LANGUAGES.values():
+        for first, second in (("call", "call_back"), ("timer", "tap")):
+            for phrase, touch in product(language.get(first, ()), language.get(second, ())):
+                yield from (f"{phrase}{sign}{touch}" for sign in (". ", ", ", " ", "。", "，"))
+
+
+_WRITTEN = [*_phrases("deleted", "mine", "call", "unreadable", "timer"), *_followed()]
+_TEMPLATES = _Templates(phrase for phrase in _WRITTEN if "{}" in phrase)
+WHOLE = OMITTED | LIVE | frozenset(_spellings(phrase for phrase in _WRITTEN if "{}" not in phrase))
 """What stands in the place of a whole message."""
-NOTICES = tuple(map(plain, _ALL["notice"]))
-LONGEST, LONGEST_MINE = (max(map(len, phrases)) + len(_EDGES) for phrases in (WHOLE, MINE))
-ATTACHED = re.compile(rf"[^\n]*\.\w{{1,5}} \((?:{'|'.join(map(re.escape, _ALL['attached']))})\)")
+_ENCRYPTED: dict[str, list[str]] = defaultdict(list)
+for _phrase in _spellings(_phrases("encrypted")):
+    _ENCRYPTED[_phrase[:HEAD]].append(_phrase)
+_SENTENCE_ENDS = tuple(".。।۔።")
+# Which nearly no message that somebody typed begins with, whatever the language.
+_HEADS = frozenset((*(phrase[:HEAD] for phrase in WHOLE), *_TEMPLATES.heads, *_ENCRYPTED))
+_EDITED = frozenset(_spellings(_phrases("edited")))
+_EDITED_WORDS = re.compile(
+    "|".join(
+        f"(?=.*(?:{words[0]}))(?=.*(?:{words[1]}))"
+        for language in _LANGUAGES.values()
+        if (words := language.get("edited_words"))
+    )
+)
+EDITED_BARE = tuple(f" \u200f{phrase}" for phrase in _LANGUAGES["ur"]["edited"])
+"""Urdu has no angle brackets there."""
+_OMITTED_WORDS = re.compile("|".join(_phrases("omitted_words")))
+ATTACHED = re.compile(rf"(?P<name>[^\n]+?) ?\((?:{'|'.join(map(re.escape, _phrases('attached')))})\)")
 """The name of an attached file as Android writes it."""
-_TITLES = [re.compile(re.escape(title).replace(r"\{\}", "(.+)")) for title in _ALL["title"]]
+ATTACHMENT = re.compile(rf"(?:{'|'.join(map(re.escape, _phrases('attachment')))})[ \u00a0]?: ?[^<>\n]+|attached")
+"""The same from an iPhone, between angle brackets."""
+LOCATION = rf"(?:{'|'.join(map(re.escape, _phrases('location')))})"
+
+
+class Title(NamedTuple):
+    """What the name of a file says."""
+
+    name: str
+    """The contact or group."""
+    day_first: bool
+    """Whether it is in a language whose dates begin with the day."""
+
+
+_TITLES = [
+    (re.compile(re.escape(title).replace(r"\{\}", "(.+)").replace(":", "[:_]")), language not in _OTHER_ORDERS)
+    for language, phrases in _LANGUAGES.items()
+    for title in phrases["title"]
+]
 _COPY = re.compile(r"(.+?) ?\(\d{1,2}\)")
+
+
+def _day_first() -> frozenset[str]:
+    found: dict[bool, set[str]] = {True: set(), False: set()}
+    for language, phrases in _LANGUAGES.items():
+        for key in ("omitted", "deleted", "mine", "edited"):
+            found[language not in _OTHER_ORDERS].update(_spellings(phrases.get(key, ())))
+    return frozenset(found[True] - found[False])
+
+
+DAY_FIRST = _day_first()
+"""Phrases of languages whose dates begin with the day."""
+_NOTICES = [
+    (plain(first), tuple(map(plain, rest))) for phrase in _phrases("notice") for first, *rest in [phrase.split("{}")]
+]
+
+
+def is_written(text: str, author: str) -> bool:
+    """Whether the app wrote a message of ``author`` that is ``text``, as `plain` gives it."""
+    if text[:HEAD] not in _HEADS and text[-TAIL:] not in _TEMPLATES.tails:
+        return False
+    return text in WHOLE or _TEMPLATES.match(text, author) or is_encryption_notice(text)
+
+
+def is_encryption_notice(text: str) -> bool:
+    """Whether ``text``, as `plain` gives it, says that the chat is encrypted."""
+    return any(
+        text.startswith(phrase) and (len(text) == len(phrase) or text.startswith(_SENTENCE_ENDS, len(phrase)))
+        for phrase in _ENCRYPTED.get(text[:HEAD], ())
+    )
 
 
 def is_edited(word: str) -> bool:
@@ -61,15 +193,36 @@ def is_edited(word: str) -> bool:
     return word in _EDITED or _EDITED_WORDS.match(word) is not None
 
 
-def titled(stem: str) -> str | None:
-    """The contact or group of which a file or folder with this name holds the chat; None for another kind of name.
+def is_omitted(word: str) -> bool:
+    """Whether a whole message in angle brackets, as `plain` gives it, stands for media."""
+    return word in OMITTED or ((" " in word or not word.isascii()) and _OMITTED_WORDS.search(word) is not None)
+
+
+def is_notice(name: str) -> bool:
+    """Whether what stands before a colon is no name but the beginning of a line that the app wrote."""
+    text = plain(name)
+    return any(text.startswith(first) and _in_order(rest, text, len(first)) for first, rest in _NOTICES)
+
+
+def _in_order(pieces: tuple[str, ...], text: str, start: int) -> bool:
+    for piece in pieces:
+        found = text.find(piece, start)
+        if found < 0:
+            return False
+        start = found + len(piece)
+    return True
+
+
+def titled(stem: str) -> Title | None:
+    """What a file or folder with this name is called after; None for another kind of name.
 
     A number in brackets, which browsers append to a second download, is left out.
     """
+    stem = unicodedata.normalize("NFC", stem).replace("\u00a0", " ").translate(dict.fromkeys(map(ord, "\u200e\u200f")))
     # Some ways of sending the file make all spaces underscores.
     for name in dict.fromkeys((stem, stem.replace("_", " "))):
-        for title in _TITLES:
+        for title, day_first in _TITLES:
             if match := title.fullmatch(name):
                 copy = _COPY.fullmatch(match[1])
-                return (copy[1] if copy else match[1]).strip()
+                return Title((copy[1] if copy else match[1]).strip(), day_first)
     return None

@@ -2,20 +2,37 @@
 
 import re
 from datetime import datetime
+from functools import lru_cache
 from typing import NamedTuple
 
-from selfchatbot.preprocessors.reading.dates import Order, OrderEvidence, half_day, shape, wall_clock
+from selfchatbot.preprocessors.reading.dates import ERAS, Order, OrderEvidence, era, half_day, shape, wall_clock
 
 _MARKS = "[\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]*"
-_DAY = r"(?P<a>\d{1,4})(?P<s>[^\d\n]{1,4})(?P<b>\d{1,2})(?P<t>[^\d\n]{1,4})(?P<c>\d{1,4})"
-_CLOCK = r"(?P<h>\d{1,2})[:.](?P<m>\d{2})(?:[:.](?P<n>\d{2}))?"
+_ERA = f"(?:{'|'.join(name.upper() for name in ERAS)})"
+_DAY = rf"(?P<e>{_ERA}?)(?P<a>\d{{1,4}})(?P<s>[^\d\n]{{1,4}})(?P<b>\d{{1,2}})(?P<t>[^\d\n]{{1,6}})(?P<c>\d{{1,4}})"
+# "15:04", "15.04", "15 h 04"; with seconds "15:04:05", "15 h 04 min 05 s".
+_CLOCK = (
+    r"(?P<h>\d{1,2})(?P<x>[:.]|\s?h\s?)(?P<m>\d{2})"
+    r"(?:(?P<y>[:.]|\s?min\s?)(?P<n>\d{2})(?P<z>\s?s(?![^\W\d]))?)?"
+)
 _DATES = (rf"{_DAY}(?P<u>\D{{1,20}}?){_CLOCK}(?P<v>\D{{0,20}}?)", rf"{_CLOCK}(?P<v>\D{{0,12}}?)(?P<u>,? ){_DAY}")
 # iOS; Android; iOS up to 2014.
 _LINES = (r"\[{}\] ?(?:- )?(?P<rest>.*)", r"{}\s[-–—]\s(?P<rest>.*)", r"{}: (?P<rest>.*)")
-BRACKETS = 0
-_PLAUSIBLE = re.compile(rf"{_MARKS}\[?{_MARKS}\d{{1,4}}\D")
+BRACKETS, DASH = 0, 1
+_PLAUSIBLE = re.compile(rf"{_MARKS}\[?{_MARKS}{_ERA}?\d{{1,4}}\D")
+# Six or eight numbers where a date and a time are, and a name: the beginning of a message, whatever the words in it.
+_NUMBERS = (
+    rf"{_MARKS}{_ERA}?\d{{1,4}}(?:[^\d\n]{{1,6}}\d{{1,4}}){{2}}"
+    r"[^\d\n]{1,24}\d{1,2}(?:[^\d\n]{1,5}\d{1,2}){1,2}"
+)
+_LOOKS_LIKE = tuple(
+    re.compile(rf"{_MARKS}{pattern}[^\n]{{1,80}}?:(?: .*)?", re.DOTALL)
+    for pattern in (rf"\[{_NUMBERS}[^\d\n]{{0,24}}\] ?", rf"{_NUMBERS}[^\d\n]{{0,24}}?\s[-–—]\s", rf"{_NUMBERS}: ")
+)
 MOST_STYLES = 32
 """Of dates in one file. An export has one or two, and what people paste a few more."""
+_LOWER_HALF = re.compile(r"[ap]m\b")
+_CALENDAR = re.compile(r"\b(?:be|ah|ap)\b")
 
 
 class Style(NamedTuple):
@@ -23,9 +40,15 @@ class Style(NamedTuple):
 
     line: int
     shape: str
-    half: int | None
-    """Hours to add for AM and PM, None where neither is written."""
-    right_to_left: bool
+    """The same for all words for the half of the day."""
+    date: str
+    """The shape as it is."""
+    day_first: bool
+    """Whether only people who put the day before the month write like this."""
+    hours: tuple[int, ...] | None
+    """The hour of the day for 0 to 12 of a clock that counts to 12, None for one that counts to 24."""
+    era: int
+    """Years to add to the year."""
 
 
 class Stamp(NamedTuple):
@@ -46,14 +69,14 @@ class Stamp(NamedTuple):
 
     def time(self, order: Order) -> datetime | None:
         """Wall-clock time, None when there is no such date."""
-        hour, half = int(self.hour), self.style.half
-        if half is not None:
+        hour, hours = int(self.hour), self.style.hours
+        if hours is not None:
             if hour > 12:
                 return None
-            hour = hour % 12 + half
+            hour = hours[hour]
         a, b, c = int(self.a), int(self.b), int(self.c)
         year, month, day = (c, b, a) if order == "dmy" else (c, a, b) if order == "mdy" else (a, b, c)
-        return wall_clock(year, month, day, hour, int(self.minute), int(self.second or 0))
+        return wall_clock(year + self.style.era, month, day, hour, int(self.minute), int(self.second or 0))
 
 
 class StampReader:
@@ -75,6 +98,11 @@ class StampReader:
         return None
 
 
+def looks_like_stamp(line: str, kind: int) -> bool:
+    """Whether a line that `StampReader` can't read begins as a message does in lines of this kind."""
+    return _PLAUSIBLE.match(line) is not None and _LOOKS_LIKE[kind].fullmatch(line) is not None
+
+
 def _line(number: int, date: str) -> re.Pattern[str]:
     return re.compile(f"(?P<lead>{_MARKS}){_LINES[number % 3].format(_MARKS + date)}", re.DOTALL)
 
@@ -84,29 +112,58 @@ _ANY = tuple(_line(number, _DATES[number // 3]) for number in range(6))
 
 def _style(number: int, match: re.Match[str]) -> tuple[re.Pattern[str], Style] | None:
     """The style of a line that begins with a date, and the pattern of all lines like it."""
-    s, t, u, v = match.group("s", "t", "u", "v")
+    e, s, t, u, v, x, y, z = (part or "" for part in match.group("e", "s", "t", "u", "v", "x", "y", "z"))
     a, b, c, h, m, n = match.group("a", "b", "c", "h", "m", "n")
-    second = "" if n is None else f":{n}"
-    found = shape(f"{a}{s}{b}{t}{c}{u}{h}:{m}{second}{v}")
+    second = "" if n is None else f"{y}{n}{z}"
+    found = shape(f"{e}{a}{s}{b}{t}{c}{u}{h}{x}{m}{second}{v}")
     if found is None:
         return None
-    digits = [r"\d{4}" if len(part) == 4 else r"\d{1,2}" for part in (a, c)]
-    day = rf"(?P<a>{digits[0]}){re.escape(s)}(?P<b>\d{{1,2}}){re.escape(t)}(?P<c>{digits[1]})"
-    clock = r"(?P<h>\d{1,2})[:.](?P<m>\d{2})" + (r"[:.](?P<n>\d{2})" if second else r"(?P<n>)") + re.escape(v)
+    digits = [r"\d{4}" if len(part) == 4 else r"\d{1,3}" if era(e) or era(t) else r"\d{1,2}" for part in (a, c)]
+    day = rf"{re.escape(e)}(?P<a>{digits[0]}){re.escape(s)}(?P<b>\d{{1,2}}){re.escape(t)}(?P<c>{digits[1]})"
+    between, behind = ("[:.]" if part in ":." else re.escape(part) for part in (x, y))
+    clock = rf"(?P<h>\d{{1,2}}){between}(?P<m>\d{{2}})"
+    clock += rf"{behind}(?P<n>\d{{2}}){re.escape(z + v)}" if second else rf"(?P<n>){re.escape(v)}"
     date = f"{day}{re.escape(u)}{clock}" if number < 3 else f"{clock}{re.escape(u)}{day}"
-    return _line(number, date), Style(number % 3, found, half_day(f"{u} {v}"), "\u200f" in match["lead"])
+    hours = _hours(f"{u} {v}")
+    style = Style(
+        line=number % 3,
+        shape=re.sub("[QW]", "P", found),
+        date=found,
+        day_first="W" in found or not a.isascii() or "\u200f" in s or bool(_LOWER_HALF.search(f"{u} {v}")),
+        hours=hours,
+        era=era(e) or era(t),
+    )
+    return _line(number, date), style
+
+
+@lru_cache(maxsize=256)
+def _hours(words: str) -> tuple[int, ...] | None:
+    halves = [half_day(words, hour) for hour in range(13)]
+    return None if halves[0] is None else tuple(hour % 12 + (half or 0) for hour, half in enumerate(halves))
 
 
 class Evidence(OrderEvidence):
-    """Of the countries with AM and PM, only those that put the month first write it without a zero."""
+    """Which order of day and month the messages of a file are written in, by how their dates are written as well.
 
-    padded = False
+    In 397 public exports whose order is sure and whose day and month are numbers between slashes, all with am and pm in
+    lower case have the day first, and so have 215 of the 217 with a zero before a number below 10. Buddhist and Islamic
+    years are written by people who put the day first, if no word names the calendar.
+    """
+
+    day_first = False
 
     def see(self, stamp: Stamp) -> None:
         """Take the day of the next message into account."""
-        self.padded = self.padded or "0" in (stamp.a[0], stamp.b[0])
-        self.add(f"{stamp.a}/{stamp.b}/{stamp.c} 0:0")
+        a, b, c = stamp.a, stamp.b, stamp.c
+        if years := stamp.style.era:
+            a, c = (str(int(a) + years), c) if self.shape.startswith("E") else (a, str(int(c) + years))
+        if not self.day_first:
+            other_calendar = 57 <= int(c) <= 75 or 1380 <= int(c) <= 1500 or int(c) >= 2400
+            named = _CALENDAR.search(self.shape) is not None
+            self.day_first = "0" in (a[0], b[0]) or stamp.style.day_first or (other_calendar and not named)
+        self.add(f"{a}/{b}/{c} 0:0")
 
     def guess(self) -> Order | None:
         guess = super().guess()
-        return "dmy" if guess == "mdy" and self.padded and not self._readings["dmy"].backward else guess
+        likely = self.day_first and len(self._readings) > 1 and not self._readings["dmy"].backward
+        return "dmy" if likely else guess

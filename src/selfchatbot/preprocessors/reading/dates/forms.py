@@ -5,6 +5,8 @@ from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 from typing import Literal, NamedTuple
 
+from selfchatbot.preprocessors.reading.dates.periods import PERIOD, hours_to_add, period_mark
+
 Order = Literal["dmy", "mdy", "ymd"]
 
 # Left-to-right and other marks say nothing; the spaces are those that ICU puts before AM and PM.
@@ -12,19 +14,21 @@ _INVISIBLE = {ord(mark): None for mark in "\u200e\u200f\u061c\u202a\u202b\u202c\
 _SPACES = {ord(space): " " for space in "\u00a0\u2009\u202f"}
 _NORMALISE = _INVISIBLE | _SPACES
 _DIGITS = {ord(digit): "0" for digit in "0123456789"}
-_AM = (
-    *("a.m.", "a. m.", "am", "오전", "上午", "午前", "午夜", "凌晨", "早上", "清晨", "ص", "sa", "π.μ.", "πμ"),
-    *("ق.ظ.", "ق.ظ", "म.पू.", "ਪੂ.ਦੁ.", "ಪೂರ್ವಾಹ್ನ", "pg", "öö", "fm", "ap.", "vm.", "de.", "dop.", "p.d.", "ጥዋት"),
-    *("in the morning", "da manhã"),
-)
-_PM = (
-    *("p.m.", "p. m.", "pm", "오후", "下午", "午後", "中午", "傍晚", "晚上", "م", "ch", "μ.μ.", "μμ"),
-    *("ب.ظ.", "ب.ظ", "म.उ.", "ਬਾ.ਦੁ.", "ಅಪರಾಹ್ನ", "ptg", "ös", "em", "ip.", "nm.", "du.", "odp.", "m.d.", "ከሰዓት"),
-    *("in the afternoon", "in the evening", "at night", "da tarde", "da noite"),
-)
-_MERIDIEM = re.compile(
-    rf"(?<![^\W\d])(?:({'|'.join(map(re.escape, _AM))})|({'|'.join(map(re.escape, _PM))}))(?![^\W\d])"
-)
+ERAS = {
+    "m": 1867,
+    "t": 1911,
+    "s": 1925,
+    "h": 1988,
+    "r": 2018,
+    "明治": 1867,
+    "大正": 1911,
+    "昭和": 1925,
+    "平成": 1988,
+    "令和": 2018,
+    "民國": 1911,
+    "民国": 1911,
+}
+"""Years before the first one of a Japanese era or of the Republic of China, by what is written before its years."""
 _MONTH_NAMES = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 MONTHS = {name: number for number, name in enumerate(_MONTH_NAMES, 1)}
 """English abbreviations in lower case."""
@@ -33,8 +37,14 @@ _WEEKDAY = re.compile(r"\b(?:mon|tue|wed|thu|fri|sat|sun)[a-z]*\b[.,]*\s*")
 # ISO 8601: fractions of a second and the zone say nothing that a wall clock shows.
 _ISO = re.compile(r"(\d)t(\d+:\d+)(?:(:\d+)(?:\.\d+)?)?(?:z|[+-]\d+:?\d*)?")
 _NUMBER = re.compile(r"\d+")
-# Words beside the numbers that locales write: bg "г.", ar "هـ", CJK units, "at", th "BE".
-_FILLER = re.compile(r"[0MPQ]|هـ|[年月日時时分년월일]|\b(?:г|ч|at|kl|klo|h|u|um|à|às|o|ob|be)\b|(?<=0)h(?=0)|[\W_]")
+# Before the first number or the third one.
+_ERA = re.compile(rf"^((?:\d{{1,2}}[./ -]+){{2}})?({'|'.join(ERAS)})(?=\d)")
+# Words beside the numbers that locales write: bg "г." and "ч.", th "น.", CJK units, "at", "h", "min", the names of
+# calendars (ar "هـ", th "BE", "AH", "AP").
+_FILLER = re.compile(
+    r"[0EMPQW]|هـ|[年月日時时分秒点點년월일시분초]|น\.|\b(?:г|ч|at|kl|klo|u|um|à|às|o|ob|be|ah|ap)\b"
+    r"|(?<![^\W\d])(?:h|min|s)(?![^\W\d])|[\W_]"
+)
 LONGEST = 80
 """Characters; a longer text is no date."""
 
@@ -47,8 +57,9 @@ def normalise(text: str) -> str:
 def shape(text: str) -> str | None:
     """The shape of a date with time, or None for what is no date with time at all.
 
-    Numbers become ``0`` (``0000`` with four digits), English month names ``M``, plain AM and PM ``P``, those of
-    other languages ``Q``; a number alone of 9 to 13 digits is a Unix time in seconds or milliseconds, ``U``.
+    Numbers become ``0`` (``0000`` with four digits), English month names ``M``, plain AM and PM ``P``, East Asian words
+    for them ``Q`` and those of other languages ``W``, the name of an era ``E``; a number alone of 9 to 13 digits is a
+    Unix time in seconds or milliseconds, ``U``.
     """
     return _shape(text.translate(_DIGITS)) if len(text) <= LONGEST else None
 
@@ -60,38 +71,44 @@ def _shape(mask: str) -> str | None:
     if text.isdecimal():
         return "U" if 9 <= len(text) <= 13 else None
     text = _WEEKDAY.sub("", _ISO.sub(r"\1 \2\3", text))
-    reduced = re.sub(r"\s*([PQ])\s*", r"\1", _MERIDIEM.sub(_meridiem_mark, text))
+    text = _ERA.sub(lambda match: f"{match[1] or ''}E", text)
+    reduced = re.sub(r"\s*([PQW])\s*", r"\1", PERIOD.sub(lambda match: period_mark(match[0]), text))
     reduced = _MONTH.sub("M", reduced, count=1)
     lengths = [len(number) for number in _NUMBER.findall(reduced)]
     reduced = _NUMBER.sub(lambda match: "0000" if len(match[0]) == 4 else "0", reduced)
     fields = len(lengths) + reduced.count("M")
-    if fields not in (5, 6) or not {1, 2, 4}.issuperset(lengths) or _FILLER.sub("", reduced):
+    usual = {1, 2, 3} if "E" in reduced else {1, 2, 4}
+    if fields not in (5, 6) or not usual.issuperset(lengths) or _FILLER.sub("", reduced):
         return None
     return reduced
 
 
 def orders(date_shape: str) -> tuple[Order, ...]:
     """The orders of day, month and year that a shape can mean, the more usual first."""
-    fields = re.findall(r"0000|0|M", date_shape)
-    if not fields or fields[0] == "0000":
+    fields = re.findall(r"0000|E?0|M", date_shape)
+    if not fields or fields[0] in ("0000", "E0"):
         return ("ymd",)
     if "M" in fields:
         return ("mdy",) if fields[0] == "M" else ("dmy",)
-    if "0000" in fields:
+    if "0000" in fields or "E0" in fields:
         return ("dmy", "mdy")
     # Only Chinese, Japanese and Korean put the half of the day first; but for Hong Kong and Singapore they put the year
     # first as well. Elsewhere a year of two digits stands first in few places: Basque 23/1/5.
     return ("ymd", "dmy", "mdy") if re.match(r"0\D+0\D+0\D*Q", date_shape) else ("dmy", "mdy", "ymd")
 
 
-def half_day(text: str) -> int | None:
-    """The hours to add for AM (0) or PM (12), as one of many languages writes them, and None where neither stands."""
-    match = _MERIDIEM.search(normalise(text))
-    return None if match is None else 12 if match[2] else 0
+def half_day(text: str, hour: int = 1) -> int | None:
+    """The hours to add to ``hour``, which counts to 12, for the word in ``text`` that says which half of the day it is.
+
+    0 or 12, and None where there is no such word, in any of many languages. The hour matters for words like "at night".
+    """
+    match = PERIOD.search(normalise(text))
+    return None if match is None else hours_to_add(match[0], hour % 12)
 
 
-def _meridiem_mark(match: re.Match[str]) -> str:
-    return "P" if match[0] in ("am", "pm") else "Q"
+def era(text: str) -> int:
+    """The years to add to one that ``text`` stands before: 2018 for ``R`` and 令和, 0 where it names no era."""
+    return ERAS.get(normalise(text).strip("/.- "), 0)
 
 
 class _Plan(NamedTuple):
@@ -104,14 +121,17 @@ class _Plan(NamedTuple):
     hour: slice
     minute: slice
     second: slice | None
-    half: int | None
-    """Hours to be added to an hour that counts to 12."""
+    period: str
+    """The word for the half of the day, beside an hour that counts to 12; empty where there is none."""
+    era: int
+    """Years to be added."""
 
 
 @lru_cache(maxsize=4096)
 def _plan(mask: str, order: Order) -> _Plan | None:
     """How dates that are alike but for their digits are read; see `_shape` for ``mask``."""
     text = _WEEKDAY.sub("", _ISO.sub(r"\1 \2\3", normalise(mask)))
+    era_name = _ERA.match(text)
     month = _MONTH.search(text)
     numbers = len(_NUMBER.findall(text)) + (month is not None)
     if numbers not in (5, 6):
@@ -129,7 +149,17 @@ def _plan(mask: str, order: Order) -> _Plan | None:
     # Behind the minutes of ISO 8601 a zone may follow instead of seconds.
     if not isinstance(second, slice) or numbers == 5:
         second = None
-    return _Plan(year, month_place, day, hour, minute, second, half_day(text))
+    period = PERIOD.search(text)
+    return _Plan(
+        year,
+        month_place,
+        day,
+        hour,
+        minute,
+        second,
+        "" if period is None else period[0],
+        0 if era_name is None else ERAS[era_name[2]],
+    )
 
 
 @lru_cache(maxsize=4096)
@@ -143,14 +173,14 @@ def parse(text: str, order: Order) -> datetime | None:
     plan = _plan(text.translate(_DIGITS), order)
     if plan is None:
         return _from_unix(normalise(text))
-    year, month, day, hour, minute, second, half = plan
+    year, month, day, hour, minute, second, period, era_years = plan
     hours = int(text[hour])
-    if half is not None:
+    if period:
         if hours > 12:
             return None
-        hours = hours % 12 + half
+        hours = hours % 12 + hours_to_add(period, hours % 12)
     return wall_clock(
-        int(text[year]),
+        int(text[year]) + era_years,
         month if isinstance(month, int) else int(text[month]),
         int(text[day]),
         hours,

@@ -1,0 +1,1 @@
+"""What is counted in texts, and texts as vectors: shared by several measures."""

@@ -1,0 +1,109 @@
+"""Reactions that a phone sends as a text, since SMS knows none: ``Liked “see you at 5”``.
+
+An iPhone writes a sentence of its own language around the text it reacts to; Google Messages one around an emoji, with
+marks that nobody sees. As the tables of public SMS apps have the sentences: English, French and Spanish whole; of
+German, Italian, Portuguese, Dutch, Japanese and Korean some.
+"""
+
+import re
+
+_QUOTED = r"(?:“.*”|«[\s\u202f]*.*[\s\u202f]*»|„.*[“”]|「.*」|‘.*’)"
+"""People seldom write such quotation marks around a whole text that follows such a word."""
+_EMOJI = r"[\u200a-\u200c]*[^\w\s“”«»„‘’'\"().,!?:;-]\S{0,15}"
+_THING = r"an? (?:image|photo|movie|video|audio message|voice message|attachment|GIF|sticker|link|location)"
+_REMOVED = r"an? (?:like|heart|dislike|laugh|exclamation(?: mark)?|question(?: mark)?|emphasis|sticker|reaction)"
+# "@" is the place of what is reacted to.
+_ENGLISH = (
+    r"(?:Liked|Loved|Disliked|Laughed at|Emphasi[sz]ed|Questioned) @|Reacted with a sticker to @",
+    rf"(?:Reacted (?:with )?)?{_EMOJI} to @|Removed (?:{_REMOVED}|(?:the )?{_EMOJI}) from @",
+)
+_FRENCH = (
+    r"[Aa] (?:aimé|adoré|ri de|mis en évidence|souligné|posé une question sur) @|N['’]a pas aimé @",
+    r"S['’]est interrogée?(?:\(e\))? sur @|[Aa] attribué la mention « [^»]{1,20} » à @",
+    rf"[Aa] ajouté une? .{{1,30}} à @[.]?|[Aa] réagi (?:avec|par) {_EMOJI} à @|[Aa] (?:retiré|supprimé) .{{1,40}} de @",
+)
+_SPANISH = (
+    r"Le (?:gustó|encantó|dio risa|disgustó) @|No le gustó @|(?:Exclamó por|Dudó sobre|Se ri[oó] de) @",
+    rf"(?:Enfatizó|Destacó|Cuestionó) @|Reaccionó con {_EMOJI} a @|(?:Quitó|Eliminó) .{{1,40}} (?:de|a) @",
+)
+_OTHERS = (
+    r"@ (?:mit „Gefällt mir(?: nicht)?“ markiert|ein Herz hinzugefügt|hervorgehoben|hinterfragt)|Lachte über @",
+    rf"(?:Hat |Reagierte )?mit {_EMOJI} auf @(?: reagiert)?|Hat @ (?:geliked|hervorgehoben|hinterfragt)",
+    rf"Vond @ (?:leuk|geweldig)|(?:Heeft|Reageerde) met {_EMOJI} (?:gereageerd )?op @",
+    rf"Ha (?:reagito con {_EMOJI} a|aggiunto (?:un cuore|“[^”]{{1,20}}”) a|riso di|enfatizzato|messo in dubbio) @",
+    r"(?:Gostou de|Não gostou de|Amou|Adorou|Riu de|Enfatizou|Questionou) @",
+    rf"Reagiu com {_EMOJI} a @|Removeu .{{1,40}} de @",
+    rf"@\s?に\s?(?:{_EMOJI}\s?で\s?リアクションしました|ハートを.{{0,10}}しました|疑問を示しました)|@を強調しました",
+    rf"@(?:에|에서) {_EMOJI} ?(?:표시(?:함| 제거함)|반응함)",
+)
+_THINGS = (
+    r"(?:Le (?:gustó|encantó|dio risa)|Exclamó por) (?:una imagen|un video|un archivo adjunto)",
+    r"[Aa] (?:aimé|adoré|ri de|mis en évidence) une (?:image|photo|vidéo|pièce jointe)",
+    r"(?:Gostou de|Amou|Adorou|Riu de|Enfatizou) (?:uma imagem|um vídeo|um anexo)",
+)
+
+
+def _pattern(templates: tuple[str, ...], what: str) -> str:
+    return "|".join(templates).replace("@", what)
+
+
+# An emoji between two marks, then what is quoted between two others.
+_GOOGLE = (
+    r"\u200a?[^\u200a-\u200c]{0,60}(?:\u200b[^\u200b]{1,20}\u200b|\u200c[^\u200c]{1,20}\u200c)"
+    r"[^\u200a]{0,60}\u200a.*"
+)
+_BY_FORM = re.compile(
+    "|".join(
+        (_pattern((*_ENGLISH, *_FRENCH, *_SPANISH, *_OTHERS), _QUOTED), _pattern(_ENGLISH, _THING), *_THINGS, _GOOGLE)
+    ),
+    re.DOTALL,
+)
+_IN_STRAIGHT_QUOTES = re.compile(_pattern(_ENGLISH, r"\"(.*)\""), re.DOTALL)
+_QUOTES = re.compile(r"[“«„「‘\"\u200a]")
+_STARTS = (
+    *("Liked a", "Loved a", "Disliked a", "Laughed at a", "Emphasized a", "Emphasised a", "Questioned a"),
+    *(
+        "Removed ",
+        "Reacted ",
+        "Le ",
+        "Exclamó",
+        "Reaccionó",
+        "A ",
+        "a ",
+        "Gostou",
+        "Amou",
+        "Adorou",
+        "Riu",
+        "Enfatizou",
+    ),
+)
+"""Of those without quotation marks."""
+LONGEST = 2_000
+"""Characters. Longer texts are quoted in part."""
+QUOTABLE = 1_000
+"""Latest texts of a chat to which somebody can have reacted."""
+
+
+class Tapbacks:
+    """Knows the reactions in one chat. Its texts are to be given in their order, each once."""
+
+    def __init__(self) -> None:
+        self._earlier: dict[str, None] = {}
+
+    def is_one(self, text: str) -> bool:
+        """Whether a phone wrote ``text`` to react to a message.
+
+        What stands in straight quotation marks has to be an earlier text of the chat, as people write those after such
+        words, too.
+        """
+        if len(text) <= LONGEST and (_QUOTES.search(text) or text.startswith(_STARTS) or " to a" in text[:20]):
+            stripped = text.strip(" \n")
+            if _BY_FORM.fullmatch(stripped):
+                return True
+            match = _IN_STRAIGHT_QUOTES.fullmatch(stripped)
+            if match is not None and any(quoted in self._earlier for quoted in match.groups() if quoted):
+                return True
+        self._earlier[text] = None
+        if len(self._earlier) > QUOTABLE:
+            del self._earlier[next(iter(self._earlier))]
+        return False

@@ -1,0 +1,5 @@
+"""The format Signal."""
+
+from selfchatbot.preprocessors.signal.preprocessor import Signal
+
+__all__ = ["Signal"]

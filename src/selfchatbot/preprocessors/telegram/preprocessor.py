@@ -1,0 +1,296 @@
+"""Telegram Desktop, "Machine-readable JSON" (result.json): one chat, or the whole account with all of them.
+
+Where there is no such file, `htmlfile` reads the HTML.
+
+Grammar: ``export_output_json.cpp`` of telegramdesktop/tdesktop from 1.3 (2018) to 5.x. ``text`` is a string, or a list
+of strings and ``{"type", "text", ...}`` whose texts together are what was typed; messages of the rich editor have
+``rich_message`` instead (`text`). ``from_id`` is ``"user123"`` or
+``"channel123"``, in old versions a bare number. Left out are service messages, forwards (``forwarded_from``, which is
+null for a deleted account, and ``saved_from``), what an inline bot wrote (``via_bot``), and Saved Messages, which
+nobody answers.
+"""
+
+import re
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from itertools import islice
+from pathlib import Path
+from typing import Any, ClassVar
+
+from pydantic import PrivateAttr
+
+from selfchatbot.errors import ExportError, ParametersError
+from selfchatbot.messages import Message
+from selfchatbot.preprocessors.base import ExportFile, ExportPath, Preprocessor
+from selfchatbot.preprocessors.reading.json_stream import CutShortError, NoObjectError, json_values
+from selfchatbot.preprocessors.reading.order import chronological, oldest_to_newest
+from selfchatbot.preprocessors.reading.reverse import Row
+from selfchatbot.preprocessors.reading.unique_names import Names
+from selfchatbot.preprocessors.telegram.htmlfile import RESULTS, chat_folders, owner, read_chats
+from selfchatbot.preprocessors.telegram.selection import PAGE, exports, folders
+from selfchatbot.preprocessors.telegram.text import plain_text
+
+TYPES = re.compile(
+    rb'"type":\s*"(?:personal_chat|bot_chat|saved_messages|replies|(?:private|public)_(?:group|supergroup|channel))"'
+)
+PLACES = (
+    "personal_information",
+    *(
+        f"{around}{key}"
+        for around in ("", "chats.list[].", "left_chats.list[].")
+        for key in ("name", "type", "id", "messages[]")
+    ),
+)
+NOT_TYPED = frozenset(("forwarded_from", "saved_from", "via_bot"))
+AHEAD = 5_000
+"""Messages that a chat of two is searched for its other side, which tells who I am."""
+
+
+class Telegram(Preprocessor):
+    """Telegram Desktop's result.json or messages.html; other files of an export (media, contacts) are passed over.
+
+    ``username`` is a name, an id as ``user123``, or both: ``Alex (user123)``.
+    """
+
+    name: ClassVar[str] = "Telegram"
+    suffixes: ClassVar[tuple[str, ...]] = (".json", ".html")
+
+    _path: Path = PrivateAttr(default_factory=Path)
+    _accounts: Names = PrivateAttr(default_factory=Names)
+    _files: list[ExportFile] = PrivateAttr(default_factory=list)
+    _mine: set[str] = PrivateAttr(default_factory=set)
+    """Authors who were taken for me because of their names alone."""
+
+    def read_exports(self, path: Path, files: list[ExportFile]) -> Iterator[Message]:
+        self._path, self._accounts, self._files, self._mine = path, Names(), files, set()
+        chats = Names()
+        found = self.export_files(path)
+        pages = [file for file in found if file.suffix.lower() == ".html"]
+        results = [file for file in found if file.suffix.lower() != ".html"]
+        # Exports of one chat, made at different times, come one after the other.
+        for file in sorted(results, key=_first_chat) if len(results) > 1 else results:
+            yield from _read_file(file, self._accounts, chats, files)
+        owners = {
+            folders(file)[0]: owner(file) for file in super().export_files(path) if pages and file.name == RESULTS
+        }
+        yield from read_chats(chat_folders(pages), owners, self._accounts, files)
+
+    @classmethod
+    def recognises(cls, path: ExportPath, head: bytes) -> bool:
+        if path.suffix.lower() == ".html":
+            return PAGE.fullmatch(path.name) is not None and b"page_wrap" in head and b"Exported Data" in head
+        return head.lstrip(b"\xef\xbb\xbf \r\n\t").startswith(b"{") and (
+            b'"personal_information"' in head or TYPES.search(head) is not None
+        )
+
+    def export_files(self, path: Path) -> list[ExportPath]:
+        """As for every format, but without what was sent in the chats, and without the HTML where there is JSON."""
+        found = super().export_files(path)
+        return found if found == [path] else exports(found)
+
+    def is_me(self, author: str) -> bool:
+        """As for every format, also by id. Of several who have my name, it is the one whom the export calls me.
+
+        Raises ParametersError where it calls none of them so.
+        """
+        name, *with_id = self._accounts.forms(author)
+        if any(map(super().is_me, with_id)):
+            return True
+        if not super().is_me(name):
+            return False
+        namesakes = self._accounts.namesakes(author)
+        said = namesakes & {file.me for file in self._files if file.me is not None}
+        if said and author not in said:
+            return False
+        self._mine.add(author)
+        if len(namesakes & self._mine) > 1 and not namesakes & self._mine <= said:
+            raise ParametersError(
+                f'{self._path}: key "preprocessor_data.{self.name}.username": several accounts are called "{name}": '
+                f"write yours with its id: {', '.join(sorted(map(self._accounts.full, namesakes)))}"
+            )
+        return True
+
+
+def _first_chat(path: ExportPath) -> tuple[str, str]:
+    """The id of the first chat and the date of its first message."""
+    chat = ""
+    try:
+        for place, value in json_values(path, *PLACES):
+            if place.endswith("id"):
+                chat = str(value)
+            elif place.endswith("messages"):
+                first = next(value, None)
+                return chat, str(first.get("date", "")) if isinstance(first, dict) else ""
+    except (CutShortError, NoObjectError):
+        pass
+    return chat, ""
+
+
+def _read_file(path: ExportPath, accounts: Names, chats: Names, files: list[ExportFile]) -> Iterator[Message]:
+    """The messages of one file, one ExportFile for each chat in it."""
+    me: str | None = None
+    header: dict[str, Any] = {}
+    chat: _Chat | None = None
+    try:
+        for place, value in json_values(path, *PLACES):
+            key = place.rpartition(".")[2]
+            if key == "personal_information":
+                me = _owner(value, accounts, path)
+            elif key == "messages":
+                chat = _Chat(path, header, accounts, chats)
+                chat.file.me = me
+                files.append(chat.file)
+                yield from chronological(chat.messages(value))
+                if chat.kind == "saved_messages":
+                    me = me or chat.file.me
+                header = {}
+            else:
+                header[key] = value
+    except CutShortError:
+        if chat is None:
+            raise
+        chat.file.notes.append("the export was cut short: what it has was read; export it again for the rest")
+    except NoObjectError:
+        pass
+    if chat is None:
+        raise ExportError(
+            f'{path}: no chat of a Telegram export in it, expected "messages" or "chats": export it again with chats, '
+            f"or remove the file"
+        )
+
+
+def _owner(information: Any, accounts: Names, path: ExportPath) -> str | None:
+    """The name of the account that was exported."""
+    if not isinstance(information, dict) or not isinstance(information.get("user_id"), int):
+        return None
+    names = (information.get("first_name"), information.get("last_name"))
+    if not all(isinstance(name, str | None) for name in names):
+        raise ExportError(f'{path}: "personal_information" has names that are no text: export it again')
+    return accounts.of(f"user{information['user_id']}", " ".join(name for name in names if name) or None)
+
+
+class _Chat:
+    """One chat of a file."""
+
+    def __init__(self, path: ExportPath, header: dict[str, Any], accounts: Names, chats: Names) -> None:
+        name, self.kind, number = (header.get(key) for key in ("name", "type", "id"))
+        if not isinstance(name, str | None) or not isinstance(self.kind, str | None):
+            raise ExportError(f"{path}: a chat whose name or type is no text: export it again")
+        self._accounts = accounts
+        self._own = f"user{number}"
+        of_two = self.kind in ("personal_chat", "bot_chat", "saved_messages", "replies")
+        key = self._own if of_two else f"chat{number}"
+        if self.kind == "saved_messages":
+            name = "Saved Messages"
+        self.file = ExportFile(path, chats.of(key, name), group=not of_two if self.kind else None)
+
+    def messages(self, records: Iterator[Any]) -> Iterator[Message]:
+        """What was typed, in the order of the file."""
+        file = self.file
+        if self.kind == "saved_messages":
+            self._pass_over(records)
+            return
+        records = (record for _, record in oldest_to_newest(_stamped(records)))
+        if file.me is None and self.kind in ("personal_chat", "bot_chat"):
+            records = self._with_me(records)
+        for record in records:
+            file.messages += 1
+            if not isinstance(record, dict):
+                raise self._error(None, "it is no object")
+            if record.get("type") != "message":
+                continue
+            time = self._time(record)
+            file.cover(time)
+            if not NOT_TYPED.isdisjoint(record):
+                continue
+            content = self._text(record)
+            if content.strip():
+                answered = None if "reply_to_peer_id" in record else record.get("reply_to_message_id")
+                yield Message(
+                    time,
+                    self._author(record)[1],
+                    content,
+                    file.chat,
+                    id=_number(record.get("id")),
+                    reply_to=_number(answered),
+                )
+
+    def _pass_over(self, records: Iterator[Any]) -> None:
+        """Saved Messages: notes to myself, but they know who I am."""
+        for record in records:
+            self.file.messages += 1
+            if self.file.me is None and isinstance(record, dict) and record.get("from_id") is not None:
+                key, name = self._author(record)
+                self.file.me = name if key == self._own else None
+        self.file.notes.append("Saved Messages are notes to yourself, which nobody answers: left out")
+
+    def _with_me(self, records: Iterator[Any]) -> Iterator[Any]:
+        """``records`` again, after who I am was found out from the first of them, if they say it."""
+        ahead: list[Any] = []
+        cut: CutShortError | None = None
+        try:
+            ahead.extend(islice(records, AHEAD))
+        except CutShortError as error:
+            cut = error
+        self.file.me = self._other_side(ahead)
+        yield from ahead
+        if cut is not None:
+            raise cut
+        yield from records
+
+    def _other_side(self, records: list[Any]) -> str | None:
+        """In a chat of two, whose id is that of the other one, my name."""
+        sides = {}
+        for record in records:
+            if isinstance(record, dict) and record.get("type") == "message" and record.get("from_id") is not None:
+                key, name = self._author(record)
+                sides[key] = name
+        mine = [name for key, name in sides.items() if key != self._own]
+        return mine[0] if len(mine) == 1 and (self._own in sides or self.kind == "personal_chat") else None
+
+    def _author(self, record: dict[str, Any]) -> tuple[str, str]:
+        """The id and the name of who sent a message."""
+        number, name = record.get("from_id"), record.get("from")
+        if not isinstance(number, str | int | None) or not isinstance(name, str | None):
+            raise self._error(record, '"from" is no text')
+        if isinstance(number, int):
+            number = f"user{number}"
+        elif number is None:
+            # Posts of a channel, in old versions.
+            name = name or self.file.chat
+            number = f"name {name}"
+        return number, self._accounts.of(number, name)
+
+    def _time(self, record: dict[str, Any]) -> datetime:
+        """The wall-clock time of the computer that exported; where only the Unix time is left, that as UTC."""
+        try:
+            if isinstance(date := record.get("date"), str):
+                return datetime.fromisoformat(date).replace(tzinfo=None)
+            return datetime.fromtimestamp(int(record["date_unixtime"]), UTC).replace(tzinfo=None)
+        except (KeyError, TypeError, ValueError, OverflowError, OSError):
+            raise self._error(record, '"date" is no date like 2024-01-31T18:00:00') from None
+
+    def _text(self, record: dict[str, Any]) -> str:
+        try:
+            return plain_text(record)
+        except (TypeError, KeyError):
+            raise self._error(record, '"text" is no text') from None
+
+    def _error(self, record: dict[str, Any] | None, problem: str) -> ExportError:
+        number = None if record is None else _number(record.get("id"))
+        place = f"message id {number}" if number else f"message {self.file.messages} of a chat"
+        return ExportError(f"{self.file.path}, {place}: {problem}: export it again")
+
+
+def _stamped(records: Iterator[Any]) -> Iterator[Row]:
+    """``records`` with their Unix times; one without any, as in old versions, has that of the one before."""
+    time = 0
+    for record in records:
+        stated = record.get("date_unixtime") if isinstance(record, dict) else None
+        if isinstance(stated, str) and len(stated) < 15 and stated.isdecimal():
+            time = int(stated)
+        yield time, record
+
+
+def _number(value: Any) -> str | None:
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else None
