@@ -17,6 +17,7 @@ from pydantic import PrivateAttr
 from selfchatbot.errors import ExportError
 from selfchatbot.messages import Message
 from selfchatbot.preprocessors.base import ExportFile, ExportPath, Preprocessor
+from selfchatbot.preprocessors.reading.dates import MONTHS
 from selfchatbot.preprocessors.reading.json_stream import CutShortError, NoObjectError, json_values
 from selfchatbot.preprocessors.reading.order import oldest_to_newest
 from selfchatbot.preprocessors.reading.reverse import Row
@@ -24,8 +25,6 @@ from selfchatbot.preprocessors.reading.unique_names import Names
 from selfchatbot.preprocessors.reading.utc import EPOCH, MILLISECOND, moment
 
 MESSAGES, GROUP_INFO, USER_INFO = "messages.json", "group_info.json", "user_info.json"
-MONTHS = ["January", "February", "March", "April", "May", "June", "July"]
-MONTHS += ["August", "September", "October", "November", "December"]
 DATE = re.compile(
     r"\w+, (?:(?P<month>\w+) (?P<day>\d{1,2}), (?P<year>\d{4})|(?P<day2>\d{1,2}) (?P<month2>\w+) (?P<year2>\d{4}))"
     r" at (?P<hour>\d{1,2}):(?P<minute>\d\d):(?P<second>\d\d)(?: (?P<half>[AP]M))? UTC"
@@ -147,6 +146,6 @@ def _time(date: str) -> datetime:
     hour = int(match["hour"])
     if match["half"]:
         hour = hour % 12 + (12 if match["half"] == "PM" else 0)
-    month = MONTHS.index(match["month"] or match["month2"]) + 1
+    month = MONTHS[(match["month"] or match["month2"])[:3].casefold()]
     year, day = match["year"] or match["year2"], match["day"] or match["day2"]
     return datetime(int(year), month, int(day), hour, int(match["minute"]), int(match["second"]))

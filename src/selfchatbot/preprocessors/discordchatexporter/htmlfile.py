@@ -30,6 +30,11 @@ PRIVATE = "Direct Messages"
 """The "server" of direct messages."""
 CONTENT = frozenset(("chatlog__markdown-preserve", "preserve-whitespace"))
 REPLY_LINKS = frozenset(("chatlog__reply-link", "chatlog__reference-link"))
+LOOKED_AT = re.compile(
+    r"data-(?:message|user)-id|chatlog__(?:message-group|author-tag|bot-tag|reply|reference|content|markdown-preserve)"
+    r"|preserve-whitespace|amble__entry"
+)
+"""What is in the attributes of the elements that say something; taking all apart would be slow."""
 BOT_TAGS = frozenset(("chatlog__author-tag", "chatlog__bot-tag"))
 ANSWERED = re.compile(r"scrollToMessage\(event, *['\"]?(\d{1,20})")
 EXPORTED = re.compile(r"Exported (\d[^A-Za-z]*)message\(s\)")
@@ -128,7 +133,7 @@ class _Page:
             elif tag.name.startswith("/"):
                 self._in_content = self._in_content and tag.name != "/div"
                 self.ended = self.ended or tag.name == "/html"
-            elif tag.raw:
+            elif LOOKED_AT.search(tag.raw):
                 attributes = tag.attributes()
                 classes = attributes.get("class", "").split()
                 if "data-message-id" in attributes or "chatlog__message-group" in classes:

@@ -11,13 +11,13 @@ from typing import NamedTuple
 
 from selfchatbot.errors import ExportError
 from selfchatbot.preprocessors.reading.archives import ExportPath
-from selfchatbot.preprocessors.reading.lines import MAX_LINE_BYTES, decoded_lines
+from selfchatbot.preprocessors.reading.lines import MAX_LINE_BYTES, decoded_blocks
 
-BLOCK = 2**16
 TAG = re.compile(r"<([/!]?[A-Za-z-][A-Za-z0-9]*)([^<>]*)>((?:[^<]++|<(?![/!A-Za-z]))*+)")
 """A tag and the text up to the next one. Some leave a bare ``<`` in the text of buttons."""
 ATTRIBUTE = re.compile(r"""([^\s=/"'>]+)(?:\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s"'>]+)))?""")
 CONTROL = re.compile(r"&#x([01][0-9A-Fa-f]);")
+NEW_LINE = "\n"
 NOT_TEXT = ("script", "style")
 
 
@@ -41,21 +41,16 @@ def tags(path: ExportPath) -> Iterator[Tag]:
 
     Raises ExportError for what can't be read as text.
     """
-    pieces: list[str] = []
-    size, waiting = 0, ""
-    for line in decoded_lines(path):
-        pieces += (line, "\n")
-        size += len(line) + 1
-        if size < BLOCK or "<" not in line:
-            continue
-        page = "".join(pieces)
+    rest = waiting = ""
+    for lines in decoded_blocks(path):
+        page = f"{rest}{NEW_LINE.join(lines)}\n"
         # The last tag may go on, and so may the text behind it.
-        end = page.rfind("<")
+        end = max(page.rfind("<"), 0)
         waiting = yield from _tags(page[:end], waiting)
-        pieces, size = [page[end:]], len(page) - end
-        if size > MAX_LINE_BYTES:
-            raise ExportError(f"{path}: a tag longer than {MAX_LINE_BYTES:,} characters: remove the file")
-    yield from _tags("".join(pieces), waiting)
+        rest = page[end:]
+        if len(rest) > MAX_LINE_BYTES:
+            raise ExportError(f"{path}: a tag or text longer than {MAX_LINE_BYTES:,} characters: remove the file")
+    yield from _tags(rest, waiting)
 
 
 def _tags(page: str, waiting: str) -> Generator[Tag, None, str]:
@@ -63,13 +58,17 @@ def _tags(page: str, waiting: str) -> Generator[Tag, None, str]:
     is returned.
     """
     for match in TAG.finditer(page):
-        tag = Tag(match[1].lower(), match[2], match[3])
+        tag = Tag._make(match.groups())
+        name = tag.name
+        if not name.islower():
+            name = name.lower()
+            tag = tag._replace(name=name)
         if waiting:
-            if tag.name != waiting:
+            if name != waiting:
                 continue
             waiting = ""
-        elif tag.name in NOT_TEXT:
-            waiting = f"/{tag.name}"
+        elif name in NOT_TEXT:
+            waiting = f"/{name}"
         yield tag
     return waiting
 
