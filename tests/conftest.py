@@ -46,7 +46,9 @@ COSTLY_MODULES = {
     "test_trainer": "training",
     "test_training_options": "training",
     "test_tune_sampling": "training",
+    "test_session_terminal": "process",
     "test_web": "process",
+    "test_web_server": "process",
 }
 """What `python3 tests/run.py --quick` leaves out, besides tests that are marked themselves."""
 

@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 from selfchatbot.errors import ExportError, ParametersError, SelfChatBotError
 from selfchatbot.preprocessors import Preprocessors
 from selfchatbot.preprocessors.base import ExportFile
-from selfchatbot.preprocessors.reading.hints import hint_for_folder
 from selfchatbot.preprocessors.telegram import Telegram
 
 EXPORTS = Path(__file__).parent / "telegram"
@@ -124,13 +123,6 @@ def test_namesakes_of_whom_the_export_says_nothing_are_refused(tmp_path: Path) -
     ):
         for message in telegram.read(tmp_path):
             telegram.is_me(message.author)
-
-
-def test_html_gets_a_hint(tmp_path: Path) -> None:
-    page = '<!DOCTYPE html><title>Exported Data</title><div class="page_wrap">'
-    (tmp_path / "messages.html").write_text(page, encoding="utf-8")
-    assert Telegram().export_files(tmp_path) == []
-    assert "Machine-readable JSON" in (hint_for_folder(Telegram, tmp_path) or "")
 
 
 @pytest.mark.parametrize(
