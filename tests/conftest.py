@@ -31,9 +31,16 @@ settings.register_profile("any machine", deadline=None, suppress_health_check=[H
 settings.register_profile("quick", settings.get_profile("any machine"), max_examples=10)
 settings.load_profile("any machine")
 
+
+def examples(count: int) -> int:
+    """How many examples hypothesis tries: ``count``, or few in the quick profile."""
+    return min(count, 10) if settings().max_examples == 10 else count
+
+
 COSTLY_FIXTURES = {"run": "process", "browser": "browser"}
 COSTLY_MODULES = {
     "test_adapted_linear": "training",
+    "test_bad_input_preprocess": "process",
     "test_distributed": "training",
     "test_dry_run": "training",
     "test_export": "training",
@@ -59,6 +66,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         fixtures = getattr(item, "fixturenames", ())
         marks = {mark for fixture, mark in COSTLY_FIXTURES.items() if fixture in fixtures}
         marks.add(COSTLY_MODULES.get(item.path.stem, ""))
+        if "memory" in item.name:
+            marks.add("memory")
         for mark in marks - {""}:
             item.add_marker(mark)
 

@@ -21,7 +21,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "SampleEnvironme
 
 from setup_venv import PYTHON, ensure_venv, run
 
-QUICK = ("-m", "not training and not process and not browser and not model", "--hypothesis-profile=quick")
+QUICK = ("-m", "not (training or process or browser or memory or model)", "--hypothesis-profile=quick")
 
 
 def main():

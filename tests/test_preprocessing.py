@@ -228,7 +228,7 @@ def test_unknown_folder_and_key_name_the_known(dataset: Dataset) -> None:
 def test_no_folder_and_empty_folder(dataset: Dataset) -> None:
     assert "has no folder with exports" in error_of(dataset)
     (dataset.raw / "Telegram").mkdir()
-    assert "Telegram contains no export (.json)" in error_of(dataset)
+    assert "Telegram contains no export (.json or .html)" in error_of(dataset)
 
 
 def test_too_few_replies(dataset: Dataset) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
+from conftest import examples
 from export_cases import DAMAGE, NAMES, cases, check_case, check_damaged, error_of, read, text
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -67,7 +68,7 @@ def test_the_first_streaming_layout_of_weflow(tmp_path: Path) -> None:
 TYPED = st.tuples(NAMES, text("# a", "[引用 x]", "wxid:"), st.sampled_from((0, 0, 25, 1, 7, 23, 80, 81, 99)))
 
 
-@settings(max_examples=80)
+@settings(max_examples=examples(80))
 @given(said=st.lists(TYPED, min_size=1, max_size=8), lines=st.booleans(), newest_first=st.booleans())
 def test_any_chat_comes_back_message_for_message(
     said: list[tuple[str, str, int]], lines: bool, newest_first: bool
@@ -90,7 +91,7 @@ def test_any_chat_comes_back_message_for_message(
     assert files[0].messages == len(said)
 
 
-@settings(max_examples=150)
+@settings(max_examples=examples(150))
 @given(file=st.sampled_from(FILES), damage=DAMAGE)
 def test_damaged_files_never_give_a_traceback(file: Path, damage: list[tuple[str, float, float, bytes]]) -> None:
     check_damaged(ChatLab(), EXPORTS / file.relative_to(EXPORTS).parts[0], file, damage)

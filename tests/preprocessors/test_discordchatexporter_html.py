@@ -6,6 +6,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
+from conftest import examples
 from export_cases import DAMAGE, cases, check_case, check_damaged, error_of, read
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -60,7 +61,7 @@ def test_the_page_counts_beside_other_kinds_of_the_same_export(tmp_path: Path) -
 TYPED = st.text(st.characters(exclude_categories=["Cs", "Cc"]), max_size=40) | st.just("a\n\n  b")
 
 
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 @given(contents=st.lists(TYPED, min_size=1, max_size=6))
 def test_any_text_comes_back(contents: list[str]) -> None:
     with TemporaryDirectory() as temporary:
@@ -72,7 +73,7 @@ def test_any_text_comes_back(contents: list[str]) -> None:
     assert (files[0].messages, files[0].notes) == (len(contents), [])
 
 
-@settings(max_examples=100)
+@settings(max_examples=examples(100))
 @given(file=st.sampled_from(FILES), damage=DAMAGE)
 def test_damaged_files_never_give_a_traceback(file: Path, damage: list[tuple[str, float, float, bytes]]) -> None:
     check_damaged(DiscordChatExporter(), file.parent, file, damage)

@@ -6,6 +6,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
+from conftest import examples
 from export_cases import DAMAGE, NAMES, cases, check_case, check_damaged, error_of, read, text
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -42,7 +43,7 @@ def test_i_am_known_by_email_before_the_first_message() -> None:
     assert [name for name in ("Rowan Vale", "Moss") if reader.is_me(name)] == ["Rowan Vale"]
 
 
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 @given(
     sent=st.lists(st.tuples(NAMES, text("Bot", "https://a.b/?c=d&e")), min_size=1, max_size=8),
     start=st.datetimes(datetime(2010, 1, 1), datetime(2030, 1, 1)),
@@ -71,7 +72,7 @@ def test_any_chat_comes_back_message_for_message(
     assert files[0].messages == len(sent)
 
 
-@settings(max_examples=120)
+@settings(max_examples=examples(120))
 @given(file=st.sampled_from(FILES), damage=DAMAGE)
 def test_damaged_files_never_give_a_traceback(file: Path, damage: list[tuple[str, float, float, bytes]]) -> None:
     check_damaged(GoogleChat(), EXPORTS / "takeout", file, damage)

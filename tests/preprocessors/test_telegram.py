@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
+from conftest import examples
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -269,7 +270,7 @@ def conversations(draw: st.DrawFn) -> tuple[str, list[Seen], int]:
     return head + ",\n  ".join(written) + "\n ]\n}", typed, len(written)
 
 
-@settings(max_examples=120, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@settings(max_examples=examples(120), suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(export=conversations())
 def test_what_is_written_comes_back(tmp_path: Path, export: tuple[str, list[Seen], int]) -> None:
     path = tmp_path / "result.json"
@@ -279,7 +280,7 @@ def test_what_is_written_comes_back(tmp_path: Path, export: tuple[str, list[Seen
     assert [file.messages for file in files] == [export[2]]
 
 
-@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@settings(max_examples=examples(150), suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(case=st.sampled_from(["chat", "account", "old"]), seed=st.integers(0, 2**32))
 def test_a_damaged_file_is_never_a_traceback(tmp_path: Path, case: str, seed: int) -> None:
     chance = random.Random(seed)

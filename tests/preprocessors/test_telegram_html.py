@@ -7,6 +7,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
+from conftest import examples
 from export_cases import DAMAGE, NAMES, cases, check_case, check_damaged, error_of, read, text
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -71,7 +72,7 @@ def test_a_page_in_another_apps_folder_is_known(tmp_path: Path) -> None:
 SENT = st.tuples(NAMES, text('<div class="message">', "&lt;br&gt;", "a  b", "&#x0B;"), st.integers(0, 3))
 
 
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 @given(sent=st.lists(SENT, min_size=1, max_size=8), pages=st.integers(1, 3))
 def test_any_chat_comes_back_message_for_message(sent: list[tuple[str, str, int]], pages: int) -> None:
     # Qt has no control characters in what it shows but line breaks, and pages no U+2028 and U+2029.
@@ -100,7 +101,7 @@ def test_any_chat_comes_back_message_for_message(sent: list[tuple[str, str, int]
     assert files[0].messages == len(sent)
 
 
-@settings(max_examples=100)
+@settings(max_examples=examples(100))
 @given(file=st.sampled_from(FILES), damage=DAMAGE)
 def test_damaged_files_never_give_a_traceback(file: Path, damage: list[tuple[str, float, float, bytes]]) -> None:
     check_damaged(Telegram(), EXPORTS / file.relative_to(EXPORTS).parts[0], file, damage)
