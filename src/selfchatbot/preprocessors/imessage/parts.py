@@ -107,12 +107,19 @@ def _without_parts(lines: list[str]) -> list[str]:
         if line in TAPBACKS and index < len(lines) and TAPBACK.fullmatch(lines[index]):
             while index < len(lines) and TAPBACK.fullmatch(lines[index]):
                 index += 1
-        elif ATTACHMENT.fullmatch(line):
+        elif _may_be_attachment(line) and ATTACHMENT.fullmatch(line):
             index += index < len(lines) and lines[index].startswith(TRANSCRIPTION)
         elif not (STICKER.fullmatch(line) or UNSENT.fullmatch(line) or (index > 1 and line in EFFECTS)):
             # U+FFFC holds the place of an attachment in the text.
             kept.append(line.replace("\ufffc", ""))
     return kept
+
+
+def _may_be_attachment(line: str) -> bool:
+    """Tells most lines without the long pattern."""
+    return (
+        "." in line[-6:-2] or "/" in line or "\\" in line or line.endswith(("Attachment", "!")) or line[:6] == "Unable"
+    )
 
 
 def strip_blank(lines: list[str]) -> None:

@@ -6,6 +6,7 @@ German, Italian, Portuguese, Dutch, Japanese and Korean some.
 """
 
 import re
+from collections import deque
 
 _QUOTED = r"(?:“.*”|«[\s\u202f]*.*[\s\u202f]*»|„.*[“”]|「.*」|‘.*’)"
 """People seldom write such quotation marks around a whole text that follows such a word."""
@@ -88,7 +89,7 @@ class Tapbacks:
     """Knows the reactions in one chat. Its texts are to be given in their order, each once."""
 
     def __init__(self) -> None:
-        self._earlier: dict[str, None] = {}
+        self._earlier: deque[str] = deque(maxlen=QUOTABLE)
 
     def is_one(self, text: str) -> bool:
         """Whether a phone wrote ``text`` to react to a message.
@@ -96,14 +97,17 @@ class Tapbacks:
         What stands in straight quotation marks has to be an earlier text of the chat, as people write those after such
         words, too.
         """
-        if len(text) <= LONGEST and (_QUOTES.search(text) or text.startswith(_STARTS) or " to a" in text[:20]):
+        # Nearly all texts are told without the long patterns.
+        if (
+            '"' in text
+            or text.startswith(_STARTS)
+            or (not text.isascii() and (_QUOTES.search(text) or " to a" in text[:20]))
+        ) and len(text) <= LONGEST:
             stripped = text.strip(" \n")
             if _BY_FORM.fullmatch(stripped):
                 return True
             match = _IN_STRAIGHT_QUOTES.fullmatch(stripped)
             if match is not None and any(quoted in self._earlier for quoted in match.groups() if quoted):
                 return True
-        self._earlier[text] = None
-        if len(self._earlier) > QUOTABLE:
-            del self._earlier[next(iter(self._earlier))]
+        self._earlier.append(text)
         return False
