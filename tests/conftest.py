@@ -5,13 +5,13 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import HealthCheck, settings
+from script_runner import run_script
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -28,7 +28,49 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 # No test fails because a machine is busy.
 settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("quick", settings.get_profile("any machine"), max_examples=10)
 settings.load_profile("any machine")
+
+
+def examples(count: int) -> int:
+    """How many examples hypothesis tries: ``count``, or few in the quick profile."""
+    return min(count, 10) if settings().max_examples == 10 else count
+
+
+COSTLY_FIXTURES = {"run": "process", "browser": "browser"}
+COSTLY_MODULES = {
+    "test_adapted_linear": "training",
+    "test_bad_input_preprocess": "process",
+    "test_distributed": "training",
+    "test_dry_run": "training",
+    "test_export": "training",
+    "test_families": "training",
+    "test_likeness_evaluate": "training",
+    "test_memory_estimate": "training",
+    "test_report": "training",
+    "test_resume": "training",
+    "test_scripts": "process",
+    "test_trainer": "training",
+    "test_training_options": "training",
+    "test_tune_sampling": "training",
+    "test_session_terminal": "process",
+    "test_web": "process",
+    "test_web_server": "process",
+}
+"""What `python3 tests/run.py --quick` leaves out, besides tests that are marked themselves."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark tests by what they cost."""
+    for item in items:
+        fixtures = getattr(item, "fixturenames", ())
+        marks = {mark for fixture, mark in COSTLY_FIXTURES.items() if fixture in fixtures}
+        marks.add(COSTLY_MODULES.get(item.path.stem, ""))
+        if "memory" in item.name:
+            marks.add("memory")
+        for mark in marks - {""}:
+            item.add_marker(mark)
+
 
 ROOT = Path(__file__).resolve().parent.parent
 SAMPLE = ROOT / "SampleEnvironment" / "selfChatBot_raw" / "Dataset_1_Rowan"
@@ -67,16 +109,7 @@ def run(environment: Path) -> Run:
 
     def run(script: str, *arguments: str, **options: object) -> subprocess.CompletedProcess[str]:
         variables = {name: value for name, value in os.environ.items() if not name.startswith("selfChatBot_")}
-        return subprocess.run(
-            [sys.executable, "-m", f"selfchatbot.cli.{script}", *arguments],
-            cwd=environment,
-            env={**variables, "PYTHONUTF8": "1", "COLUMNS": "120"},
-            capture_output=True,
-            text=True,
-            encoding="utf-8",
-            check=False,
-            **options,  # type: ignore[call-overload]
-        )
+        return run_script(script, arguments, environment, {**variables, "PYTHONUTF8": "1", "COLUMNS": "120"}, **options)
 
     return run
 

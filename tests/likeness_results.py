@@ -95,7 +95,7 @@ def result(
         "parameters": {
             "epochs": 2.0,
             "learning_rate": 5e-4,
-            "temperature": 0.8,
+            "temperature": 0.6,
             "repetition_penalty": 1.0,
             "max_new_tokens": 128,
             **(parameters or {}),

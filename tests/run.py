@@ -1,4 +1,11 @@
-"""Format check, lint, types and all tests, from a clean clone: python3 tests/run.py [what pytest takes]
+"""Format check, lint, types and tests, from a clean clone.
+
+    python3 tests/run.py            everything, about ten minutes on two cores
+    python3 tests/run.py --quick    two minutes: no training, no scripts, no browser, no embedded model, few examples
+
+Other arguments go on to pytest, for example `--quick -k whatsapp` or `--cov=selfchatbot`. No test may depend on how
+floating point rounds: to see that, repeat the run with ATEN_CPU_CAPABILITY=default (or avx2, avx512), with
+ONEDNN_MAX_CPU_ISA=AVX2 and with OMP_NUM_THREADS=2.
 
 This file keeps to syntax that old Pythons read, so that they can say which one is needed.
 """
@@ -14,16 +21,21 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "SampleEnvironme
 
 from setup_venv import PYTHON, ensure_venv, run
 
+QUICK = ("-m", "not (training or process or browser or memory or model)", "--hypothesis-profile=quick")
+
 
 def main():
+    arguments = sys.argv[1:]
+    quick = "--quick" in arguments
+    if quick:
+        arguments.remove("--quick")
     ensure_venv("[dev]")
     tool = (PYTHON, "-m")
     run(tool + ("ruff", "format", "--check", "."), "some files are not formatted: run ruff format")
     run(tool + ("ruff", "check", "."), "the linter found something: see above")
     run(tool + ("mypy",), "the type checker found something: see above")
-    two = ("-n", "2", "--dist", "worksteal")  # cores are the least that there is
-    coverage = ("--cov=selfchatbot", "--cov-report=term:skip-covered")
-    run(tool + ("pytest",) + two + coverage + tuple(sys.argv[1:]), "a test failed")
+    workers = ("-n", "2", "--dist", "worksteal")  # cores are the least that there is
+    run(tool + ("pytest",) + workers + (QUICK if quick else ()) + tuple(arguments), "a test failed")
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ import zipfile
 from pathlib import Path, PurePath
 
 import pytest
-from conftest import SAMPLE
+from conftest import SAMPLE, examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -255,7 +255,7 @@ with zipfile.ZipFile(SOUND, "w", zipfile.ZIP_DEFLATED) as sound:
     sound.writestr("b.txt", "äöü")
 
 
-@settings(max_examples=150)
+@settings(max_examples=examples(150))
 @given(
     changes=st.lists(st.tuples(st.integers(0, len(SOUND.getvalue()) - 1), st.integers(0, 255)), max_size=6),
     cut=st.integers(0, 60),
@@ -278,7 +278,7 @@ def test_damaged_archives_never_give_a_traceback(changes: list[tuple[int, int]],
 # --- text -------------------------------------------------------------------------------------------------------------
 
 
-@settings(max_examples=100)
+@settings(max_examples=examples(100))
 @given(
     lines=st.lists(st.text(st.characters(codec="utf-8", exclude_characters="\n\0"))),
     end=st.booleans(),

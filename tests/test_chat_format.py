@@ -3,6 +3,7 @@
 from itertools import pairwise
 
 import pytest
+from conftest import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tiny_models import TEMPLATES, tiny_tokenizer
@@ -128,7 +129,7 @@ def test_a_window_too_small_for_the_template_is_an_error(chat_format: ChatFormat
 texts = st.text(st.sampled_from("abc dé😀\n"), min_size=1, max_size=120).filter(str.strip)
 
 
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 @given(
     contents=st.lists(texts, min_size=2, max_size=24),
     mine_first=st.booleans(),
@@ -161,7 +162,7 @@ def test_every_reply_is_trained_exactly_once(
 FORMATS: dict[str, ChatFormat] = {}
 
 
-@settings(max_examples=40)
+@settings(max_examples=examples(40))
 @given(contents=st.lists(texts, min_size=1, max_size=15).filter(lambda c: len(c) % 2), room=st.integers(64, 120))
 def test_a_prompt_drops_the_oldest_turns_and_keeps_the_last(contents: list[str], room: int) -> None:
     chat_format = FORMATS.setdefault("chatml", ChatFormat(tiny_tokenizer()))

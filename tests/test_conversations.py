@@ -6,6 +6,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from conftest import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -153,7 +154,7 @@ messages = st.lists(
 )
 
 
-@settings(max_examples=150)
+@settings(max_examples=examples(150))
 @given(steps=messages, context_turns=st.integers(1, 4), group=st.sampled_from((None, True, False)))
 def test_all_my_words_once_and_in_order(
     steps: list[tuple[int, str, str, str | None, str | None]], context_turns: int, group: bool | None
@@ -215,7 +216,7 @@ def test_no_test(tmp_path: Path) -> None:
     assert (len(train), len(validation), len(test)) == (9, 1, 0)
 
 
-@settings(max_examples=80)
+@settings(max_examples=examples(80))
 @given(
     sizes=st.lists(st.integers(1, 40), min_size=1, max_size=30),
     validation=st.floats(0.05, 0.4),

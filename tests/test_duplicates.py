@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from conftest import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -53,7 +54,7 @@ def test_a_name_that_lost_its_number_is_the_same(tmp_path: Path) -> None:
     assert kept(tmp_path, old, [message(1, author="bob"), message(2, author="bob")]) == [*old, message(2, author="bob")]
 
 
-@settings(max_examples=80)
+@settings(max_examples=examples(80))
 @given(
     texts=st.lists(st.tuples(st.integers(0, 900), st.sampled_from("xyz")), max_size=40),
     cuts=st.lists(st.tuples(st.integers(0, 40), st.integers(0, 40)), min_size=1, max_size=5),

@@ -12,7 +12,7 @@ from selfchatbot.messages import read_conversations
 NAME = "Dataset_1_Rowan"
 
 
-@pytest.mark.slow
+@pytest.mark.model
 def test_two_channels_to_a_reply(run: Run, environment: Path) -> None:
     exports = environment / "raw" / NAME / "DiscordChatExporter"
     exports.mkdir(parents=True)
@@ -20,7 +20,8 @@ def test_two_channels_to_a_reply(run: Run, environment: Path) -> None:
         (channel,) = (SAMPLE / "DiscordChatExporter").glob(f"*{partner}*")
         shutil.copy(channel, exports)
     parameters = json.loads("\n".join(line.split(" //")[0] for line in _lines(SAMPLE / "parameters.json")))
-    parameters = {**parameters, "max_length": 256, "training": {"epochs": 0.5, "learning_rate": 0.002}}
+    training = {"epochs": 0.5, "learning_rate": 0.002, "evaluations_per_epoch": 1, "choose_sampling": False}
+    parameters = {**parameters, "max_length": 256, "training": training}
     (environment / "raw" / NAME / "parameters.json").write_text(json.dumps(parameters), encoding="utf-8")
 
     done = run("preprocess", "-d", "1")

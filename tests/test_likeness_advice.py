@@ -17,7 +17,7 @@ from selfchatbot.likeness.measures.registry import MEASURES
 from selfchatbot.likeness.parts import ValidationLoss
 from selfchatbot.likeness.report.advice import advice
 from selfchatbot.likeness.report.terminal import print_summary
-from selfchatbot.likeness.report.verdict import verdict
+from selfchatbot.likeness.report.verdict import NOT_MEASURED, verdict
 from selfchatbot.likeness.result import Likeness
 from selfchatbot.likeness.speakers import Speaker
 
@@ -37,14 +37,23 @@ def trained(*losses: float) -> tuple[ValidationLoss, ...]:
 @pytest.mark.parametrize(
     ("aucs", "said"),
     [
-        ({"model": about(0.6)}, "Closer to you than your friends are; still told apart in 6 of 10 guesses"),
-        ({"model": about(0.79)}, "About as close to you as your friends are; told apart in 8 of 10"),
-        ({"model": about(0.87)}, "Further from you than your friends are; told apart in 9 of 10"),
-        ({"model": about(0.92)}, "No closer to you than the base model"),
+        (
+            {"model": about(0.6)},
+            "Its wording is closer to yours than your friends' is; still told apart in 6 of",
+        ),
+        ({"model": about(0.79)}, "Its wording is about as close to yours as your friends' is; told apart in 8 of 10"),
+        ({"model": about(0.87)}, "Its wording is further from yours than your friends' is; told apart in 9 of 10"),
+        ({"model": about(0.92)}, "Its wording is no closer to yours than the base model's"),
         ({"model": about(0.52)}, "By the words alone it can't be told from you: told apart in 5 of 10"),
-        ({"model": about(0.55, 0.15)}, "Closer to you than your friends are; told apart in 4 to 7 of 10 guesses"),
+        (
+            {"model": about(0.55, 0.15)},
+            "Its wording is closer to yours than your friends' is; told apart in 4 to 7",
+        ),
         ({"model": about(0.65, 0.13)}, "Too few test replies to be sure: told apart in 5 to 8 of 10 guesses"),
-        ({"model": about(0.6), "control": None}, "Closer to you than the base model; told apart in 6 of 10"),
+        (
+            {"model": about(0.6), "control": None},
+            "Its wording is closer to yours than the base model's; told apart in 6",
+        ),
         ({"model": about(0.6), "control": None, "base": None}, "It is told apart in 6 of 10 guesses"),
         ({"model": None}, "There are too few test replies to say"),
     ],
@@ -54,7 +63,8 @@ def test_the_verdict_counts_only_differences_beyond_the_intervals(aucs: dict[str
 
 
 def test_the_verdict_warns_of_what_must_not_be_overlooked() -> None:
-    assert verdict(result()).count(".") == 1
+    assert verdict(result()).endswith(NOT_MEASURED)
+    assert verdict(result()).count(".") == 2
     bad = result(
         model={"copying": copying(0.12), "leaks": leaking(emails=2), "health": HEALTHY.model_copy(update={"empty": 3})}
     )
@@ -99,16 +109,24 @@ def test_a_falling_loss_in_the_first_epoch_is_no_reason_for_more() -> None:
         (result(run={"validation": trained(4.2, 3.6, 3.4)}), "still learning when training ended"),
         (result(run={"validation": trained(4.2, 4.3, 4.4)}), "no better than the base model"),
         (
-            result(me={"style": style(0.02, distinct_words=300)}, model={"style": style(0.1, distinct_words=258)}),
-            "14 % fewer different words than you: temperature 0.95 (now 0.8)",
+            result(
+                parameters={"temperature": 0.3},
+                me={"style": style(0.02, distinct_words=300)},
+                model={"style": style(0.1, distinct_words=258)},
+            ),
+            "14 % fewer different words than you: temperature 0.45 (now 0.3)",
         ),
         (
             result(
-                parameters={"temperature": 1.0},
+                parameters={"temperature": 0.6},
                 me={"style": style(0.02, distinct_words=300)},
                 model={"style": style(0.1, distinct_words=600)},
             ),
-            "100 % more different words than you: temperature 0.70 (now 1)",
+            "100 % more different words than you: temperature 0.30 (now 0.6)",
+        ),
+        (
+            result(parameters={"temperature": 1.0}),
+            "Few replies make sense at such a temperature (now 1)",
         ),
         (
             result(

@@ -110,7 +110,7 @@ def test_it_says_figures_in_words_and_explains_them(path: Path) -> None:
     write_page(path, result(me={"style": mine}, model={"style": its}, run={"training_replies": 400}))
     text = Elements(path).text
     for said in (
-        "Closer to you than your friends are; still told apart in 6 of 10 guesses",
+        "Its wording is closer to yours than your friends' is; still told apart in 6 of 10 guesses",
         "0.60 (.57–.63)",
         "you end 3 % of messages with a full stop, the model 41 %",
         "you write 80.0 characters a reply, the model 60.0",

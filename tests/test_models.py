@@ -47,12 +47,12 @@ def test_a_hub_id_stays_one() -> None:
 
 
 @pytest.mark.parametrize("name", ["./no-such-model", "/no/such/model", "a/b/c", "model.gguf", "~/model", "~nosuch/x"])
-def test_a_path_that_is_not_there_is_said(name: str) -> None:
+def test_a_missing_path_is_reported(name: str) -> None:
     with pytest.raises(UsageError, match="no such folder or file"):
         models.load_tokenizer(name)
 
 
-def test_a_model_that_cannot_be_reached_is_said_quickly(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unreachable_model_is_reported_quickly(monkeypatch: pytest.MonkeyPatch) -> None:
     # A real connection that is really refused: nothing listens on that port.
     monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", "http://127.0.0.1:9")
     started = time.monotonic()
@@ -63,14 +63,14 @@ def test_a_model_that_cannot_be_reached_is_said_quickly(monkeypatch: pytest.Monk
     assert time.monotonic() - started < 15
 
 
-def test_a_damaged_folder_is_said(tmp_path: Path) -> None:
+def test_a_damaged_folder_is_reported(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text('{"model_type": "llama"}')
     (tmp_path / "model.safetensors").write_bytes(b"not weights")
     with pytest.raises(SelfChatBotError, match="can't be loaded"):
         models.load_model(str(tmp_path), torch.float32)
 
 
-def test_a_file_that_is_no_gguf_is_said(tmp_path: Path, cache: Path) -> None:
+def test_a_file_that_is_no_gguf_is_reported(tmp_path: Path, cache: Path) -> None:
     other = tmp_path / "model.bin"
     other.write_bytes(b"x")
     with pytest.raises(UsageError, match=r"no \.gguf"):
@@ -100,7 +100,7 @@ def test_two_processes_convert_a_model_once(tmp_path: Path, cache: Path, monkeyp
     assert len(conversions) == 1
 
 
-@pytest.mark.slow
+@pytest.mark.model
 def test_the_embedded_model_is_converted_once_and_tokenizes_like_the_original() -> None:
     folder = models.converted(models._embedded_file("SmolLM2-135M-Instruct"))
     started = time.monotonic()

@@ -228,7 +228,7 @@ def test_unknown_folder_and_key_name_the_known(dataset: Dataset) -> None:
 def test_no_folder_and_empty_folder(dataset: Dataset) -> None:
     assert "has no folder with exports" in error_of(dataset)
     (dataset.raw / "Telegram").mkdir()
-    assert "Telegram contains no export (.json)" in error_of(dataset)
+    assert "Telegram contains no export (.json or .html)" in error_of(dataset)
 
 
 def test_too_few_replies(dataset: Dataset) -> None:
@@ -561,7 +561,7 @@ def hint(dataset: Dataset, name: str, content: bytes | str, data: dict[str, Any]
 
 
 def test_hints(dataset: Dataset) -> None:
-    assert "Telegram's HTML" in hint(dataset, "Telegram/messages.html", '<html><div class="page_wrap">Exported Data')
+    assert "looks like Telegram" in hint(dataset, "Slack/messages.html", '<html><div class="page_wrap">Exported Data')
     assert "WhatsApp's database" in hint(dataset, "WhatsApp/msgstore.db.crypt14", b"\x00\x01")
     assert "WhatsApp's database" in hint(dataset, "WhatsApp/ChatStorage.sqlite", b"SQLite format 3\0")
     assert "imessage-exporter" in hint(dataset, "iMessage/chat.db", b"SQLite format 3\0")
@@ -573,7 +573,7 @@ def test_hints(dataset: Dataset) -> None:
     assert "SECRET" not in message
     csv = "ID,Timestamp,Contents,Attachments\n1,2024-01-01 10:00:00.000000+00:00,SECRET,\n"
     assert "Discord's own data package" in hint(dataset, "DiscordChatExporter/c1/messages.csv", csv)
-    assert "DiscordChatExporter's HTML" in hint(dataset, "DiscordChatExporter/a.html", '<div class="chatlog__message">')
+    assert "looks like DiscordChatExporter" in hint(dataset, "Slack/a.html", '<div class="chatlog__message">')
     assert "Messenger or Instagram" in hint(dataset, "Messenger/inbox/a/message_1.html", "<html>")
     dump = '{"id": "C1", "name": "general", "messages": [{"type": "message", "user": "U1", "ts": "1700000001.000100"}]}'
     assert 'slackdump\'s own format: run "slackdump export"' in hint(dataset, "Slack/C1.json", dump)

@@ -5,6 +5,7 @@ import time
 from datetime import datetime
 
 import pytest
+from conftest import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -221,7 +222,7 @@ def test_unknown_region() -> None:
         validate(RawParameters, {"model": "x", "redact": {"phone_region": "ZZ"}}, "p")
 
 
-@settings(max_examples=150)
+@settings(max_examples=examples(150))
 @given(
     pieces=st.lists(
         st.one_of(
@@ -240,7 +241,7 @@ def test_turns_stay_turns(pieces: list[str]) -> None:
     assert json.loads(after.to_json())
 
 
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 @given(
     secret=st.sampled_from([text for text, _ in BY_DEFAULT if "4242" in text or "DE89" in text]),
     noise=st.text(max_size=30),

@@ -236,7 +236,8 @@ def test_other_number_formats_learn_in_the_same_process(dtype: torch.dtype, tiny
     parameters = read_parameters(data / "parameters.json", TrainingParameters)
     in_float32 = train(data, tmp_path / "float32")
     result = Trainer(parameters, data, tmp_path / "out", machine=Machine("cpu", dtype)).train()
-    assert result.base_loss == pytest.approx(in_float32.base_loss, abs=0.02) != in_float32.base_loss
+    assert result.base_loss == pytest.approx(in_float32.base_loss, abs=0.02)
+    assert result.base_loss != in_float32.base_loss
     assert result.best_loss == pytest.approx(in_float32.best_loss, abs=0.2)
     assert result.best_loss < result.base_loss - 0.3
 

@@ -36,12 +36,12 @@ def test_what_was_read_is_not_read_again(model: PreTrainedModel) -> None:
 
     model.forward = noted  # type: ignore[method-assign]
     prompt = list(range(20, 60))
-    said = [token.id for token in engine.generate(prompt, GREEDY)]
+    reply = [token.id for token in engine.generate(prompt, GREEDY)]
     assert read == [40, 1, 1, 1, 1]
-    longer = [*prompt, *said, 7, 8, 9]
+    longer = [*prompt, *reply, 7, 8, 9]
     read.clear()
     after = [token.id for token in engine.generate(longer, GREEDY)]
-    assert read[0] == 4  # the last token said was never fed
+    assert read[0] == 4  # the last token of the reply was never fed
     read.clear()
     other = [*prompt[:30], 99]  # something earlier was changed: /edit, /undo
     assert [token.id for token in engine.generate(other, GREEDY)] == fresh(model, other)

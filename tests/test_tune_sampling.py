@@ -1,4 +1,4 @@
-"""The sampling chosen after training: the nearest to my own replies, the user's edits stay, nothing is lost."""
+"""The sampling chosen after training: the nearest to my replies; the user's edits are kept."""
 
 import itertools
 import json
@@ -61,14 +61,14 @@ def test_different_words_are_those_expected_in_a_sample() -> None:
 
 @pytest.mark.parametrize("fixture", ["tiny_model", "tiny_base_model"])
 @pytest.mark.parametrize("beginning", [[], [3, 300, 4]])
-def test_a_batch_says_what_each_prompt_alone_would(
+def test_a_batch_gives_the_reply_to_each_prompt_alone(
     fixture: str, beginning: list[int], request: pytest.FixtureRequest
 ) -> None:
     """Greedy: padding, positions, a common beginning and rows that end earlier change nothing."""
     model = load_checkpoint(request.getfixturevalue(fixture), None, CPU).model
     prompts = [beginning + prompt for prompt in ([5, 9, 30], [7] * 11, list(range(40, 60)), [8])]
     sampling = Sampling(0, 1, 0, 1.3, 20, 0, frozenset({1}), 3, may_be_empty=False)
-    # The token that the second one says fifth ends a turn: rows end at different times.
+    # The fifth token of the second reply becomes the end token, so that rows end at different times.
     end = Batch(model, prompts).replies(sampling)[1].ids[4]
     sampling = Sampling(0, 1, 0, 1.3, 20, end, frozenset({1}), 3, may_be_empty=False)
     batch = Batch(model, prompts)
@@ -106,7 +106,7 @@ def test_what_chance_could_do_is_not_clearly_nearer() -> None:
     assert clearly_nearer(short, long, me, 0)
     assert not clearly_nearer(long, short, me, 0)
     assert not clearly_nearer(short, short, me, 0)
-    # The same distribution, drawn anew.
+    # New samples of the same distribution.
     drawn = [[rng.choice(short) for _ in range(64)] for _ in range(20)]
     clear = sum(clearly_nearer(one, other, me, 0) for one, other in itertools.pairwise(drawn))
     assert clear <= 8, "about a sixth of 19 by chance"
@@ -164,7 +164,7 @@ def test_what_the_user_edited_stays(trained: tuple[Path, Path]) -> None:
     parameters = read_parameters(path, GenerationParameters)
     assert parameters.temperature == 0.33
     assert parameters.repetition_penalty == choice.point.repetition_penalty
-    # A training anew begins with the defaults again, but for the edit.
+    # New training starts from the defaults again, except for the edit.
     hand_over(results, GenerationParameters.start_values("m", 128))
     assert read_parameters(path, GenerationParameters).temperature == 0.33
     assert read_parameters(path, GenerationParameters).repetition_penalty == 1.0
@@ -178,7 +178,7 @@ def test_too_little_to_choose_by_and_too_little_time(trained: tuple[Path, Path],
     assert choose_sampling(dataset.preprocessed, dataset.results, 1, machine=CPU) is None  # four validation replies
 
 
-def test_train_says_why_and_can_be_told_not_to(run: Run, environment: Path, tiny_model: Path) -> None:
+def test_train_logs_the_reason_and_can_skip_it(run: Run, environment: Path, tiny_model: Path) -> None:
     name = "Dataset_1_x"
     (environment / "raw" / name).mkdir()
     data = write_training_data(environment / "preprocessed" / name, tiny_model, epochs=1)

@@ -19,7 +19,7 @@ TRAP = "<img src=x onerror=\"document.title='trapped'\"><script>document.title='
 
 
 class PagePlayer(SlowPlayer):
-    """Says what a test wants it to say, where that matters; else what the tiny model says."""
+    """Replies with a given text if there is one, else with the tiny model."""
 
     says: str | None = None
 
@@ -52,7 +52,7 @@ def player(served: tuple[PagePlayer, str]) -> PagePlayer:
 
 @pytest.fixture
 def page(browser: Browser, served: tuple[PagePlayer, str], player: PagePlayer) -> Iterator[Page]:
-    """The page, opened; at the end nothing may have gone wrong in it, and nothing may have been asked elsewhere."""
+    """The open page. At the end, there must be no error in its console and no request to another server."""
     context = browser.new_context(viewport={"width": 1100, "height": 720})
     page = context.new_page()
     page.set_default_timeout(20_000)
@@ -83,7 +83,7 @@ def bubbles(text: str) -> str:
     return "\n".join(line.strip() for line in text.split("\n") if line.strip())
 
 
-def test_what_was_said_to_another_model_waits_for_it(page: Page) -> None:
+def test_a_conversation_with_another_model_is_set_aside(page: Page) -> None:
     say(page, "hey")
     answered(page)
     page.evaluate("localStorage.setItem('selfchatbot.model', '\"Ana\"')")  # as if that one had been here before
@@ -107,11 +107,11 @@ def test_send_and_the_reply_in_bubbles(page: Page, player: PagePlayer) -> None:
         "it's raining again 😀",
         "see you",
     ]
-    # Screen readers are told the whole reply, once.
+    # Screen readers get the whole reply once.
     expect(page.locator("[aria-live=polite]")).to_have_text(f"Zoë: {player.says}")
 
 
-def test_the_reply_grows_while_it_is_made(page: Page, player: PagePlayer) -> None:
+def test_the_reply_grows_while_it_is_generated(page: Page, player: PagePlayer) -> None:
     player.seconds, player.says = 0.1, "one two three four five six seven eight nine ten"
     say(page, "count")
     expect(page.locator(".typing")).to_be_visible()
@@ -122,7 +122,7 @@ def test_the_reply_grows_while_it_is_made(page: Page, player: PagePlayer) -> Non
     expect(page.locator(".typing")).to_have_count(0)
 
 
-def test_stop_keeps_what_was_said_and_stops_the_model(page: Page, player: PagePlayer) -> None:
+def test_stop_keeps_the_part_so_far_and_stops_the_model(page: Page, player: PagePlayer) -> None:
     player.seconds, player.says = 0.1, "one two three four five six seven eight nine ten " * 5
     say(page, "count")
     expect(page.locator(".turn.assistant .bubble").first).to_contain_text("one two")
@@ -139,7 +139,7 @@ def test_stop_keeps_what_was_said_and_stops_the_model(page: Page, player: PagePl
     assert answered(page) == "fine"
 
 
-def test_retry_says_something_else_in_its_place(page: Page, player: PagePlayer) -> None:
+def test_retry_replaces_the_reply(page: Page, player: PagePlayer) -> None:
     player.says = "first"
     say(page, "hey")
     assert answered(page) == "first"
@@ -198,7 +198,7 @@ def test_a_reload_in_the_middle_of_a_reply_loses_nothing(page: Page, player: Pag
     expect(page.locator(".turn.assistant .bubble").first).to_contain_text("one two")
 
 
-def test_markup_stays_text_whoever_says_it(page: Page, player: PagePlayer) -> None:
+def test_markup_stays_text_in_messages_of_both_sides(page: Page, player: PagePlayer) -> None:
     player.says = TRAP
     say(page, TRAP)
     assert answered(page) == TRAP
@@ -228,7 +228,7 @@ def test_the_keyboard_alone_is_enough(page: Page, player: PagePlayer) -> None:
     expect(page.locator(".turn.assistant").last.locator(".bubble").first).to_contain_text("one")
     keys.press("Escape")
     assert answered(page) != player.says
-    # Everything that can be done is reached with Tab, and says what it is.
+    # Tab reaches every control, and each has a name.
     player.seconds, player.says = 0.0, "again"
     names = set()
     for _ in range(12):
@@ -355,7 +355,7 @@ def test_a_token_is_asked_for(browser: Browser, player: PagePlayer) -> None:
         page.close()
 
 
-def test_a_server_that_is_gone_is_said_and_can_be_asked_again(browser: Browser, player: PagePlayer) -> None:
+def test_a_lost_server_is_reported_and_retry_works_when_it_is_back(browser: Browser, player: PagePlayer) -> None:
     player.says = "back again"
     page = browser.new_page()
     with serving(player) as address:
@@ -368,7 +368,7 @@ def test_a_server_that_is_gone_is_said_and_can_be_asked_again(browser: Browser, 
     with serving(player, port=int(address.rpartition(":")[2])):
         page.get_by_role("button", name="Get a reply").click()
         assert answered(page) == "back again"
-    # What was said is not given up for a reply that does not come.
+    # A reply stays if the one that should replace it does not come.
     page.get_by_role("button", name="Retry").click()
     expect(page.get_by_role("alert")).to_contain_text("can't be reached")
     assert answered(page) == "back again"

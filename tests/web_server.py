@@ -1,11 +1,15 @@
-"""A web server in a thread of the test's process, around a real player that can be slowed down."""
+"""A web server in a thread of the test process, with a real player that can be slowed down, and plain requests."""
 
+import http.client
+import json
+import socket
 import threading
 import time
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import torch
 
@@ -14,6 +18,9 @@ from selfchatbot.parameters import GenerationParameters
 from selfchatbot.player import Player, ReplyChunk
 from selfchatbot.web.address import listen
 from selfchatbot.web.server import Server
+
+HEY = [{"role": "user", "content": "hey, how are you doing?"}]
+GREEDY = {"messages": HEY, "model": "Zoë", "temperature": 0}
 
 
 class SlowPlayer(Player):
@@ -47,3 +54,32 @@ def serving(player: Player, port: int = 0, **options: Any) -> Iterator[str]:
         server.should_exit = True
         thread.join(30)
         assert not thread.is_alive()
+
+
+def ask(
+    address: str, path: str, body: bytes | None = None, headers: dict[str, str] | None = None, method: str | None = None
+) -> tuple[int, http.client.HTTPMessage, bytes]:
+    """One plain request, JSON if it has a body."""
+    connection = http.client.HTTPConnection(urlsplit(address).netloc, timeout=60)
+    kind = {"Content-Type": "application/json"} if body is not None else {}
+    connection.request(method or ("GET" if body is None else "POST"), path, body, {**kind, **(headers or {})})
+    response = connection.getresponse()
+    content = response.read()
+    connection.close()
+    return response.status, response.headers, content
+
+
+def completion_body(**changes: object) -> bytes:
+    return json.dumps({**GREEDY, **changes}).encode()
+
+
+def begin(address: str, **changes: object) -> socket.socket:
+    """Send a request on a plain connection and read nothing."""
+    body = completion_body(**changes)
+    connection = socket.create_connection((urlsplit(address).hostname, urlsplit(address).port))
+    head = (
+        "POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\n"
+        f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+    )
+    connection.sendall(head.encode() + body)
+    return connection

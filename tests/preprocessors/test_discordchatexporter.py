@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
+from conftest import examples
 from discord_writer import RULE, Sent, en_gb, en_us, export, invariant, sv_se, unix
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
@@ -278,7 +279,7 @@ def test_order_within_a_minute_and_over_the_autumn_hour_is_that_of_the_file(tmp_
 @pytest.mark.parametrize("block", [1, 7, 50_000])
 @pytest.mark.parametrize("end", [True, False])
 def test_newest_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, block: int, end: bool) -> None:
-    monkeypatch.setattr(reverse, "BLOCK", block)
+    monkeypatch.setattr(reverse, "BLOCK_ROWS", block)
     messages = chat(*(f"{number}\n\n{number}" for number in range(30)), step=timedelta(hours=7))
     path = tmp_path / "a.txt"
     path.write_bytes(export(messages[::-1], end=end))
@@ -579,7 +580,7 @@ def sent(draw: st.DrawFn) -> list[Sent]:
     return messages
 
 
-@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@settings(max_examples=examples(150), suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(
     messages=sent(),
     version=st.sampled_from(["2.47", "2.40", "2.36"]),
@@ -600,7 +601,7 @@ def test_what_was_written_comes_back(
     assert len(files[0].notes) == (not end)
 
 
-@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@settings(max_examples=examples(300), suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(path=st.sampled_from(FILES), seed=st.integers(0, 2**32))
 def test_damage_is_read_or_said(tmp_path: Path, path: Path, seed: int) -> None:
     chance = random.Random(seed)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from conftest import examples
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -137,7 +138,7 @@ def test_dates_of_a_table_that_can_be_read_either_way_ask_for_the_key(tmp_path: 
 
 
 def test_newest_first_is_turned_round_in_pieces(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reverse, "BLOCK", 7)
+    monkeypatch.setattr(reverse, "BLOCK_ROWS", 7)
     rows = [f'"1","rowan","2023-01-01T00:{minute:02}:00+00:00","{minute}","",""' for minute in range(59, -1, -1)]
     (tmp_path / "a.csv").write_text("\n".join([COLUMNS, *rows]), encoding="utf-8")
     assert [message[3] for message in read(tmp_path)[0]] == [str(minute) for minute in range(60)]
@@ -278,7 +279,7 @@ def as_json(said: list[dict[str, Any]], hours: int, newest_first: bool) -> str:
     return f'{head}{",".join(records)}], "messageCount": {len(records)}}}'
 
 
-@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@settings(max_examples=examples(100), suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(said=channels(), hours=st.integers(-12, 14), newest_first=st.booleans())
 def test_json_that_is_written_comes_back(
     tmp_path: Path, said: list[dict[str, Any]], hours: int, newest_first: bool
@@ -294,7 +295,7 @@ def test_json_that_is_written_comes_back(
     assert not files[0].notes
 
 
-@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@settings(max_examples=examples(100), suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(said=channels(), newest_first=st.booleans(), ends=st.sampled_from(["\n", "\r\n"]))
 def test_csv_that_is_written_comes_back(
     tmp_path: Path, said: list[dict[str, Any]], newest_first: bool, ends: str
@@ -314,7 +315,7 @@ def test_csv_that_is_written_comes_back(
     ]
 
 
-@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@settings(max_examples=examples(150), suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(
     source=st.sampled_from(sorted([*EXPORTS.glob("*/*.json"), *EXPORTS.glob("*/*.csv")])), seed=st.integers(0, 2**32)
 )

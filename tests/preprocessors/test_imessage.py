@@ -6,6 +6,7 @@ from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
 import pytest
+from conftest import examples
 from export_cases import DAMAGE, NAMES, cases, check_case, check_damaged, error_of, read, text
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -148,7 +149,7 @@ def as_text(chat: list[Sent], version: int) -> tuple[str, list[tuple[datetime, s
     return "".join(out), expected
 
 
-@settings(max_examples=80)
+@settings(max_examples=examples(80))
 @given(chat=st.lists(SENT, min_size=1, max_size=8), version=st.sampled_from((1, 4)))
 def test_any_chat_comes_back_message_for_message(chat: list[Sent], version: int) -> None:
     written, expected = as_text(chat, version)
@@ -163,7 +164,7 @@ def test_any_chat_comes_back_message_for_message(chat: list[Sent], version: int)
         assert (message.reply_to and by_id[message.reply_to]) == (None if to is None else (times[to], chat[to].sender))
 
 
-@settings(max_examples=150)
+@settings(max_examples=examples(150))
 @given(file=st.sampled_from(FILES), damage=DAMAGE)
 def test_damaged_files_never_give_a_traceback(file: Path, damage: list[tuple[str, float, float, bytes]]) -> None:
     check_damaged(IMessage(), file.parent, file, damage)

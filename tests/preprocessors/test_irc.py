@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
+from conftest import examples
 from export_cases import check_typed, typed
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -143,7 +144,7 @@ def written(client: str, messages: list[tuple[datetime, str, str, bool]]) -> str
     return "\n".join(lines) + "\n"
 
 
-@settings(max_examples=150, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
+@settings(max_examples=examples(150), suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
 @given(
     client=st.sampled_from(sorted(NAMES)),
     people=st.lists(nicks, min_size=3, max_size=3, unique_by=str.casefold),
@@ -176,7 +177,7 @@ def test_any_log_comes_back_message_for_message(
     assert files[0].messages == len(messages)
 
 
-@settings(max_examples=150)
+@settings(max_examples=examples(150))
 @given(data=st.data())
 def test_damaged_files_never_give_a_traceback(tmp_path_factory: pytest.TempPathFactory, data: st.DataObject) -> None:
     source = data.draw(st.sampled_from(sorted(path for path in EXPORTS.rglob("*log") if path.stat().st_size)))

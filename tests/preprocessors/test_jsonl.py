@@ -6,6 +6,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from conftest import examples
 from export_cases import DAMAGE, damaged
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -105,7 +106,7 @@ turns = st.lists(
 )
 
 
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 @given(records=st.lists(turns, max_size=5), kind=st.sampled_from(("openai", "sharegpt")), ascii_only=st.booleans())
 def test_what_was_written_comes_back(records: list[list[tuple[str, str]]], kind: str, ascii_only: bool) -> None:
     lines = []
@@ -126,7 +127,7 @@ def test_what_was_written_comes_back(records: list[list[tuple[str, str]]], kind:
     assert all(one.timestamp < other.timestamp for one, other in pairwise(found))
 
 
-@settings(max_examples=150)
+@settings(max_examples=examples(150))
 @given(export=st.sampled_from(EXPORTS), damage=DAMAGE)
 def test_damaged_files_never_give_a_traceback(export: Path, damage: list[tuple[str, float, float, bytes]]) -> None:
     with tempfile.TemporaryDirectory() as folder:

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
+from conftest import examples
 from export_cases import check_typed, typed
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -160,7 +161,7 @@ def chats(draw: st.DrawFn) -> tuple[str, list[tuple[datetime, str, str | None]]]
     return "\n".join(lines) + "\n", messages
 
 
-@settings(max_examples=150, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
+@settings(max_examples=examples(150), suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
 @given(chat=chats())
 def test_any_chat_comes_back_message_for_message(
     tmp_path_factory: pytest.TempPathFactory, chat: tuple[str, list[tuple[datetime, str, str | None]]]
@@ -177,7 +178,7 @@ def test_any_chat_comes_back_message_for_message(
     assert files[0].messages == len(messages)
 
 
-@settings(max_examples=150)
+@settings(max_examples=examples(150))
 @given(data=st.data())
 def test_damaged_files_never_give_a_traceback(tmp_path_factory: pytest.TempPathFactory, data: st.DataObject) -> None:
     source = data.draw(st.sampled_from(sorted(EXPORTS.rglob("*.txt"))))

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from conftest import examples
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -75,7 +76,7 @@ def test_mojibake_is_repaired_string_by_string(written: str, right: str) -> None
     assert repaired(written) == right
 
 
-@settings(max_examples=100)
+@settings(max_examples=examples(100))
 @given(st.text(st.characters(exclude_categories=["Cs"])))
 def test_any_text_survives_what_the_app_does_to_it(text: str) -> None:
     assert repaired(text.encode().decode("latin-1")) == text
@@ -175,7 +176,7 @@ def chat(tmp_path: Path, records: list[Any], **header: Any) -> Path:
 
 
 def test_a_long_chat_is_turned_round_in_pieces(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reverse, "BLOCK", 7)
+    monkeypatch.setattr(reverse, "BLOCK_ROWS", 7)
     records = [{"sender_name": "Bo", "timestamp_ms": number, "content": f"é {number}"} for number in range(50, 0, -1)]
     contents = [message[3] for message in read(chat(tmp_path, records))[0]]
     assert contents == [f"é {number}" for number in range(1, 51)]
@@ -256,7 +257,7 @@ def damaged(value: str) -> str:
     )
 
 
-@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@settings(max_examples=examples(100), suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(
     members=st.lists(NAMES, min_size=2, max_size=4, unique=True),
     typed=st.lists(st.tuples(st.integers(0, 3), TEXTS, st.booleans()), min_size=1, max_size=12),
@@ -291,7 +292,7 @@ def test_what_is_written_comes_back(
     assert {file.group for file in files} == {len(members) > 2}
 
 
-@settings(max_examples=120, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@settings(max_examples=examples(120), suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(
     source=st.sampled_from([path for path in sorted(EXPORTS.rglob("*.json")) if path.parent != EXPORTS]),
     seed=st.integers(0, 2**32),

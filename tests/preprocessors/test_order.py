@@ -44,9 +44,9 @@ def test_equal_times_keep_the_order_of_their_file(times: list[int], turned: bool
 @pytest.mark.parametrize("whole", [False, True])
 @pytest.mark.parametrize("turned", [False, True])
 def test_late_ones_find_their_place_in_long_files(monkeypatch: pytest.MonkeyPatch, whole: bool, turned: bool) -> None:
-    monkeypatch.setattr(order, "HEAD", 20)
-    monkeypatch.setattr(order, "WINDOW", 10)
-    monkeypatch.setattr(reverse, "BLOCK", 7)
+    monkeypatch.setattr(order, "HEAD_MESSAGES", 20)
+    monkeypatch.setattr(order, "MAX_DELAY_MESSAGES", 10)
+    monkeypatch.setattr(reverse, "BLOCK_ROWS", 7)
     in_order = [(float(number), f"text {number}", None) for number in range(200)]
     file = list(in_order)
     for place in range(30, 200, 20):
@@ -98,6 +98,6 @@ def test_equal_times_say_nothing() -> None:
 
 
 def test_thousands_are_turned_round_in_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reverse, "BLOCK", 7)
+    monkeypatch.setattr(reverse, "BLOCK_ROWS", 7)
     many = _messages([number // 3 for number in range(1000)])
     assert list(chronological(many[::-1])) == many

@@ -7,6 +7,7 @@ from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
 import pytest
+from conftest import examples
 from export_cases import DAMAGE, NAMES, cases, check_case, check_damaged, error_of, read, text
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -154,7 +155,7 @@ def as_json(chat: list[Sent], start: datetime) -> str:
     return "".join(out)
 
 
-@settings(max_examples=80)
+@settings(max_examples=examples(80))
 @given(chat=st.lists(SENT, min_size=1, max_size=8), file=st.sampled_from(("chat.md", "data.json")))
 def test_any_chat_comes_back_message_for_message(chat: list[Sent], file: str) -> None:
     start = datetime(2020, 2, 28, 23, 0)
@@ -168,7 +169,7 @@ def test_any_chat_comes_back_message_for_message(chat: list[Sent], file: str) ->
     assert files[0].messages == len(chat)
 
 
-@settings(max_examples=150)
+@settings(max_examples=examples(150))
 @given(file=st.sampled_from(FILES), damage=DAMAGE)
 def test_damaged_files_never_give_a_traceback(file: Path, damage: list[tuple[str, float, float, bytes]]) -> None:
     check_damaged(Signal(), EXPORTS / file.relative_to(EXPORTS).parts[0], file, damage)

@@ -8,6 +8,7 @@ from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
 import pytest
+from conftest import examples
 from export_cases import DAMAGE, NAMES, cases, check_case, check_damaged, error_of, read, text
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -169,7 +170,7 @@ SENT = st.builds(
 SILENT = ("channel_join", "bot_message", "tombstone")
 
 
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 @given(
     chat=st.lists(SENT, min_size=1, max_size=10), direct=st.booleans(), names=st.lists(NAMES, min_size=3, max_size=3)
 )
@@ -218,7 +219,7 @@ def test_any_chat_comes_back_message_for_message(chat: list[Sent], direct: bool,
     assert [(one.messages, one.me) for one in files] == [(len(chat), "rowan")]
 
 
-@settings(max_examples=150)
+@settings(max_examples=examples(150))
 @given(file=st.sampled_from(FILES), damage=DAMAGE)
 def test_damaged_files_never_give_a_traceback(file: Path, damage: list[tuple[str, float, float, bytes]]) -> None:
     check_damaged(Slack(), EXPORTS / file.relative_to(EXPORTS).parts[0], file, damage)

@@ -8,6 +8,7 @@ from typing import NamedTuple
 from xml.sax.saxutils import quoteattr
 
 import pytest
+from conftest import examples
 from export_cases import DAMAGE, cases, check_case, check_damaged, error_of, read, text
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -97,7 +98,7 @@ def element(sent: Sent, milliseconds: int) -> str:
     )
 
 
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 @given(sent=st.lists(SENT, min_size=1, max_size=10))
 @example([Sent(1, False, ("5550001",), 0, "😀" * 40_000, False)])
 def test_any_backup_comes_back_message_for_message(sent: list[Sent]) -> None:
@@ -126,7 +127,7 @@ def test_any_backup_comes_back_message_for_message(sent: list[Sent]) -> None:
     assert not any(one.notes for one in files)
 
 
-@settings(max_examples=150)
+@settings(max_examples=examples(150))
 @given(file=st.sampled_from(FILES), damage=DAMAGE)
 def test_damaged_files_never_give_a_traceback(file: Path, damage: list[tuple[str, float, float, bytes]]) -> None:
     check_damaged(SMS(), EXPORTS / file.relative_to(EXPORTS).parts[0], file, damage)

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from selfchatbot.preprocessors.reading.tapbacks import LONGEST, QUOTABLE, Tapbacks
+from selfchatbot.preprocessors.reading.tapbacks import MAX_QUOTABLE_TEXTS, MAX_REACTION_CHARACTERS, Tapbacks
 
 HAIR, ADDED, TAKEN = "\u200a", "\u200b", "\u200c"
 IPHONE = [
@@ -76,7 +76,7 @@ def test_straight_quotation_marks_need_the_text_they_quote() -> None:
     assert not chat.is_one('Liked "see you at 5"')
     assert not chat.is_one("see you at 5")
     assert chat.is_one('Liked "see you at 5"')
-    for number in range(QUOTABLE):
+    for number in range(MAX_QUOTABLE_TEXTS):
         assert not chat.is_one(f"{number}")
     assert not chat.is_one('Liked "see you at 5"')
 
@@ -84,7 +84,7 @@ def test_straight_quotation_marks_need_the_text_they_quote() -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "“" * (LONGEST - 1),
+        "“" * (MAX_REACTION_CHARACTERS - 1),
         "Liked “" + "”" * 1900 + "x",
         "A retiré " + "de « " * 390,
         "👍 to “" + "“”" * 900 + "x",

@@ -7,13 +7,13 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
+from conftest import examples
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from selfchatbot.errors import ExportError, ParametersError, SelfChatBotError
 from selfchatbot.preprocessors import Preprocessors
 from selfchatbot.preprocessors.base import ExportFile
-from selfchatbot.preprocessors.reading.hints import hint_for_folder
 from selfchatbot.preprocessors.telegram import Telegram
 
 EXPORTS = Path(__file__).parent / "telegram"
@@ -124,13 +124,6 @@ def test_namesakes_of_whom_the_export_says_nothing_are_refused(tmp_path: Path) -
     ):
         for message in telegram.read(tmp_path):
             telegram.is_me(message.author)
-
-
-def test_html_gets_a_hint(tmp_path: Path) -> None:
-    page = '<!DOCTYPE html><title>Exported Data</title><div class="page_wrap">'
-    (tmp_path / "messages.html").write_text(page, encoding="utf-8")
-    assert Telegram().export_files(tmp_path) == []
-    assert "Machine-readable JSON" in (hint_for_folder(Telegram, tmp_path) or "")
 
 
 @pytest.mark.parametrize(
@@ -277,7 +270,7 @@ def conversations(draw: st.DrawFn) -> tuple[str, list[Seen], int]:
     return head + ",\n  ".join(written) + "\n ]\n}", typed, len(written)
 
 
-@settings(max_examples=120, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@settings(max_examples=examples(120), suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(export=conversations())
 def test_what_is_written_comes_back(tmp_path: Path, export: tuple[str, list[Seen], int]) -> None:
     path = tmp_path / "result.json"
@@ -287,7 +280,7 @@ def test_what_is_written_comes_back(tmp_path: Path, export: tuple[str, list[Seen
     assert [file.messages for file in files] == [export[2]]
 
 
-@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@settings(max_examples=examples(150), suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(case=st.sampled_from(["chat", "account", "old"]), seed=st.integers(0, 2**32))
 def test_a_damaged_file_is_never_a_traceback(tmp_path: Path, case: str, seed: int) -> None:
     chance = random.Random(seed)

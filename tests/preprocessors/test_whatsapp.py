@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
+from conftest import examples
 from export_cases import check_typed, typed
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -368,7 +369,7 @@ def test_a_mark_in_another_line_than_the_first(tmp_path: Path) -> None:
     assert [text for *_, text in found] == ["one\ntwo"]
 
 
-@settings(max_examples=150, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
+@settings(max_examples=examples(150), suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
 @given(chat=chats())
 def test_any_chat_comes_back_message_for_message(
     tmp_path_factory: pytest.TempPathFactory, chat: tuple[Dialect, list[tuple[datetime, str, str, str]]]
@@ -394,7 +395,7 @@ def test_any_chat_comes_back_message_for_message(
     assert files[0].messages == len(messages)
 
 
-@settings(max_examples=150)
+@settings(max_examples=examples(150))
 @given(data=st.data())
 def test_damaged_files_never_give_a_traceback(tmp_path_factory: pytest.TempPathFactory, data: st.DataObject) -> None:
     source = data.draw(st.sampled_from(sorted(EXPORTS.rglob("*.txt"))))

@@ -18,10 +18,14 @@ class GenerationParameters(Parameters):
         description="From the training parameters: most tokens of prompt and reply together.",
     )
     temperature: Annotated[float, Trait.PER_REQUEST] = Field(
-        1.0, ge=0, le=10, description="Higher values give livelier replies; 0 always takes the most likely next token."
+        0.4,
+        ge=0,
+        le=10,
+        description="Higher values give livelier replies that make less sense; 0 always takes the most likely next "
+        "token.",
     )
     top_p: Annotated[float, Trait.PER_REQUEST] = Field(
-        1.0, gt=0, le=1, description="Sample only from the most likely tokens with this total probability. 1: from all."
+        0.9, gt=0, le=1, description="Sample only from the most likely tokens with this total probability. 1: from all."
     )
     top_k: Annotated[int, Trait.PER_REQUEST] = Field(
         0, ge=0, description="Sample only from this many most likely tokens. 0: no limit."

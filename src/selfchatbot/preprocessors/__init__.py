@@ -18,6 +18,10 @@ Preprocessors = Registry(
         "iMessage": "selfchatbot.preprocessors.imessage:IMessage",
         "SMS": "selfchatbot.preprocessors.sms:SMS",
         "Slack": "selfchatbot.preprocessors.slack:Slack",
+        "GoogleChat": "selfchatbot.preprocessors.google_chat:GoogleChat",
+        "ChatLab": "selfchatbot.preprocessors.chatlab:ChatLab",
+        "WeChat": "selfchatbot.preprocessors.chatlab:WeChat",
+        "QQ": "selfchatbot.preprocessors.chatlab:QQ",
         "JSONL": "selfchatbot.preprocessors.jsonl:JSONL",
     }
 )

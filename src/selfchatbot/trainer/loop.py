@@ -181,9 +181,8 @@ class Loop:
                 yield self._load(plan.train, indices)
 
     def _load(self, windows: Any, indices: list[int]) -> Batch:
-        return {
-            name: values.to(self._machine.device) for name, values in collate([windows[i] for i in indices]).items()
-        }
+        batch = collate([windows[index] for index in indices])
+        return {name: values.to(self._machine.device) for name, values in batch.items()}
 
     def _train_step(self, batch: Batch) -> None:
         """One update with the gradient of the mean loss per trained token of the whole batch."""

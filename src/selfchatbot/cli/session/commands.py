@@ -7,6 +7,7 @@ import json
 import re
 from collections.abc import Callable
 from contextlib import closing
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -58,7 +59,7 @@ class Commands:
         self._keyboard = keyboard
         self._dataset = dataset
         self._writer = TranscriptWriter(dataset.results / SESSIONS_FOLDER) if save else None
-        self._start = TranscriptWriter(dataset.results / SESSIONS_FOLDER).start
+        self._start = datetime.now()
         self._own_files: set[Path] = set()
         self._contact = ""
         self._contacts: dict[str, str] | None = None

@@ -217,16 +217,20 @@ class DiscriminatorMeasure(SpeakerMeasure[Interval]):
         if not is_rough and model.low <= 0.5:
             return f"By the words alone it can't be told from you: {told_apart}"
         if control and model.high < control.low:
-            return f"Closer to you than your friends are; {'' if model.low <= 0.5 else 'still '}{told_apart}"
+            still = "" if model.low <= 0.5 else "still "
+            return f"Its wording is closer to yours than your friends' is; {still}{told_apart}"
         if is_rough:
             return f"Too few test replies to be sure: {told_apart}"
         if base and model.high >= base.low:
-            return f"No closer to you than the base model, which only saw a few of your messages: {told_apart}"
+            return (
+                "Its wording is no closer to yours than the base model's, which only saw a few of your messages: "
+                + told_apart
+            )
         if control and model.low > control.high:
-            return f"Further from you than your friends are; {told_apart}"
+            return f"Its wording is further from yours than your friends' is; {told_apart}"
         if control:
-            return f"About as close to you as your friends are; {told_apart}"
-        return f"Closer to you than the base model; {told_apart}" if base else f"It is {told_apart}"
+            return f"Its wording is about as close to yours as your friends' is; {told_apart}"
+        return f"Its wording is closer to yours than the base model's; {told_apart}" if base else f"It is {told_apart}"
 
     def tile(self, findings: Mapping[Speaker, Interval]) -> Tile | None:
         model = findings.get("model")

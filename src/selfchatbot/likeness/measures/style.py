@@ -23,6 +23,8 @@ WORDS_PER_TEMPERATURE = 1.0
 """d ln(different words) / d temperature: 1.05 from 0.7 to 1.2 with the sample (docs/likeness.md)."""
 MAX_TEMPERATURE_CHANGE = 0.3
 """That slope doesn't hold further."""
+MAX_SENSIBLE_TEMPERATURE = 0.6
+"""Readers found sense in half of the replies up to here, and in a sixth at 1 (docs/likeness.md)."""
 MIN_TEMPERATURE = 0.05
 """0 isn't just colder: it chooses words in another way."""
 
@@ -56,7 +58,7 @@ def describe(name: str, mine: FeatureResult, theirs: FeatureResult, speaker: Spe
 
 
 def match_variety(findings: Mapping[Speaker, dict[str, FeatureResult]], run: Run) -> str | None:
-    """More than 10 % more or fewer different words than the person uses."""
+    """More than 10 % more or fewer different words than the person uses, and it takes no temperature above 0.6."""
     mine, its = (findings.get(speaker, {}).get(DISTINCT_WORDS) for speaker in ("me", "model"))
     temperature = run.number("temperature")
     if temperature is None or not mine or not its or not mine.mean.value or not its.mean.value:
@@ -67,9 +69,22 @@ def match_variety(findings: Mapping[Speaker, dict[str, FeatureResult]], run: Run
     change = -math.log(ratio) / WORDS_PER_TEMPERATURE
     change = max(-MAX_TEMPERATURE_CHANGE, min(MAX_TEMPERATURE_CHANGE, change))
     wanted = max(MIN_TEMPERATURE, round((temperature + change) / 0.05) * 0.05)
+    if wanted > MAX_SENSIBLE_TEMPERATURE:
+        return None
     return (
         f"It uses {share(abs(ratio - 1))} {'fewer' if ratio < 1 else 'more'} different words than you: temperature "
         f"{wanted:.2f}{now(run, 'temperature')} should about match your variety."
+    )
+
+
+def too_random(_: Mapping[Speaker, dict[str, FeatureResult]], run: Run) -> str | None:
+    """The temperature is above 0.7."""
+    temperature = run.number("temperature")
+    if temperature is None or temperature <= MAX_SENSIBLE_TEMPERATURE + 0.1:
+        return None
+    return (
+        f"Few replies make sense at such a temperature{now(run, 'temperature')}, however much they sound like you: try "
+        "temperature 0.4 and top_p 0.9."
     )
 
 
@@ -98,7 +113,10 @@ class StyleMeasure(SpeakerMeasure[dict[str, FeatureResult]]):
     summary = Figure(
         "characters", lambda features: number(features["characters"].mean, 0) if "characters" in features else ""
     )
-    rules = (Rule(Priority.SAMPLING, "another temperature", match_variety),)
+    rules = (
+        Rule(Priority.SAMPLING, "a temperature at which replies make sense", too_random),
+        Rule(Priority.SAMPLING, "another temperature", match_variety),
+    )
 
     def measure(self, inputs: Inputs) -> dict[Speaker, dict[str, FeatureResult]]:
         return measure_style(inputs.answers, inputs.groups, inputs.features, inputs.seed)

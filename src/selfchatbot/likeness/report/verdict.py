@@ -1,12 +1,14 @@
-"""The verdict: one to three sentences that need no statistics."""
+"""The verdict: a few sentences that need no statistics."""
 
 from selfchatbot.likeness.measures.registry import MEASURES
 from selfchatbot.likeness.result import Likeness
 
+NOT_MEASURED = "Whether its replies make sense is not measured: read some of them."
+
 
 def verdict(result: Likeness) -> str:
-    """How alike the model is, then whatever must not be overlooked."""
-    return " ".join([headline(result), *warnings(result)])
+    """How alike the model's wording is, what that doesn't say, then whatever must not be overlooked."""
+    return " ".join([headline(result), NOT_MEASURED, *warnings(result)])
 
 
 def headline(result: Likeness) -> str:

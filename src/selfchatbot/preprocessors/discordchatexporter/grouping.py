@@ -6,11 +6,12 @@ from typing import NamedTuple
 
 from selfchatbot.preprocessors.base import ExportPath
 from selfchatbot.preprocessors.discordchatexporter.csvfile import Table
+from selfchatbot.preprocessors.discordchatexporter.htmlfile import HtmlExport
 from selfchatbot.preprocessors.discordchatexporter.jsonfile import JsonExport
 from selfchatbot.preprocessors.discordchatexporter.layout import Layout
 
-Export = Layout | JsonExport | Table
-KINDS = (".json", ".csv", ".txt")
+Export = Layout | JsonExport | HtmlExport | Table
+KINDS = (".json", ".csv", ".html", ".txt")
 """The one that tells most comes first."""
 # ExportRequest.cs: "Guild - Channel [id] (after 2024-01-01) [part 2].txt", up to 2.15 "Guild - Channel [2 of 3].txt"
 FILE_NAME = re.compile(

@@ -1,9 +1,9 @@
-"""DiscordChatExporter plain text (``-f PlainText``, .txt), every layout from 2.4 to 2.47, JSON and CSV.
+"""DiscordChatExporter plain text (``-f PlainText``, .txt), every layout from 2.4 to 2.47, JSON, CSV and HTML.
 
 Grammar: ``PlainTextMessageWriter.cs`` and its neighbours in Tyrrrz/DiscordChatExporter, read through its whole history.
-Imitators of the layout with other dates are read as well. `layout` finds out how one .txt is written, `sections` takes
-apart the body of one message, `jsonfile` and `csvfile` read the other kinds, `channels` knows which files belong
-together; this module walks the folder and yields the messages.
+Imitators of the layout with other dates are read as well. `layout` finds out how one .txt is written, `message_body`
+takes apart the body of one message, `jsonfile`, `csvfile` and `htmlfile` read the other kinds, `grouping` knows which
+files belong together; this module walks the folder and yields the messages.
 """
 
 import re
@@ -20,6 +20,7 @@ from selfchatbot.preprocessors.base import ExportFile, ExportPath, Preprocessor
 from selfchatbot.preprocessors.discordchatexporter.csvfile import HEAD, Table, read_table, scan_table
 from selfchatbot.preprocessors.discordchatexporter.date_order import decide_orders
 from selfchatbot.preprocessors.discordchatexporter.grouping import Export, channels
+from selfchatbot.preprocessors.discordchatexporter.htmlfile import HtmlExport, look_html, read_html
 from selfchatbot.preprocessors.discordchatexporter.jsonfile import JsonExport, look, read_json
 from selfchatbot.preprocessors.discordchatexporter.layout import Layout, scan
 from selfchatbot.preprocessors.discordchatexporter.textfile import read_text
@@ -34,10 +35,10 @@ HEAD_OF_TEXT = re.compile(rb"={48,62}\r?\nGuild:")
 
 
 class DiscordChatExporter(Preprocessor):
-    """Discord channels and direct messages, one .txt, .json or .csv file each (or one per partition)."""
+    """Discord channels and direct messages, one .txt, .json, .csv or .html file each (or one per partition)."""
 
     name: ClassVar[str] = "DiscordChatExporter"
-    suffixes: ClassVar[tuple[str, ...]] = (".txt", ".json", ".csv")
+    suffixes: ClassVar[tuple[str, ...]] = (".txt", ".json", ".csv", ".html")
 
     date_order: Order | None = Field(
         None, description="`dmy`, `mdy` or `ymd`, only needed when the dates in the files don't show it."
@@ -45,7 +46,7 @@ class DiscordChatExporter(Preprocessor):
 
     def read_exports(self, path: Path, files: list[ExportFile]) -> Iterator[Message]:
         exports = [_seen(file) for file in self.export_files(path)]
-        dated = [export for export in exports if not isinstance(export, JsonExport)]
+        dated = [export for export in exports if not isinstance(export, JsonExport | HtmlExport)]
         decide_orders(dated, self.date_order, lambda: self._neighbours(path), self.name)
         names = Names()
         for channel in channels(exports, _size):
@@ -59,6 +60,8 @@ class DiscordChatExporter(Preprocessor):
     @classmethod
     def recognises(cls, path: ExportPath, head: bytes) -> bool:
         head = head.removeprefix(UTF8_BOM)
+        if path.suffix.lower() == ".html":
+            return b"chatlog__" in head
         first = head.split(b"\n", 1)[0].rstrip(b"\r").decode(errors="replace")
         return bool(HEAD_OF_JSON.match(head) or HEAD_OF_TEXT.match(head) or HEAD.fullmatch(first))
 
@@ -70,17 +73,21 @@ class DiscordChatExporter(Preprocessor):
         for file in [] if path.is_dir() else self.export_files(path.parent):
             # What is wrong with another file is no reason not to read this one.
             with suppress(ExportError):
-                if file != path and not isinstance(near := _seen(file), JsonExport):
+                if file != path and not isinstance(near := _seen(file), JsonExport | HtmlExport):
                     yield near
 
 
 def _seen(path: ExportPath) -> Export:
     """What a first look at a file shows. Raises ExportError for what is no such export."""
     kind = path.suffix.lower()
+    if kind == ".html":
+        return look_html(path)
     return look(path) if kind == ".json" else scan_table(path) if kind == ".csv" else scan(path)
 
 
 def _messages(export: Export, chat: str, names: Names, files: list[ExportFile]) -> Iterator[Message]:
+    if isinstance(export, HtmlExport):
+        return read_html(export, chat, names, files)
     if isinstance(export, JsonExport):
         return read_json(export, chat, names, files)
     if isinstance(export, Table):

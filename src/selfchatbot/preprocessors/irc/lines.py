@@ -19,7 +19,8 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from selfchatbot.errors import ExportError
-from selfchatbot.preprocessors.reading.archives import ExportPath, shown
+from selfchatbot.preprocessors.base import ExportPath
+from selfchatbot.preprocessors.reading.archives import shown
 from selfchatbot.preprocessors.reading.dates import MONTHS
 from selfchatbot.preprocessors.reading.lines import decoded_lines
 

@@ -16,9 +16,8 @@ from typing import ClassVar
 
 from selfchatbot.errors import ExportError
 from selfchatbot.messages import Message
-from selfchatbot.preprocessors.base import ExportFile, Preprocessor, same_name
+from selfchatbot.preprocessors.base import ExportFile, ExportPath, Preprocessor, same_name
 from selfchatbot.preprocessors.irc.lines import CLOCK, DAY, SAID, TAB, Became, Gone, Said, events, people
-from selfchatbot.preprocessors.reading.archives import ExportPath
 from selfchatbot.preprocessors.reading.order import chronological
 
 DATE = re.compile(r"(.*?)[._-]?((?:19|20)\d\d)-?([01]\d)-?([0-3]\d)")

@@ -26,10 +26,9 @@ from typing import ClassVar, NamedTuple
 
 from selfchatbot.errors import ExportError
 from selfchatbot.messages import Message
-from selfchatbot.preprocessors.base import ExportFile, Preprocessor, same_name
+from selfchatbot.preprocessors.base import ExportFile, ExportPath, Preprocessor, same_name
 from selfchatbot.preprocessors.kakaotalk.kinds import LOOKS_LIKE_ONE, Kind, date_of, kind_of, time_of
 from selfchatbot.preprocessors.kakaotalk.notices import is_event, is_event_about, is_whole
-from selfchatbot.preprocessors.reading.archives import ExportPath
 from selfchatbot.preprocessors.reading.lines import decoded_lines
 from selfchatbot.preprocessors.reading.order import chronological
 from selfchatbot.preprocessors.reading.unique_names import visible

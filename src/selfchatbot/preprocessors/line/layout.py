@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from selfchatbot.errors import ExportError
+from selfchatbot.preprocessors.base import ExportPath
 from selfchatbot.preprocessors.line.days import BUDDHIST, LOOKS_LIKE_A_DAY, TIME, WEEKDAYS, Day, day_of
-from selfchatbot.preprocessors.reading.archives import ExportPath
 from selfchatbot.preprocessors.reading.dates import Order, OrderEvidence, half_day
 from selfchatbot.preprocessors.reading.lines import decoded_lines
 from selfchatbot.preprocessors.reading.unique_names import visible

@@ -23,12 +23,11 @@ from typing import ClassVar
 from pydantic import Field
 
 from selfchatbot.messages import Message
-from selfchatbot.preprocessors.base import ExportFile, Preprocessor, same_name
+from selfchatbot.preprocessors.base import ExportFile, ExportPath, Preprocessor, same_name
 from selfchatbot.preprocessors.line.computer import is_about_somebody, is_notice, names_in
 from selfchatbot.preprocessors.line.content import typed
 from selfchatbot.preprocessors.line.days import TIME, day_of
 from selfchatbot.preprocessors.line.layout import Layout, entries, scan
-from selfchatbot.preprocessors.reading.archives import ExportPath
 from selfchatbot.preprocessors.reading.dates import Order, ambiguous_order, decide_orders
 from selfchatbot.preprocessors.reading.order import chronological
 from selfchatbot.preprocessors.reading.unique_names import visible

@@ -53,15 +53,6 @@ _KINDS = (
     ),
     _Kind(lambda _, head: head.startswith(SQLITE), "is a database, not an export"),
     _Kind(
-        _named(r".*\.html?", b"chatlog__", b"DiscordChatExporter"),
-        "is DiscordChatExporter's HTML: export again with the format TXT, CSV or JSON",
-    ),
-    _Kind(
-        _named(r"messages\d*\.html", b"page_wrap", b"Exported Data", b"telegram"),
-        "is Telegram's HTML: export again with the format Machine-readable JSON and put result.json into a folder "
-        "named Telegram",
-    ),
-    _Kind(
         _named(r"message_\d+\.html"),
         "is the HTML of Messenger or Instagram: request the download again with the format JSON",
     ),

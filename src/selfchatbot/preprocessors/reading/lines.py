@@ -20,10 +20,15 @@ def decoded_lines(path: ExportPath, errors: str = "strict") -> Iterator[str]:
 
     Raises ExportError with file and line for UTF-16, binary files and invalid UTF-8.
     """
+    for lines in decoded_blocks(path, errors):
+        yield from lines
+
+
+def decoded_blocks(path: ExportPath, errors: str = "strict") -> Iterator[list[str]]:
+    """The same lines, many at once."""
     try:
         with path.open("rb") as file:
-            for lines in _blocks(file, path, errors):
-                yield from lines
+            yield from _blocks(file, path, errors)
     except OSError as error:
         raise ExportError(f"{path} can't be read: {error.strerror}") from error
 

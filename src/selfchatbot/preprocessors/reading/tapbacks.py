@@ -1,19 +1,19 @@
-"""Reactions that a phone sends as a text, since SMS knows none: ``Liked “see you at 5”``.
+"""Reactions that phones send as text, because SMS has no reactions: ``Liked “see you at 5”``.
 
-An iPhone writes a sentence of its own language around the text it reacts to; Google Messages one around an emoji, with
-marks that nobody sees. As the tables of public SMS apps have the sentences: English, French and Spanish whole; of
-German, Italian, Portuguese, Dutch, Japanese and Korean some.
+An iPhone quotes the text in a sentence in its own language; Google Messages writes a sentence with an emoji and
+invisible marks. The sentences are from the tables of public SMS apps: all in English, French and Spanish, some in
+German, Italian, Portuguese, Dutch, Japanese and Korean.
 """
 
 import re
 from collections import deque
 
 _QUOTED = r"(?:“.*”|«[\s\u202f]*.*[\s\u202f]*»|„.*[“”]|「.*」|‘.*’)"
-"""People seldom write such quotation marks around a whole text that follows such a word."""
+"""People rarely write such quotation marks around everything that follows such a word."""
 _EMOJI = r"[\u200a-\u200c]*[^\w\s“”«»„‘’'\"().,!?:;-]\S{0,15}"
 _THING = r"an? (?:image|photo|movie|video|audio message|voice message|attachment|GIF|sticker|link|location)"
 _REMOVED = r"an? (?:like|heart|dislike|laugh|exclamation(?: mark)?|question(?: mark)?|emphasis|sticker|reaction)"
-# "@" is the place of what is reacted to.
+# "@" stands for the quoted text or the kind of attachment.
 _ENGLISH = (
     r"(?:Liked|Loved|Disliked|Laughed at|Emphasi[sz]ed|Questioned) @|Reacted with a sticker to @",
     rf"(?:Reacted (?:with )?)?{_EMOJI} to @|Removed (?:{_REMOVED}|(?:the )?{_EMOJI}) from @",
@@ -48,7 +48,7 @@ def _pattern(templates: tuple[str, ...], what: str) -> str:
     return "|".join(templates).replace("@", what)
 
 
-# An emoji between two marks, then what is quoted between two others.
+# An emoji between two marks, then the quoted text between two others.
 _GOOGLE = (
     r"\u200a?[^\u200a-\u200c]{0,60}(?:\u200b[^\u200b]{1,20}\u200b|\u200c[^\u200c]{1,20}\u200c)"
     r"[^\u200a]{0,60}\u200a.*"
@@ -78,31 +78,31 @@ _STARTS = (
         "Enfatizou",
     ),
 )
-"""Of those without quotation marks."""
-LONGEST = 2_000
-"""Characters. Longer texts are quoted in part."""
-QUOTABLE = 1_000
-"""Latest texts of a chat to which somebody can have reacted."""
+"""First words of reactions without quotation marks."""
+MAX_REACTION_CHARACTERS = 2_000
+"""Longer texts are not quoted in full."""
+MAX_QUOTABLE_TEXTS = 1_000
+"""Latest texts of a chat that a reaction can quote."""
 
 
 class Tapbacks:
-    """Knows the reactions in one chat. Its texts are to be given in their order, each once."""
+    """Recognises the reactions in one chat. Call `is_one` once for each text, in order."""
 
     def __init__(self) -> None:
-        self._earlier: deque[str] = deque(maxlen=QUOTABLE)
+        self._earlier: deque[str] = deque(maxlen=MAX_QUOTABLE_TEXTS)
 
     def is_one(self, text: str) -> bool:
         """Whether a phone wrote ``text`` to react to a message.
 
-        What stands in straight quotation marks has to be an earlier text of the chat, as people write those after such
-        words, too.
+        In straight quotation marks, which people also write after such words, there must be an earlier text of the
+        chat.
         """
         # Nearly all texts are told without the long patterns.
         if (
             '"' in text
             or text.startswith(_STARTS)
             or (not text.isascii() and (_QUOTES.search(text) or " to a" in text[:20]))
-        ) and len(text) <= LONGEST:
+        ) and len(text) <= MAX_REACTION_CHARACTERS:
             stripped = text.strip(" \n")
             if _BY_FORM.fullmatch(stripped):
                 return True

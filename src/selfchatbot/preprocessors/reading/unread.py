@@ -1,24 +1,24 @@
-"""What a format meets in a file and can't read: it is counted, and the user is told."""
+"""Counts the lines that a format can't read, for a note to the user."""
 
 from dataclasses import dataclass
 
 
 @dataclass(slots=True)
 class Unread:
-    """Lines that look like the beginning of a message, or of a day, and can't be read."""
+    """Lines that look like the start of a message or of a day but can't be read."""
 
     count: int = 0
     first: int = 0
-    """The number of the first one in its file."""
+    """Line number of the first one."""
 
     def add(self, line: int) -> None:
-        """Count one more, given by its number in the file."""
+        """Count a line by its number in the file."""
         if not self.count:
             self.first = line
         self.count += 1
 
     def notes(self) -> list[str]:
-        """What to tell about them, if there are any."""
+        """A note for the user, if there are any."""
         if not self.count:
             return []
         lines = "1 line looks" if self.count == 1 else f"{self.count:,} lines look"

@@ -1,5 +1,7 @@
 """Telegram Desktop, "Machine-readable JSON" (result.json): one chat, or the whole account with all of them.
 
+Where there is no such file, `htmlfile` reads the HTML.
+
 Grammar: ``export_output_json.cpp`` of telegramdesktop/tdesktop from 1.3 (2018) to 5.x. ``text`` is a string, or a list
 of strings and ``{"type", "text", ...}`` whose texts together are what was typed; messages of the rich editor have
 ``rich_message`` instead (`text`). ``from_id`` is ``"user123"`` or ``"channel123"``, in old versions a bare number. Left
@@ -8,10 +10,10 @@ an inline bot wrote (``via_bot``), and Saved Messages, which nobody answers.
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from itertools import islice
-from pathlib import Path, PurePath
+from pathlib import Path
 from typing import Any, ClassVar
 
 from pydantic import PrivateAttr
@@ -23,9 +25,10 @@ from selfchatbot.preprocessors.reading.json_stream import CutShortError, NoObjec
 from selfchatbot.preprocessors.reading.order import chronological, oldest_to_newest
 from selfchatbot.preprocessors.reading.reverse import Row
 from selfchatbot.preprocessors.reading.unique_names import Names
+from selfchatbot.preprocessors.telegram.htmlfile import RESULTS, chat_folders, owner, read_chats
+from selfchatbot.preprocessors.telegram.selection import PAGE, exports, folders
 from selfchatbot.preprocessors.telegram.text import plain_text
 
-RESULT = re.compile(r"result\b.*\.json", re.IGNORECASE)
 TYPES = re.compile(
     rb'"type":\s*"(?:personal_chat|bot_chat|saved_messages|replies|(?:private|public)_(?:group|supergroup|channel))"'
 )
@@ -47,13 +50,13 @@ AHEAD = 5_000
 
 
 class Telegram(Preprocessor):
-    """Telegram Desktop's result.json; other files of an export (media, contacts, documents) are passed over.
+    """Telegram Desktop's result.json or messages.html; other files of an export (media, contacts) are passed over.
 
     ``username`` is a name, an id as ``user123``, or both: ``Alex (user123)``.
     """
 
     name: ClassVar[str] = "Telegram"
-    suffixes: ClassVar[tuple[str, ...]] = (".json",)
+    suffixes: ClassVar[tuple[str, ...]] = (".json", ".html")
 
     _path: Path = PrivateAttr(default_factory=Path)
     _accounts: Names = PrivateAttr(default_factory=Names)
@@ -64,22 +67,29 @@ class Telegram(Preprocessor):
     def read_exports(self, path: Path, files: list[ExportFile]) -> Iterator[Message]:
         self._path, self._accounts, self._files, self._mine = path, Names(), files, set()
         chats = Names()
-        exports = self.export_files(path)
+        found = self.export_files(path)
+        pages = [file for file in found if file.suffix.lower() == ".html"]
+        results = [file for file in found if file.suffix.lower() != ".html"]
         # Exports of one chat, made at different times, come one after the other.
-        for file in sorted(exports, key=_first_chat) if len(exports) > 1 else exports:
+        for file in sorted(results, key=_first_chat) if len(results) > 1 else results:
             yield from _read_file(file, self._accounts, chats, files)
+        owners = {
+            folders(file)[0]: owner(file) for file in super().export_files(path) if pages and file.name == RESULTS
+        }
+        yield from read_chats(chat_folders(pages), owners, self._accounts, files)
 
     @classmethod
     def recognises(cls, path: ExportPath, head: bytes) -> bool:
+        if path.suffix.lower() == ".html":
+            return PAGE.fullmatch(path.name) is not None and b"page_wrap" in head and b"Exported Data" in head
         return head.lstrip(b"\xef\xbb\xbf \r\n\t").startswith(b"{") and (
             b'"personal_information"' in head or TYPES.search(head) is not None
         )
 
     def export_files(self, path: Path) -> list[ExportPath]:
-        """As for every format, but without the files that were sent in the chats: they lie below a result.json."""
+        """As for every format, but without what was sent in the chats, and without the HTML where there is JSON."""
         found = super().export_files(path)
-        exported = {_folders(file)[0] for file in found if RESULT.fullmatch(file.name)}
-        return [file for file in found if RESULT.fullmatch(file.name) or exported.isdisjoint(_folders(file)[1:])]
+        return found if found == [path] else exports(found)
 
     def is_me(self, author: str) -> bool:
         """As for every format, also by id. Of several who have my name, it is the one whom the export calls me.
@@ -102,11 +112,6 @@ class Telegram(Preprocessor):
                 f"write yours with its id: {', '.join(sorted(map(self._accounts.full, namesakes)))}"
             )
         return True
-
-
-def _folders(file: ExportPath) -> Sequence[PurePath]:
-    """The folders around ``file``, the one in which it lies first."""
-    return PurePath(str(file)).parents
 
 
 def _first_chat(path: ExportPath) -> tuple[str, str]:
