@@ -29,7 +29,7 @@ EFFECTS = frozenset(
 _UUID = r"[0-9A-Fa-f]{8}-(?:[0-9A-Fa-f]{4}-){3}[0-9A-Fa-f]{12}"
 # Such names are made by cameras and phones: with a number, or one of the few that they give without.
 _MADE_NAME = (
-    rf"(?:[\w.-]{{0,40}}{_UUID}[\w.() -]{{0,20}}|[\w-]{{0,8}}\d{{6,}}[\w-]{{0,40}}|[0-9a-f]{{16,64}}"
+    rf"(?:[\w.-]{{0,40}}{_UUID}[\w.() -]{{0,20}}|[\w-]{{0,8}}\d{{6,30}}[\w-]{{0,40}}|[0-9a-f]{{16,64}}"
     r"|(?i:IMG|DSC[NF]?|PXL|VID|MVI|MOV|FB_IMG|received|RPReplay|Screen ?Recording|Screen ?shot|camphoto|cinemagraph"
     r"|photo|image|video|audio|AUD|recording|lp_image|mms|attachment|tmp|trim|memoji|sticker|messages image)"
     r"[-_.( ]{0,2}[\w.() -]{0,40}\d[\w.() -]{0,40})\.\w{2,5}"
@@ -107,12 +107,19 @@ def _without_parts(lines: list[str]) -> list[str]:
         if line in TAPBACKS and index < len(lines) and TAPBACK.fullmatch(lines[index]):
             while index < len(lines) and TAPBACK.fullmatch(lines[index]):
                 index += 1
-        elif ATTACHMENT.fullmatch(line):
+        elif _may_be_attachment(line) and ATTACHMENT.fullmatch(line):
             index += index < len(lines) and lines[index].startswith(TRANSCRIPTION)
         elif not (STICKER.fullmatch(line) or UNSENT.fullmatch(line) or (index > 1 and line in EFFECTS)):
             # U+FFFC holds the place of an attachment in the text.
             kept.append(line.replace("\ufffc", ""))
     return kept
+
+
+def _may_be_attachment(line: str) -> bool:
+    """Tells most lines without the long pattern."""
+    return (
+        "." in line[-6:-2] or "/" in line or "\\" in line or line.endswith(("Attachment", "!")) or line[:6] == "Unable"
+    )
 
 
 def strip_blank(lines: list[str]) -> None:

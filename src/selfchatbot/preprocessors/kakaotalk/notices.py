@@ -43,6 +43,8 @@ WHOLE = re.compile(
     re.DOTALL,
 )
 """Stands in the place of a whole message."""
+FIRST = frozenset("사동이음카<파지연샵PVEKFCM写動スボフ삭메채관TDGL보페그라톡정송0123456789")
+"""How what stands there can begin, but for gifts, music and names of files."""
 
 EVENT = re.compile(
     "|".join(
@@ -70,6 +72,14 @@ WARNING = re.compile(
     r"|운영정책을 위반한 메시지로 신고 접수 시 카카오톡 이용에 제한이 있을 수 있습니다\. ?"
 )
 """The further lines of what an open chat says to somebody who comes in."""
+
+
+def is_whole(text: str) -> bool:
+    """Whether the app, or what it calls a picture, stands in the place of a message. ``text`` is not empty."""
+    # Most texts are told without the long pattern.
+    if not (text[0] in FIRST or "선물" in text or "음악을" in text or (len(text) > 32 and " " not in text[:33])):
+        return False
+    return WHOLE.fullmatch(text) is not None
 
 
 def is_event(line: str, names: Container[str]) -> bool:

@@ -97,6 +97,7 @@ def scan(path: ExportPath) -> Layout:
     title = ""
     number = 0
     lines = _Lines(decoded_lines(path))
+    written: Counter[str] = Counter()
     for number, line in enumerate(lines, 1):
         if number == 1:
             title = line
@@ -105,9 +106,8 @@ def scan(path: ExportPath) -> Layout:
             if match["gap"] == "\t":
                 layout.tabs = True
                 name, tab, _ = rest.partition("\t")
-                name = visible(name)
-                if tab and name and (name in layout.names or len(layout.names) < MOST_NAMES):
-                    layout.names[name] += 1
+                if tab and name and (name in written or len(written) < MOST_NAMES):
+                    written[name] += 1
             elif len(layout.sample) < SAMPLE:
                 layout.sample.append(rest)
         elif day := day_of(line, None if layout is not None and layout.first.is_known else lines.peek()):
@@ -124,6 +124,8 @@ def scan(path: ExportPath) -> Layout:
             f'{path}: no message of LINE in it, expected days like "2018/07/10(Tue)" and lines like "22:10, tab, name, '
             'tab, text": export the chat again, or remove the file'
         )
+    for name, count in written.items():
+        layout.names[visible(name)] += count
     return layout
 
 
@@ -219,12 +221,10 @@ class _Lines:
         self.number = 0
 
     def __iter__(self) -> Iterator[str]:
-        return self
-
-    def __next__(self) -> str:
-        line = self._ahead.popleft() if self._ahead else next(self._lines)
-        self.number += 1
-        return line
+        ahead, lines = self._ahead, self._lines
+        while (line := ahead.popleft() if ahead else next(lines, None)) is not None:
+            self.number += 1
+            yield line
 
     def peek(self) -> str | None:
         """The next line, None at the end."""

@@ -80,13 +80,14 @@ class LINE(Preprocessor):
         elif len(layout.names) > 2:
             file.group = True
         files.append(file)
+        of_computer = layout.of_computer
         for time, rest in entries(layout, names):
             name, separator, text = rest.partition("\t") if names is None else _split(rest, names)
             if not separator or not name:
                 continue
             name = visible(name)
             file.add(time)
-            if (content := typed(text)) and not (layout.of_computer and is_notice(content)):
+            if (content := typed(text)) and not (of_computer and is_notice(content)):
                 yield Message(time, name, content, layout.chat)
         file.notes.extend(layout.unread.notes())
 

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import astuple
 from datetime import datetime
 from itertools import chain, islice, pairwise
+from operator import itemgetter
 
 from selfchatbot.messages import Message
 from selfchatbot.preprocessors.reading.json_stream import CutShortError
@@ -41,7 +42,7 @@ def oldest_to_newest(rows: Iterable[Row], whole: bool = False) -> Iterator[Row]:
     waiting: list[Row] = []
     while more := list(islice(ordered, MAX_DELAY_MESSAGES)):
         waiting += more
-        waiting.sort(key=_time)
+        waiting.sort(key=itemgetter(0))
         yield from waiting[:-MAX_DELAY_MESSAGES]
         del waiting[:-MAX_DELAY_MESSAGES]
     yield from waiting
@@ -72,8 +73,3 @@ def _up_to_the_cut(rows: Iterable[Row], cut: list[CutShortError]) -> Iterator[Ro
         yield from rows
     except CutShortError as error:
         cut.append(error)
-
-
-def _time(row: Row) -> float:
-    time: float = row[0]
-    return time

@@ -6,6 +6,7 @@ German, Italian, Portuguese, Dutch, Japanese and Korean.
 """
 
 import re
+from collections import deque
 
 _QUOTED = r"(?:“.*”|«[\s\u202f]*.*[\s\u202f]*»|„.*[“”]|「.*」|‘.*’)"
 """People rarely write such quotation marks around everything that follows such a word."""
@@ -88,7 +89,7 @@ class Tapbacks:
     """Recognises the reactions in one chat. Call `is_one` once for each text, in order."""
 
     def __init__(self) -> None:
-        self._earlier: dict[str, None] = {}
+        self._earlier: deque[str] = deque(maxlen=MAX_QUOTABLE_TEXTS)
 
     def is_one(self, text: str) -> bool:
         """Whether a phone wrote ``text`` to react to a message.
@@ -96,16 +97,17 @@ class Tapbacks:
         In straight quotation marks, which people also write after such words, there must be an earlier text of the
         chat.
         """
-        if len(text) <= MAX_REACTION_CHARACTERS and (
-            _QUOTES.search(text) or text.startswith(_STARTS) or " to a" in text[:20]
-        ):
+        # Nearly all texts are told without the long patterns.
+        if (
+            '"' in text
+            or text.startswith(_STARTS)
+            or (not text.isascii() and (_QUOTES.search(text) or " to a" in text[:20]))
+        ) and len(text) <= MAX_REACTION_CHARACTERS:
             stripped = text.strip(" \n")
             if _BY_FORM.fullmatch(stripped):
                 return True
             match = _IN_STRAIGHT_QUOTES.fullmatch(stripped)
             if match is not None and any(quoted in self._earlier for quoted in match.groups() if quoted):
                 return True
-        self._earlier[text] = None
-        if len(self._earlier) > MAX_QUOTABLE_TEXTS:
-            del self._earlier[next(iter(self._earlier))]
+        self._earlier.append(text)
         return False

@@ -215,8 +215,11 @@ def _place(day: ExportPath) -> tuple[str, str]:
     return str(path.parent.parent), path.parent.name
 
 
-def _entries(day: ExportPath) -> Iterator[Row]:
-    """Microseconds since 1970, "ts" and all of each message of a file."""
+def _rows(day: ExportPath, workspace: _Workspace) -> Iterator[Row]:
+    """Microseconds since 1970, "ts", author, text and the "ts" that is answered, of each message of a file.
+
+    The text is empty where nobody typed any.
+    """
     for number, entry in enumerate(_objects(day), 1):
         if entry.get("type") != "message":
             continue
@@ -224,28 +227,30 @@ def _entries(day: ExportPath) -> Iterator[Row]:
         match = TS.fullmatch(ts) if isinstance(ts, str) else None
         if match is None or int(match[1]) > LAST_SECOND:
             raise ExportError(f'{day}, message {number}: "ts" is no time in seconds: export again, or remove the file')
-        yield int(match[1]) * 1_000_000 + int((match[2] or "").ljust(6, "0")), ts, entry
+        microseconds = int(match[1]) * 1_000_000 + int((match[2] or "").ljust(6, "0"))
+        user, subtype = entry.get("user"), entry.get("subtype")
+        author = content = ""
+        if isinstance(user, str) and not (workspace.is_bot(user) or entry.get("bot_id")) and subtype in WRITTEN:
+            text = comment_on_file(entry) if subtype == "file_share" else entry.get("text")
+            if isinstance(text, str) and text.strip():
+                content = decoded(text, entry.get("blocks"), workspace.author, workspace.channels)
+                author = workspace.author(user, entry.get("user_profile"))
+        thread = entry.get("thread_ts")
+        yield microseconds, ts, author, content, thread if isinstance(thread, str) and thread != ts else None
 
 
 def _read_day(files: list[ExportPath], workspace: _Workspace, export: ExportFile) -> Iterator[Message]:
     """The messages of one day, of which several exports may have ``files``: what is in several counts once."""
     known: set[str] = set()
-    for microseconds, ts, entry in merge(*(oldest_to_newest(_entries(file)) for file in files), key=itemgetter(0)):
+    for row in merge(*(oldest_to_newest(_rows(file, workspace)) for file in files), key=itemgetter(0)):
+        microseconds, ts, author, content, reply_to = row
         if ts in known:
             continue
         known.add(ts)
         time = EPOCH + timedelta(microseconds=microseconds)
         export.add(time)
-        user, subtype = entry.get("user"), entry.get("subtype")
-        if not isinstance(user, str) or workspace.is_bot(user) or entry.get("bot_id") or subtype not in WRITTEN:
-            continue
-        text = comment_on_file(entry) if subtype == "file_share" else entry.get("text")
-        if not isinstance(text, str) or not text.strip():
-            continue
-        content = decoded(text, entry.get("blocks"), workspace.author, workspace.channels)
-        thread = entry.get("thread_ts")
-        reply_to = thread if isinstance(thread, str) and thread != ts else None
-        yield Message(time, workspace.author(user, entry.get("user_profile")), content, export.chat, ts, reply_to)
+        if author:
+            yield Message(time, author, content, export.chat, ts, reply_to)
 
 
 def _objects(path: ExportPath) -> Iterator[dict[str, Any]]:
