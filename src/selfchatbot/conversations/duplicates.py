@@ -50,10 +50,11 @@ class Overlaps:
             self._file = file
             self._remaining.clear()
         day = message.timestamp.toordinal()
-        # With an id, it is the same message also when it was edited in the meantime.
-        # Discord took the numbers from the names in 2023.
+        # With an id, it is the same message also when it was edited in the meantime. Without one, seconds don't count:
+        # not every phone exports them. Discord took the numbers from the names in 2023.
         author = DISCRIMINATOR.sub("", message.author)
-        key = hash((message.timestamp, author, message.id or message.content))
+        time = message.timestamp if message.id else message.timestamp.replace(second=0, microsecond=0)
+        key = hash((time, author, message.id or message.content))
         keys = self._days.get(day)
         if not self._is_first:
             remaining = self._remaining.get(day)
