@@ -52,10 +52,11 @@ class Duplicates:
             self._file = file
             self._remaining.clear()
         day = message.timestamp.toordinal()
-        # A message with an id is the same even if it was edited between the exports.
-        # Discord removed the numbers from names in 2023.
+        # A message with an id is the same even if it was edited between the exports. Without one, seconds don't count:
+        # not every phone exports them. Discord removed the numbers from names in 2023.
         author = without_discriminator(message.author)
-        key = hash((message.timestamp, author, message.id or message.content))
+        time = message.timestamp if message.id else message.timestamp.replace(second=0, microsecond=0)
+        key = hash((time, author, message.id or message.content))
         keys = self._days.get(day)
         if not self._is_first:
             remaining = self._remaining.get(day)

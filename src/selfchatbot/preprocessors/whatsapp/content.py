@@ -38,7 +38,7 @@ _EVENT = re.compile(r"[^\n:：]{1,40}[:：][^\n]*\n[^\n]{1,60}?[:：] ?\d{12,14}
 _POINT = r"https://maps\.google\.com/\?q=-?[\d.]+,-?[\d.]+"
 # Its name and address stand before a place, on lines of their own (Android) or on the same line (iOS).
 _PLACE = re.compile(
-    rf"(?:[^\n]{{1,250}}\n){{0,5}}{LOCATION}[ \u00a0]?[:：︰፦] ?{_POINT}"
+    rf"[\u200e\u200f]?(?:[^\n]{{1,250}}\n){{0,5}}{LOCATION}[ \u00a0]?[:：︰፦] ?{_POINT}"
     r"|(?:[^\n]{1,250}\n){1,5}https://foursquare\.com/v/[0-9a-f]{16,}|.+: https://foursquare\.com/v/\S+",
     re.DOTALL | re.IGNORECASE,
 )
@@ -52,7 +52,7 @@ def typed(content: str, marks: tuple[str, ...], leading: bool, tags: frozenset[s
     says whether one stands before the date as well, which means that there was an attachment. ``tags`` are words in
     angle brackets, as `plain` gives them, that this file's app puts after messages or in their place.
     """
-    if marks:
+    if marks and not content.isascii():
         if content.lstrip(" ").startswith(marks):
             return ""
         if any(mark in content for mark in marks):
@@ -71,11 +71,12 @@ def typed(content: str, marks: tuple[str, ...], leading: bool, tags: frozenset[s
         return ""
     if not marks:
         # In a file with marks, the app's own words would have had one.
-        if content.endswith(EDITED_BARE):
-            content = content[: content.rindex(" \u200f")]
-        if len(content) <= LONGEST and (content == "null" or is_written(plain(content), author)):
-            return ""
-        if (match := _FILE_WITH_PAGES.fullmatch(content)) and plain(match["omitted"]) in OMITTED:
+        if not content.isascii():
+            if content.endswith(EDITED_BARE):
+                content = content[: content.rindex(" \u200f")]
+            if (match := _FILE_WITH_PAGES.fullmatch(content)) and plain(match["omitted"]) in OMITTED:
+                return ""
+        if content == "null" or is_written(content, author):
             return ""
     if ("https://" in content and _PLACE.fullmatch(content)) or ("\n" in content and _is_card(content)):
         return ""

@@ -33,6 +33,7 @@ from selfchatbot.preprocessors.whatsapp.stamps import DASH, Evidence, Stamp, Sta
 MARKED_TAG = re.compile("[\u200e\u200f]<|<[\u200e\u200f]")
 """What an iPhone's app adds to a message."""
 _TAG = re.compile(r"<[\u200e\u200f]?([^<>\n]{6,60})>$")
+_BEFORE_MARKS = frozenset((" ", *MARKS))
 _QUOTES = '"“”„«»「」『』'
 _TILDE = re.compile(r"\A~[\u202f\u00a0 ]?(?=.)")
 _INVISIBLE = dict.fromkeys((*range(0x20), *range(0x7F, 0xA0), *map(ord, "\u061c\u200e\u200f\ufeff")))
@@ -118,6 +119,7 @@ class _Seen:
     """What `scan` collects about the messages of one style."""
 
     layout: Layout
+    last: Stamp
     messages: int = 0
     named: bool = False
     """Whether any of them has a name."""
@@ -136,7 +138,7 @@ class _Seen:
 
     def add(self, stamp: Stamp) -> None:
         self.messages += 1
-        self.layout.last = stamp
+        self.last = stamp
         if (stamp.a, stamp.b) != self.day:
             self.day = (stamp.a, stamp.b)
             self.layout.evidence.see(stamp)
@@ -145,7 +147,7 @@ class _Seen:
         if not colon:
             return
         self.named = True
-        marked = text.startswith(MARKS) or (text[:1] == " " and text.lstrip(" ").startswith(MARKS))
+        marked = text[:1] in _BEFORE_MARKS and text.lstrip(" ").startswith(MARKS)
         if marked or text.endswith(">"):
             self._app(stamp, marked)
         if (marked or text[:HEAD].casefold() in MINE_HEADS) and plain(text[:LONGEST]) in MINE:
@@ -191,8 +193,8 @@ class _Seen:
 
     def _mark(self, stamp: Stamp, text: str, name: str) -> None:
         """A mark before ``text`` is the app's, but people type from right to left as well."""
-        word = plain(text) if text and (len(self.marks) < len(MARKS) or self.messages < 10) else ""
-        if not text.startswith("\u200f") or stamp.lead or is_written(word, name):
+        word = plain(text[:LONGEST])
+        if not text.startswith("\u200f") or stamp.lead or is_written(text, name):
             self.marks.add(text[:1] or "\u200e")
         if self.notice is None and self.messages < 10 and word and is_encryption_notice(word):
             self.notice = name
@@ -222,7 +224,7 @@ def scan(path: ExportPath, known: Iterable[str] = ()) -> Layout:
         one = seen.get(style)
         if one is None:
             layout = Layout(path, stamp.style, Evidence(stamp.style.date), stamp, stamp)
-            one = seen[style] = _Seen(layout)
+            one = seen[style] = _Seen(layout, stamp)
         one.add(stamp)
     if empty:
         raise ExportError(f"{path} is empty: export the chat again, or remove the file")
@@ -239,6 +241,7 @@ def scan(path: ExportPath, known: Iterable[str] = ()) -> Layout:
 def _conclude(seen: _Seen, known: set[str]) -> None:
     """What the whole file tells about its names, its chat and the owner of the phone."""
     layout = seen.layout
+    layout.last = seen.last
     layout.chat = _chat(layout, seen.notice)
     layout.marks = tuple(sorted(seen.marks))
     layout.tags = frozenset(tag for tag, count in seen.tags.items() if count >= OFTEN)

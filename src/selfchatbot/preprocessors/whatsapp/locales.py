@@ -37,8 +37,8 @@ _LANGUAGES: dict[str, dict[str, list[str]]] = json.loads(
 )
 # People who write in these languages may put the month or the year first.
 _OTHER_ORDERS = {"en", "es", "ja", "ko", "tl", "zh"}
-HEAD, TAIL = 4, 6
-"""Characters at both ends by which phrases are found."""
+HEAD = 4
+"""Characters at the beginning by which phrases are found."""
 LONGEST = 400
 """Characters. No phrase of the app is longer."""
 LONGEST_TITLE = 120
@@ -48,7 +48,7 @@ LONGEST_TITLE = 120
 def plain(text: str) -> str:
     """``text`` for comparison with a phrase: case, angle brackets, marks and a full stop don't count."""
     text = text.strip(_EDGES).casefold()
-    return text.translate(_PLAIN) if _ODD.search(text) else text
+    return text if text.isascii() or not _ODD.search(text) else text.translate(_PLAIN)
 
 
 def _phrases(*keys: str) -> Iterator[str]:
@@ -57,36 +57,47 @@ def _phrases(*keys: str) -> Iterator[str]:
             yield from language.get(key, ())
 
 
+# Letters of Indic scripts with a dot below are written as one character or as two, and NFC has two.
+_DOTTED = {
+    unicodedata.normalize("NFD", letter): letter
+    for letter in map(chr, range(0x0900, 0x0E00))
+    if unicodedata.normalize("NFC", letter) != letter
+}
+_PAIRS = re.compile("|".join(_DOTTED))
+
+
 def _spellings(phrases: Iterable[str]) -> Iterator[str]:
-    """Phrases as `plain` gives them, with the letters of Indic scripts in one or two characters."""
+    """Phrases as `plain` gives them, in all their spellings."""
     for phrase in phrases:
-        yield from {plain(phrase), *(plain(unicodedata.normalize(form, phrase)) for form in ("NFC", "NFD"))}
+        text = plain(phrase)
+        yield text
+        two = unicodedata.normalize("NFC", text)
+        if two != text or _PAIRS.search(two):
+            yield from (two, _PAIRS.sub(lambda match: _DOTTED[match[0]], two))
 
 
 class _Templates:
-    """Phrases with gaps, found by their first or last characters."""
+    """Phrases with gaps, found by their first characters; a gap at the beginning of a phrase holds its author."""
 
     def __init__(self, phrases: Iterable[str]) -> None:
         self.heads: dict[str, list[tuple[str, ...]]] = defaultdict(list)
-        self.tails: dict[str, list[tuple[str, ...]]] = defaultdict(list)
+        self._by_author: list[tuple[str, ...]] = []
         for phrase in _spellings(phrases):
             pieces = tuple(phrase.split("{}"))
-            if len(pieces[0]) >= HEAD:
-                self.heads[pieces[0][:HEAD]].append(pieces)
-            elif len(pieces[-1]) >= TAIL:
-                self.tails[pieces[-1][-TAIL:]].append(pieces)
+            (self.heads[pieces[0][:HEAD]] if pieces[0] else self._by_author).append(pieces)
 
     def match(self, text: str, author: str) -> bool:
-        """Whether ``text``, as `plain` gives it, is one of them; a gap at its beginning holds ``author``."""
-        found = (*self.heads.get(text[:HEAD], ()), *self.tails.get(text[-TAIL:], ()))
-        return any(_fits(pieces, text, plain(author)) for pieces in found)
+        """Whether ``text``, as `plain` gives it, is one of them."""
+        name = plain(author)
+        by_author = self._by_author if name and text.startswith(name) else ()
+        return any(_fits(pieces, text) for pieces in self.heads.get(text[:HEAD], ())) or any(
+            _fits((name, *pieces[1:]), text) for pieces in by_author
+        )
 
 
-def _fits(pieces: tuple[str, ...], text: str, author: str) -> bool:
+def _fits(pieces: tuple[str, ...], text: str) -> bool:
     first, *middle, last = pieces
-    if not first and text.startswith(author):
-        first = author
-    if not (first and text.startswith(first) and text.endswith(last)):
+    if not (text.startswith(first) and text.endswith(last)):
         return False
     start, end = len(first), len(text) - len(last)
     for piece in middle:
@@ -98,7 +109,8 @@ def _fits(pieces: tuple[str, ...], text: str, author: str) -> bool:
 
 
 OMITTED = frozenset(_spellings(_phrases("omitted")))
-MINE = frozenset(_spellings(_phrases("mine")))
+# Brazil has the same words for both.
+MINE = frozenset(_spellings(_phrases("mine"))) - frozenset(_spellings(_phrases("deleted")))
 MINE_HEADS = frozenset(phrase[:HEAD] for phrase in MINE)
 LIVE = frozenset(_spellings(_phrases("live")))
 POLLS = frozenset(_spellings(_phrases("poll")))
@@ -110,7 +122,7 @@ def _followed() -> Iterator[str]:
     for language in _LANGUAGES.values():
         for first, second in (("call", "call_back"), ("timer", "tap")):
             for phrase, touch in product(language.get(first, ()), language.get(second, ())):
-                yield from (f"{phrase}{sign}{touch}" for sign in (". ", ", ", " ", "。", "，"))
+                yield from (f"{phrase}{sign}{touch}" for sign in (". ", ", ", "。", "，"))
 
 
 _WRITTEN = [*_phrases("deleted", "mine", "call", "unreadable", "timer"), *_followed()]
@@ -121,8 +133,12 @@ _ENCRYPTED: dict[str, list[str]] = defaultdict(list)
 for _phrase in _spellings(_phrases("encrypted")):
     _ENCRYPTED[_phrase[:HEAD]].append(_phrase)
 _SENTENCE_ENDS = tuple(".。।۔።")
-# Which nearly no message that somebody typed begins with, whatever the language.
-_HEADS = frozenset((*(phrase[:HEAD] for phrase in WHOLE), *_TEMPLATES.heads, *_ENCRYPTED))
+# What few messages that somebody typed begin with.
+_HEADS = frozenset(
+    spelling
+    for head in (*(phrase[:HEAD] for phrase in WHOLE), *_TEMPLATES.heads, *_ENCRYPTED)
+    for spelling in (head, head.replace("'", "’"), head.replace(" ", "\u00a0"))
+)
 _EDITED = frozenset(_spellings(_phrases("edited")))
 _EDITED_WORDS = re.compile(
     "|".join(
@@ -173,10 +189,13 @@ _NOTICES = [
 ]
 
 
-def is_written(text: str, author: str) -> bool:
-    """Whether the app wrote a message of ``author`` that is ``text``, as `plain` gives it."""
-    if text[:HEAD] not in _HEADS and text[-TAIL:] not in _TEMPLATES.tails:
+def is_written(content: str, author: str) -> bool:
+    """Whether the app wrote a message of ``author`` that is ``content``."""
+    if content[:HEAD].casefold() not in _HEADS and content[0] not in _EDGES and not content.startswith(author):
         return False
+    if len(content) > LONGEST:
+        return False
+    text = plain(content)
     return text in WHOLE or _TEMPLATES.match(text, author) or is_encryption_notice(text)
 
 

@@ -114,11 +114,11 @@ def _read_file(layout: Layout, files: list[ExportFile], edits: Edits) -> Iterato
     unread = Unread()
     # Android copies messages in another form than it exports them, so only an iPhone's paste looks like messages.
     found = joined(parts(layout, unread), file) if layout.marks else parts(layout, unread)
+    chat, was_edited = layout.chat, bool(edits)
     for time, author, text, content in texts(layout, found):
         file.add(time)
         if content:
-            wording = edits.newer(time, author, text, content) if edits else content
-            yield Message(time, author, wording, layout.chat)
+            yield Message(time, author, edits.newer(time, author, text, content) if was_edited else content, chat)
     if unread.count:
         file.notes.append(
             f"{unread.count:,} line(s) that look like the beginning of a message have a date in another form and were "

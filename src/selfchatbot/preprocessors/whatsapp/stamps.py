@@ -31,6 +31,7 @@ _LOOKS_LIKE = tuple(
 )
 MOST_STYLES = 32
 """Of dates in one file. An export has one or two, and what people paste a few more."""
+_GROUPS = ("lead", "a", "b", "c", "h", "m", "n", "rest")
 _LOWER_HALF = re.compile(r"[ap]m\b")
 _CALENDAR = re.compile(r"\b(?:be|ah|ap)\b")
 
@@ -83,18 +84,18 @@ class StampReader:
     """Reads the beginnings of messages. For each style that it meets it makes a pattern, which is fast."""
 
     def __init__(self) -> None:
-        self._known: list[tuple[re.Pattern[str], Style]] = []
+        self._known: list[tuple[re.Pattern[str], Style, tuple[int, ...]]] = []
 
     def __call__(self, line: str) -> Stamp | None:
-        for pattern, style in self._known:
+        for pattern, style, places in self._known:
             if match := pattern.fullmatch(line):
-                return Stamp(style, *match.group("lead", "a", "b", "c", "h", "m", "n", "rest"))
+                return Stamp(style, *match.group(*places))
         if not _PLAUSIBLE.match(line) or len(self._known) >= MOST_STYLES:
             return None
         for number, pattern in enumerate(_ANY):
             if (match := pattern.fullmatch(line)) and (known := _style(number, match)):
-                self._known.append(known)
-                return Stamp(known[1], *match.group("lead", "a", "b", "c", "h", "m", "n", "rest"))
+                self._known.append((*known, tuple(known[0].groupindex[name] for name in _GROUPS)))
+                return Stamp(known[1], *match.group(*_GROUPS))
         return None
 
 
@@ -114,15 +115,16 @@ def _style(number: int, match: re.Match[str]) -> tuple[re.Pattern[str], Style] |
     """The style of a line that begins with a date, and the pattern of all lines like it."""
     e, s, t, u, v, x, y, z = (part or "" for part in match.group("e", "s", "t", "u", "v", "x", "y", "z"))
     a, b, c, h, m, n = match.group("a", "b", "c", "h", "m", "n")
-    second = "" if n is None else f"{y}{n}{z}"
-    found = shape(f"{e}{a}{s}{b}{t}{c}{u}{h}{x}{m}{second}{v}")
+    # A dot in the clock is no other style than a colon.
+    clock = f"{h}{x.replace('.', ':')}{m}" if n is None else f"{h}{x.replace('.', ':')}{m}{y.replace('.', ':')}{n}{z}"
+    found = shape(f"{e}{a}{s}{b}{t}{c}{u}{clock}{v}")
     if found is None:
         return None
     digits = [r"\d{4}" if len(part) == 4 else r"\d{1,3}" if era(e) or era(t) else r"\d{1,2}" for part in (a, c)]
     day = rf"{re.escape(e)}(?P<a>{digits[0]}){re.escape(s)}(?P<b>\d{{1,2}}){re.escape(t)}(?P<c>{digits[1]})"
     between, behind = ("[:.]" if part in ":." else re.escape(part) for part in (x, y))
     clock = rf"(?P<h>\d{{1,2}}){between}(?P<m>\d{{2}})"
-    clock += rf"{behind}(?P<n>\d{{2}}){re.escape(z + v)}" if second else rf"(?P<n>){re.escape(v)}"
+    clock += rf"(?P<n>){re.escape(v)}" if n is None else rf"{behind}(?P<n>\d{{2}}){re.escape(z + v)}"
     date = f"{day}{re.escape(u)}{clock}" if number < 3 else f"{clock}{re.escape(u)}{day}"
     hours = _hours(f"{u} {v}")
     style = Style(
@@ -145,9 +147,10 @@ def _hours(words: str) -> tuple[int, ...] | None:
 class Evidence(OrderEvidence):
     """Which order of day and month the messages of a file are written in, by how their dates are written as well.
 
-    In 397 public exports whose order is sure and whose day and month are numbers between slashes, all with am and pm in
-    lower case have the day first, and so have 215 of the 217 with a zero before a number below 10. Buddhist and Islamic
-    years are written by people who put the day first, if no word names the calendar.
+    Of the public exports whose order is sure and whose dates have slashes, all 75 with am and pm in lower case have the
+    day first, and 180 of the 183 with a zero before a number below 10. (A clock of 24 hours tells nothing: 89 of the 91
+    files with one and years of two digits, but no zeros, have the month first.) Buddhist and Islamic years are written
+    by people who put the day first, if no word names the calendar.
     """
 
     day_first = False
