@@ -43,7 +43,7 @@ WHOLE = re.compile(
     re.DOTALL,
 )
 """Stands in the place of a whole message."""
-FIRST = frozenset("사동이음카<파지연샵PVEKFCM写動スボフ삭메채관TDGL보페그라톡정송0123456789")
+FIRST = frozenset("사동이음카<파지연샵PVvEKFCM写動スボフ삭메채관TDGL보페그라톡정송0123456789")
 """How what stands there can begin, but for gifts, music and names of files."""
 
 EVENT = re.compile(
