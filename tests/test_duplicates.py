@@ -1,6 +1,7 @@
 """Messages that several exports of one chat hold count once."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -47,6 +48,12 @@ def test_an_edited_message_is_the_same(tmp_path: Path) -> None:
         len(kept(tmp_path, [message(0, "helo", id_="7")], [message(0, "hello", id_="7"), message(0, "x", id_="8")]))
         == 2
     )
+
+
+def test_seconds_that_only_one_phone_exports_do_not_count(tmp_path: Path) -> None:
+    old = [message(0, "ok"), message(0, "ok"), message(1, "x")]
+    new = [replace(one, timestamp=one.timestamp + timedelta(seconds=31)) for one in (*old, message(1, "y"))]
+    assert kept(tmp_path, old, new) == [*old, new[-1]]
 
 
 def test_a_name_that_lost_its_number_is_the_same(tmp_path: Path) -> None:

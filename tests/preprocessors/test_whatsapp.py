@@ -12,7 +12,9 @@ from export_cases import check_typed, typed
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from selfchatbot.conversations.duplicates import Duplicates
 from selfchatbot.errors import ExportError, ParametersError, SelfChatBotError
+from selfchatbot.messages import Message
 from selfchatbot.preprocessors import Preprocessors
 from selfchatbot.preprocessors.base import ExportFile
 from selfchatbot.preprocessors.whatsapp import WhatsApp
@@ -76,6 +78,21 @@ def test_it_is_registered_and_recognises_its_own(tmp_path: Path) -> None:
         ("१५/०१/२०२०, २:२२ pm - A: x", "०१/०२/२०२०, २:२२ pm - B: y", "2020-02-01T14:22:00"),
         ("[15/1/2563 14:22:56] A: x", "[1/2/2563 14:22:56] B: y", "2020-02-01T14:22:56"),
         ("[۱۳۹۸/۱۰/۲۵،\u200f ۱۴:۲۲:۵۶] A: x", "[۱۳۹۸/۱۱/۱۲،\u200f ۱۴:۲۲:۵۶] B: y", "2020-02-01T14:22:56"),
+        ("2024-05-03 15 h 04 - A: x", "2024-05-23 9 h 30 - B: y", "2024-05-23T09:30:00"),
+        ("[2024-05-03 15 h 04 min 05 s] A: x", "[2024-05-23 9 h 30 min 05 s] B: y", "2024-05-23T09:30:05"),
+        ("23.05.24, 9:04 vorm. - A: x", "24.05.24, 12:30 nachm. - B: y", "2024-05-24T12:30:00"),
+        ("23.05.24, 9:04 abends - A: x", "24.05.24, 12:30 nachts - B: y", "2024-05-24T00:30:00"),
+        ("23. 05. 24 9:04 dop. - A: x", "24. 05. 24 3:04 pop. - B: y", "2024-05-24T15:04:00"),
+        ("23/5/24, 11:50 de la noche - A: x", "24/5/24, 2:10 de la madrugada - B: y", "2024-05-24T02:10:00"),
+        ("23/5/24, 11:50 at night - A: x", "24/5/24, 2:10 at night - B: y", "2024-05-24T02:10:00"),
+        ("23.05.2024 ÖÖ 9:04 - A: x", "24.05.2024 ÖS 3:04 - B: y", "2024-05-24T15:04:00"),
+        ("2024/5/23 凌晨2:10 - A: x", "2024/5/24 中午12:10 - B: y", "2024-05-24T12:10:00"),
+        ("23/5/67 14:22 น. - A: x", "24/5/67 0:22 น. - B: y", "2024-05-24T00:22:00"),
+        ("[3/27/R4, 21:41:35] A: x", "[1/12/R5, 2:05:44] B: y", "2023-01-12T02:05:44"),
+        ("[H31/4/30, 21:41:35] A: x", "[R1/5/1, 2:05:44] B: y", "2019-05-01T02:05:44"),
+        ("[令和4年3月27日 21:41:35] A: x", "[令和5年1月12日 2:05:44] B: y", "2023-01-12T02:05:44"),
+        ("[民國111/3/27 下午9:41:35] A: x", "[民國112/1/12 上午2:05:44] B: y", "2023-01-12T02:05:44"),
+        ("[3/18/2565 BE, 14:56:01] A: x", "[3/27/2565 BE, 21:41:35] B: y", "2022-03-27T21:41:35"),
     ],
 )
 def test_dates_of_many_countries(tmp_path: Path, first: str, second: str, time: str) -> None:
@@ -102,11 +119,48 @@ def test_an_undecided_order_names_the_key(tmp_path: Path) -> None:
     assert read(path, date_order="mdy")[0][0][1] == "2020-05-01T10:00:00"
 
 
-def test_day_and_month_with_zeros_are_not_american(tmp_path: Path) -> None:
-    british = write(tmp_path, "WhatsApp Chat with A.txt", "[05/01/20, 2:22:56 PM] A: x")
-    assert read(british)[0][0][1] == "2020-01-05T14:22:56"
-    american = write(tmp_path, "WhatsApp Chat with B.txt", "[5/1/20, 2:22:56 PM] B: x")
-    assert read(american)[0][0][1] == "2020-05-01T14:22:56"
+@pytest.mark.parametrize(
+    ("name", "line", "month"),
+    [
+        # A zero, or am and pm in lower case, is written by people who put the day first; so is a word of theirs.
+        ("WhatsApp Chat with A.txt", "[05/01/20, 2:22:56 PM] A: x", 1),
+        ("WhatsApp Chat with A.txt", "05/01/2020, 14:22 - A: x", 1),
+        ("WhatsApp Chat with A.txt", "5/1/20, 2:22\u202fpm - A: x", 1),
+        ("WhatsApp Chat with A.txt", "5/1/20, 2:22 da tarde - A: x", 1),
+        ("WhatsApp Chat with A.txt", "5/1/20, 2:22 p. m. - A: x", 1),
+        ("WhatsApp Chat with A.txt", "५/१/२०, १४:२२ - A: x", 1),
+        # Buddhist and Islamic years, without the name of the calendar.
+        ("WhatsApp Chat with A.txt", "5/1/63 14:22 - A: x", 1),
+        ("WhatsApp Chat with A.txt", "[5/1/2563 14:22:56] A: x", 1),
+        ("WhatsApp Chat with A.txt", "[1/5/1441, 14:22:56] A: x", 12),
+        # The language of the file's name, or of what the app writes.
+        ("Conversa do WhatsApp com A.txt", "5/1/20, 14:22 - A: x", 1),
+        ("chat.txt", "5/1/20, 14:22 - A: <Médias omis>\n5/1/20, 14:22 - A: x", 1),
+        # The United States.
+        ("WhatsApp Chat with A.txt", "[5/1/20, 2:22:56 PM] A: x", 5),
+        ("WhatsApp Chat with A.txt", "[5/1/2563 BE, 2:22:56 PM] A: x", 5),
+    ],
+)
+def test_how_dates_are_written_tells_the_order_in_a_small_chat(
+    tmp_path: Path, name: str, line: str, month: int
+) -> None:
+    messages, files = read(write(tmp_path, name, line))
+    assert datetime.fromisoformat(messages[0][1]).month == month
+    # What is read month first without proof is said.
+    assert any("month/day" in note and "date_order" in note for note in files[0].notes) == (month == 5)
+
+
+@pytest.mark.parametrize("line", ["5/1/20, 14:22 - A: x", "[5/1/2020, 14:22:56] A: x", "10/11/20, 14:22 - A: x"])
+def test_an_order_that_nothing_tells_is_asked_for(tmp_path: Path, line: str) -> None:
+    with pytest.raises(ParametersError, match="date_order"):
+        read(write(tmp_path, "WhatsApp Chat with A.txt", line))
+
+
+def test_a_neighbour_that_is_no_chat_does_no_harm(tmp_path: Path) -> None:
+    path = write(tmp_path, "WhatsApp Chat with A.txt", "5/1/20, 10:00 - A: x")
+    write(tmp_path, "WhatsApp Chat with B.txt", "25/1/20, 10:00 - B: y")
+    write(tmp_path, "notes.txt", "nothing")
+    assert read(path)[0][0][1] == "2020-01-05T10:00:00"
 
 
 @pytest.mark.parametrize(
@@ -130,17 +184,85 @@ def test_what_is_no_export_is_one_line(tmp_path: Path, content: bytes, reason: s
     assert "\n" not in str(caught.value)
 
 
-def test_lines_with_other_dates_are_text_and_said(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "line",
+    [
+        "[13/05/2020, 10:00:00] B: hi",
+        "5/13/20, 10:00 in a language of the future - B: hi",
+        "31/31/20, 10:00 - B: hi",
+        "5/13/20, 25:00 - B: hi",
+    ],
+)
+def test_beginnings_that_cannot_be_read_are_text_and_said(tmp_path: Path, line: str) -> None:
+    path = write(
+        tmp_path, "WhatsApp Chat with A.txt", "5/13/20, 10:00 - A: he wrote", line, "5/13/20, 10:01 - B: 5/13/20, 10:00"
+    )
+    messages, files = read(path)
+    assert [content for *_, content in messages] == [f"he wrote\n{line}", "5/13/20, 10:00"]
+    [note] = files[0].notes
+    assert note.startswith("1 line(s)")
+    assert note.endswith("line 2)")
+    assert "hi" not in note.split()
+
+
+def test_numbers_in_a_message_are_no_beginning(tmp_path: Path) -> None:
     path = write(
         tmp_path,
         "WhatsApp Chat with A.txt",
-        "5/13/20, 10:00 - A: he wrote",
-        "[13/05/2020, 10:00:00] B: hi",
-        "5/13/20, 10:01 - B: oh",
+        "5/13/20, 10:00 - A: log:",
+        "2016-04-29 10:30:00",
+        "1/2/3 4:5",
+        "https://x.test:443/2016/04/29/10:30 - a",
     )
-    messages, files = read(path)
-    assert [content for *_, content in messages] == ["he wrote\n[13/05/2020, 10:00:00] B: hi", "oh"]
-    assert any("1 line(s)" in note for note in files[0].notes)
+    assert not read(path)[1][0].notes
+
+
+def test_the_newer_wording_of_an_edited_message_counts(tmp_path: Path) -> None:
+    for folder in ("old", "new"):
+        (tmp_path / folder).mkdir()
+    write(
+        tmp_path / "old",
+        "WhatsApp Chat with Zoe.txt",
+        "13/5/2024, 09:00 - Zoe: one",
+        "13/5/2024, 09:00 - Zoe: to",
+        "13/5/2024, 09:00 - Me: to",
+        "13/5/2024, 09:01 - Zoe: three",
+    )
+    write(
+        tmp_path / "new",
+        "WhatsApp Chat - Zoe.txt",
+        "[13/05/2024, 09:00:07] Zoe: one",
+        f"[13/05/2024, 09:00:31] Zoe: two {LRM}<This message was edited>",
+        "[13/05/2024, 09:00:40] Me: to",
+        "[13/05/2024, 09:01:07] Zoe: three",
+        "[13/05/2024, 09:02:07] Zoe: four",
+    )
+    messages, _ = read(tmp_path)
+    texts = [(author, content) for _, _, author, content in messages]
+    assert texts[:4] == [("Zoe", "one"), ("Zoe", "two"), ("Me", "to"), ("Zoe", "three")]
+    assert texts[4:8] == texts[:4]
+    with Duplicates(tmp_path) as duplicates:
+        numbers = [1] * 4 + [2] * 5
+        chat = [Message(datetime.fromisoformat(time), author, text, name) for name, time, author, text in messages]
+        once = [one.content for one, number in zip(chat, numbers, strict=True) if not duplicates.contains(one, number)]
+    assert once == ["one", "two", "to", "three", "four"]
+
+
+@pytest.mark.parametrize(
+    ("name", "lines", "authors"),
+    [
+        # The name of the file shows that the colon is part of the name, even in a single message.
+        ("WhatsApp Chat with ACME_ Support.txt", ["ACME: Support: hi", "Ralph: price: 12"], ["ACME: Support", "Ralph"]),
+        ("chat.txt", ["ACME: Support: hi", "Ralph: ok", "ACME: Support: a: b"], ["ACME: Support", "Ralph"]),
+        # Somebody who writes a list is no contact with a colon in the name.
+        ("WhatsApp Chat with Ann.txt", ["Ann: note: 1", "Bob: ok", "Ann: note: 2"], ["Ann", "Bob"]),
+        ("chat.txt", ["Ann: note: 1", "Bob: ok", "Ann: yes"], ["Ann", "Bob"]),
+        ("chat.txt", ["Ann: note: 1", "Bob: ok", "Eve: hi", "Ann: note: 2"], ["Ann", "Bob", "Eve"]),
+    ],
+)
+def test_a_colon_in_a_name(tmp_path: Path, name: str, lines: list[str], authors: list[str]) -> None:
+    path = write(tmp_path, name, *(f"5/13/20, 10:0{minute} - {line}" for minute, line in enumerate(lines)))
+    assert list(dict.fromkeys(author for _, _, author, _ in read(path)[0])) == authors
 
 
 def test_exports_of_one_chat_follow_each_other(tmp_path: Path) -> None:
@@ -209,7 +331,22 @@ def test_who_i_am(tmp_path: Path) -> None:
         ("This message was deleted by admin Ann.", ""),
         ("You received a view once message. For added privacy, you can only open it on your phone.", ""),
         ("@\u2068Bob\u2069 are you there?", "@Bob are you there?"),
+        ("Missed voice call, Tap to call back", ""),
+        ("<Videonotiz weggelassen>", ""),
+        ("<Message à vue unique omis>", ""),
+        ("Contract.pdf • 2 pages document omitted", ""),
+        (" \u200eLocation: https://maps.google.com/?q=51.48,-0.09", ""),
         # What people write themselves stays.
+        ("missed voice call from you, why?", "missed voice call from you, why?"),
+        ("live location shared, see?", "live location shared, see?"),
+        ("A turned off the light", "A turned off the light"),
+        ("My phone turned off disappearing messages.", "My phone turned off disappearing messages."),
+        ("View once video omitted ist nur ein Beispiel", "View once video omitted ist nur ein Beispiel"),
+        ("<omitted>", "<omitted>"),
+        ("a report <media omitted> as an example", "a report <media omitted> as an example"),
+        ("thanks (file attached)", "thanks (file attached)"),
+        ("ROADMAP:\nNext release\nITEM: Feature A", "ROADMAP:\nNext release\nITEM: Feature A"),
+        ("\u200fمرحبا", "\u200fمرحبا"),
         ("report.pdf", "report.pdf"),
         ("<b>bold</b>", "<b>bold</b>"),
         ("読んで <編集中>", "読んで <編集中>"),

@@ -3,7 +3,9 @@
 import re
 
 from selfchatbot.preprocessors.whatsapp.locales import (
-    ATTACHED,
+    ATTACHED_ENDS,
+    ATTACHED_FIRST,
+    ATTACHED_STARTS,
     ATTACHMENT,
     EDITED_BARE,
     LIVE,
@@ -12,6 +14,7 @@ from selfchatbot.preprocessors.whatsapp.locales import (
     OMITTED,
     OPTIONS,
     POLLS,
+    attached_name,
     is_edited,
     is_omitted,
     is_written,
@@ -25,7 +28,7 @@ _TAG = re.compile(r"[ \n]?[\u200e\u200f]?<([^<>\n]{2,200})>$")
 _IOS_FILE = re.compile(r"[^<>:\n]{1,40}: \d{5,}-[^<>\n]+")
 # A name that the app gave, or one that can be no word before a remark in brackets.
 _NAMED_FILE = re.compile(
-    r"[\u200e\u200f].*|(?:IMG|VID|AUD|PTT|PTV|STK|GIF|DOC)-\d{8}-WA\d{3,}\S*|[^\n]*\.\w{1,5}|(?=\S*[^\Wa-z])\S+"
+    r"[\u200e\u200f].*|(?:IMG|VID|AUD|PTT|PTV|STK|GIF|DOC)-\d{8}-WA\d{3,}\S*|[^\n]*\.\w{1,5}|(?=\S*[A-Z\d_])\S+"
 )
 _ANDROID_FILE = re.compile(r"(?:(?:IMG|VID|AUD|PTT|PTV|STK|GIF|DOC)-\d{8}-WA\d{3,}\.\w{0,5}|[^\n]+\.vcf) \([^()\n]+\)")
 _MEDIA_FILE = re.compile(r".*\.(?:jpe?g|png|gif|webp|mp4|3gp|mov|opus|m4a|mp3|aac|amr|ogg|vcf)", re.IGNORECASE)
@@ -38,10 +41,11 @@ _EVENT = re.compile(r"[^\n:：]{1,40}[:：][^\n]*\n[^\n]{1,60}?[:：] ?\d{12,14}
 _POINT = r"https://maps\.google\.com/\?q=-?[\d.]+,-?[\d.]+"
 # Its name and address stand before a place, on lines of their own (Android) or on the same line (iOS).
 _PLACE = re.compile(
-    rf"[\u200e\u200f]?(?:[^\n]{{1,250}}\n){{0,5}}{LOCATION}[ \u00a0]?[:：︰፦] ?{_POINT}"
+    rf"(?:[^\n]{{1,250}}\n){{0,5}}[ \u200e\u200f]*{LOCATION}[ \u00a0]?[:：︰፦] ?{_POINT}"
     r"|(?:[^\n]{1,250}\n){1,5}https://foursquare\.com/v/[0-9a-f]{16,}|.+: https://foursquare\.com/v/\S+",
     re.DOTALL | re.IGNORECASE,
 )
+_LAST = (">", *ATTACHED_ENDS)
 _MENTION = re.compile(r"@\u2068(?:~[\u202f\u00a0 ]?)?([^\u2068\u2069\n]*)\u2069")
 
 
@@ -57,7 +61,7 @@ def typed(content: str, marks: tuple[str, ...], leading: bool, tags: frozenset[s
             return ""
         if any(mark in content for mark in marks):
             content = _without_marked(content, marks, leading)
-    if content.endswith((">", ")")) or "\n" in content:
+    if content.endswith(_LAST) or "\n" in content or content[:1] in ATTACHED_FIRST:
         content = _without_media(content)
     while content.endswith(">") and (match := _TAG.search(content)):
         word = plain(match[1])
@@ -112,11 +116,11 @@ def _without_media(content: str) -> str:
     if first.startswith("<") and plain(first) in OMITTED:
         # A document's name follows on a line of its own.
         return "" if _FILE_NAME.fullmatch(caption) else caption
-    if first.endswith(")"):
-        match = ATTACHED.fullmatch(line)
-        if (match and _NAMED_FILE.fullmatch(match["name"])) or _ANDROID_FILE.fullmatch(first):
-            name = first.rpartition(" (")[0]
-            return "" if _FILE_NAME.fullmatch(caption) and not _MEDIA_FILE.fullmatch(name) else caption
+    if line.endswith(ATTACHED_ENDS) or line.startswith(ATTACHED_STARTS):
+        name = attached_name(line)
+        if (name is not None and _NAMED_FILE.fullmatch(name)) or _ANDROID_FILE.fullmatch(first):
+            is_media = _MEDIA_FILE.fullmatch(name or first.rpartition(" (")[0])
+            return "" if _FILE_NAME.fullmatch(caption) and not is_media else caption
     return caption if caption and len(first) <= LONGEST and plain(first) in LIVE else content
 
 

@@ -36,9 +36,8 @@ _TAG = re.compile(r"<[\u200e\u200f]?([^<>\n]{6,60})>$")
 _BEFORE_MARKS = frozenset((" ", *MARKS))
 _QUOTES = '"“”„«»「」『』'
 _TILDE = re.compile(r"\A~[\u202f\u00a0 ]?(?=.)")
-_INVISIBLE = dict.fromkeys((*range(0x20), *range(0x7F, 0xA0), *map(ord, "\u061c\u200e\u200f\ufeff")))
-_INVISIBLE |= dict.fromkeys((*range(0x202A, 0x202F), *range(0x2066, 0x206A)))
-_SPACES = str.maketrans({"\u00a0": " ", "\u202f": " "}) | _INVISIBLE
+_SPACES = str.maketrans({"\u00a0": " ", "\u202f": " "}) | dict.fromkeys(map(ord, "\u061c\u200e\u200f\ufeff"))
+_SPACES |= dict.fromkeys((*range(0x20), *range(0x7F, 0xA0), *range(0x202A, 0x202F), *range(0x2066, 0x206A)))
 # What a contact's name can hold and the name of a file can't.
 _FORBIDDEN = re.compile(r'[\\/:*?"<>|]')
 OFTEN = 5
@@ -47,8 +46,7 @@ MOST_NAMES = 20_000
 """In one file. A group has some thousand members at most; more is no chat, and memory is not for it."""
 LONGEST_NAME = 100
 FEWEST_IN_GROUP = 3
-"""Messages in a group that all go on alike after the first colon show that it is part of the name; in a chat of two,
-two messages do."""
+"""Messages that all go on alike after the first colon show that it is part of the name; in a chat of two, two do."""
 
 
 @dataclass(slots=True)
@@ -127,7 +125,7 @@ class _Seen:
     plain_names: set[str] = field(default_factory=set)
     """Names after which the texts begin differently, so that they are whole."""
     alike: dict[str, list[str]] = field(default_factory=dict)
-    """Of the other names, what all their texts begin with: one or more parts that end in ``: ``."""
+    """What all texts of the others begin with: parts that end in ``: ``."""
     exact: set[str] = field(default_factory=set)
     """Names with ``: `` in them that a phrase of the app delimits."""
     mine: set[tuple[str, bool]] = field(default_factory=set)
@@ -153,7 +151,8 @@ class _Seen:
         if (marked or text[:HEAD].casefold() in MINE_HEADS) and plain(text[:LONGEST]) in MINE:
             self.mine.add((name, marked))
         names = self.layout.names
-        if not marked and (name in names or len(names) < MOST_NAMES):
+        # Android puts a mark before the names of attached files as well.
+        if (not marked or stamp.style.line == DASH) and (name in names or len(names) < MOST_NAMES):
             names[name] += 1
             if name not in self.plain_names:
                 self._compare(name, text)
@@ -167,6 +166,8 @@ class _Seen:
         """Find out whether what stands before the first colon is a whole name."""
         parts = text[:LONGEST_NAME].split(": ")[:-1]
         before = self.alike.get(name, parts)
+        if not parts and before and text.startswith(f"{before[0]} "):  # "ACME: Support left"
+            return
         alike = [part for part, other in takewhile(lambda pair: pair[0] == pair[1], zip(parts, before, strict=False))]
         if alike:
             self.alike[name] = alike
@@ -204,8 +205,8 @@ class _Seen:
 def scan(path: ExportPath, known: Iterable[str] = ()) -> Layout:
     """Look through a file and find out how it is written; ``known`` are names that may hold ``: ``.
 
-    All of it, before it is read: the order of day and month, who writes and whose phone it was may show only at its
-    end. That costs 0.3 s per 100,000 messages.
+    All of it, because the order of day and month, who writes and whose phone it was may show only at its end. That
+    takes 0.5 s per 100,000 messages.
 
     Raises ExportError for what is no export of WhatsApp.
     """
@@ -213,6 +214,7 @@ def scan(path: ExportPath, known: Iterable[str] = ()) -> Layout:
     read = StampReader()
     empty = True
     one: _Seen | None = None
+    style: Style | None = None
     for line in decoded_lines(path):
         empty = empty and not line
         stamp = read(line)
@@ -220,11 +222,13 @@ def scan(path: ExportPath, known: Iterable[str] = ()) -> Layout:
             if one is not None:
                 one.go_on(line)
             continue
-        style = (stamp.style.line, stamp.style.shape)
-        one = seen.get(style)
-        if one is None:
-            layout = Layout(path, stamp.style, Evidence(stamp.style.date), stamp, stamp)
-            one = seen[style] = _Seen(layout, stamp)
+        if one is None or stamp.style is not style:
+            style = stamp.style
+            kind = (style.line, style.shape)
+            one = seen.get(kind)
+            if one is None:
+                layout = Layout(path, style, Evidence(style.date), stamp, stamp)
+                one = seen[kind] = _Seen(layout, stamp)
         one.add(stamp)
     if empty:
         raise ExportError(f"{path} is empty: export the chat again, or remove the file")
@@ -250,7 +254,7 @@ def _conclude(seen: _Seen, known: set[str]) -> None:
         short, colon, _ = name.partition(": ")
         if colon and short not in seen.plain_names:
             layout.colons.setdefault(short, []).append(name)
-    people = {name for name in layout.names if name not in layout.notices and not layout.is_cut(name)}
+    people = {name for name in layout.names.keys() - layout.notices if not layout.is_cut(name)}
     layout.whole = frozenset(people - layout.colons.keys())
     names = set(map(clean, people))
     if layout.colons:
@@ -268,14 +272,13 @@ def _conclude(seen: _Seen, known: set[str]) -> None:
 
 def _with_colons(seen: _Seen) -> set[str]:
     """Names with ``: `` in them, as the name of the file or all messages of their owner show them."""
-    names, chat = seen.layout.names, seen.layout.chat
+    names, chat, found = seen.layout.names, seen.layout.chat, set()
     fewest = FEWEST_IN_GROUP if len(names) > 2 else FEWEST_IN_GROUP - 1
-    found = set()
     for short, alike in seen.alike.items():
         longer = [": ".join((short, *alike[:end])) for end in range(1, len(alike) + 1)]
-        titled_after = [name for name in longer if _names_chat(clean(name), chat)]
-        if titled_after or (names[short] >= fewest and not _names_chat(clean(short), chat)):
-            found.add((titled_after or longer)[-1])
+        of_chat = [name for name in longer if _names_chat(clean(name), chat)]
+        if of_chat or (names[short] >= fewest and not _names_chat(clean(short), chat)):
+            found.add((of_chat or longer)[-1])
     return found
 
 

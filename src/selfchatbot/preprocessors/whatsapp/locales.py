@@ -6,7 +6,8 @@ public exports and parsers for what is newer. Only ``edited_words`` and ``omitte
 phrases of other versions. ``{}`` stands for a name, a title or a duration. The keys of a language:
 
 - ``title``: the file's name without its ending;
-- ``attached``: after the name of a file, in round brackets (Android); ``attachment``: before it, in angle ones (iOS);
+- ``attached``: after the name of a file, in round brackets if it has no ``{}`` (Android); ``attachment``: before it, in
+  angle ones (iOS);
 - ``omitted``: in the place of media, Android's words, in angle brackets, and iOS's for each kind; ``omitted_words``:
   patterns of the words that say so;
 - ``deleted``, and ``mine`` for what the owner of the phone deleted, so that its author made the export;
@@ -37,7 +38,7 @@ _LANGUAGES: dict[str, dict[str, list[str]]] = json.loads(
 )
 # People who write in these languages may put the month or the year first.
 _OTHER_ORDERS = {"en", "es", "ja", "ko", "tl", "zh"}
-HEAD = 4
+HEAD = 5
 """Characters at the beginning by which phrases are found."""
 LONGEST = 400
 """Characters. No phrase of the app is longer."""
@@ -47,7 +48,7 @@ LONGEST_TITLE = 120
 
 def plain(text: str) -> str:
     """``text`` for comparison with a phrase: case, angle brackets, marks and a full stop don't count."""
-    text = text.strip(_EDGES).casefold()
+    text = text.strip(_EDGES).casefold().replace("  ", " ")
     return text if text.isascii() or not _ODD.search(text) else text.translate(_PLAIN)
 
 
@@ -80,17 +81,24 @@ class _Templates:
     """Phrases with gaps, found by their first characters; a gap at the beginning of a phrase holds its author."""
 
     def __init__(self, phrases: Iterable[str]) -> None:
-        self.heads: dict[str, list[tuple[str, ...]]] = defaultdict(list)
+        self._heads: dict[str, list[tuple[str, ...]]] = defaultdict(list)
+        self._short: list[tuple[str, ...]] = []
         self._by_author: list[tuple[str, ...]] = []
         for phrase in _spellings(phrases):
             pieces = tuple(phrase.split("{}"))
-            (self.heads[pieces[0][:HEAD]] if pieces[0] else self._by_author).append(pieces)
+            if not pieces[0]:
+                self._by_author.append(pieces)
+            elif len(pieces[0]) < HEAD:
+                self._short.append(pieces)
+            else:
+                self._heads[pieces[0][:HEAD]].append(pieces)
 
     def match(self, text: str, author: str) -> bool:
         """Whether ``text``, as `plain` gives it, is one of them."""
         name = plain(author)
         by_author = self._by_author if name and text.startswith(name) else ()
-        return any(_fits(pieces, text) for pieces in self.heads.get(text[:HEAD], ())) or any(
+        by_head = (*self._heads.get(text[:HEAD], ()), *self._short)
+        return any(_fits(pieces, text) for pieces in by_head) or any(
             _fits((name, *pieces[1:]), text) for pieces in by_author
         )
 
@@ -127,16 +135,20 @@ def _followed() -> Iterator[str]:
 
 _WRITTEN = [*_phrases("deleted", "mine", "call", "unreadable", "timer"), *_followed()]
 _TEMPLATES = _Templates(phrase for phrase in _WRITTEN if "{}" in phrase)
+# Tamil and Malayalam begin with the name of the admin who deleted a message.
+_BY_ADMIN = tuple(_spellings(phrase[2:] for phrase in _phrases("deleted") if phrase.startswith("{}")))
 WHOLE = OMITTED | LIVE | frozenset(_spellings(phrase for phrase in _WRITTEN if "{}" not in phrase))
 """What stands in the place of a whole message."""
 _ENCRYPTED: dict[str, list[str]] = defaultdict(list)
 for _phrase in _spellings(_phrases("encrypted")):
     _ENCRYPTED[_phrase[:HEAD]].append(_phrase)
 _SENTENCE_ENDS = tuple(".。।۔።")
+_SHORT_HEADS = tuple({first for phrase in _WRITTEN if 0 < len(first := phrase.split("{}")[0]) < HEAD})
 # What few messages that somebody typed begin with.
 _HEADS = frozenset(
     spelling
-    for head in (*(phrase[:HEAD] for phrase in WHOLE), *_TEMPLATES.heads, *_ENCRYPTED)
+    for phrase in (*_WRITTEN, *_phrases("omitted", "live", "encrypted"), *WHOLE)
+    for head in [phrase[:HEAD].casefold()]
     for spelling in (head, head.replace("'", "’"), head.replace(" ", "\u00a0"))
 )
 _EDITED = frozenset(_spellings(_phrases("edited")))
@@ -150,8 +162,13 @@ _EDITED_WORDS = re.compile(
 EDITED_BARE = tuple(f" \u200f{phrase}" for phrase in _LANGUAGES["ur"]["edited"])
 """Urdu has no angle brackets there."""
 _OMITTED_WORDS = re.compile("|".join(_phrases("omitted_words")))
-ATTACHED = re.compile(rf"(?P<name>[^\n]+?) ?\((?:{'|'.join(map(re.escape, _phrases('attached')))})\)")
-"""The name of an attached file as Android writes it."""
+_IN_BRACKETS = [phrase for phrase in _phrases("attached") if "{}" not in phrase]
+_ATTACHED = re.compile(rf"([^\n]+?) ?\((?:{'|'.join(map(re.escape, _IN_BRACKETS))})\)")
+_AROUND = [phrase.split("{}") for phrase in _phrases("attached") if "{}" in phrase]
+ATTACHED_STARTS = tuple(mark + before for before, _ in _AROUND if before for mark in ("", "\u200e", "\u200f"))
+ATTACHED_FIRST = frozenset(start[0] for start in ATTACHED_STARTS)
+ATTACHED_ENDS = (")", *(after for _, after in _AROUND if after))
+"""How a line that stands for an attached file begins or ends (Android)."""
 ATTACHMENT = re.compile(rf"(?:{'|'.join(map(re.escape, _phrases('attachment')))})[ \u00a0]?: ?[^<>\n]+|attached")
 """The same from an iPhone, between angle brackets."""
 LOCATION = rf"(?:{'|'.join(map(re.escape, _phrases('location')))})"
@@ -191,12 +208,13 @@ _NOTICES = [
 
 def is_written(content: str, author: str) -> bool:
     """Whether the app wrote a message of ``author`` that is ``content``."""
-    if content[:HEAD].casefold() not in _HEADS and content[0] not in _EDGES and not content.startswith(author):
-        return False
-    if len(content) > LONGEST:
+    likely = content[:HEAD].casefold() in _HEADS or content[0] in _EDGES or content.startswith(author)
+    if not likely and not content.isascii():
+        likely = content.startswith(_SHORT_HEADS) or content.endswith(_BY_ADMIN)
+    if not likely or len(content) > LONGEST:
         return False
     text = plain(content)
-    return text in WHOLE or _TEMPLATES.match(text, author) or is_encryption_notice(text)
+    return text in WHOLE or _TEMPLATES.match(text, author) or is_encryption_notice(text) or text.endswith(_BY_ADMIN)
 
 
 def is_encryption_notice(text: str) -> bool:
@@ -205,6 +223,19 @@ def is_encryption_notice(text: str) -> bool:
         text.startswith(phrase) and (len(text) == len(phrase) or text.startswith(_SENTENCE_ENDS, len(phrase)))
         for phrase in _ENCRYPTED.get(text[:HEAD], ())
     )
+
+
+def attached_name(line: str) -> str | None:
+    """The name of the attached file that a line stands for (Android); None for another line."""
+    if match := _ATTACHED.fullmatch(line):
+        return match[1]
+    for start in ATTACHED_STARTS:
+        if line.startswith(start):
+            return line[len(start) :]
+    for end in ATTACHED_ENDS[1:]:
+        if line.endswith(end):
+            return line[: -len(end)]
+    return None
 
 
 def is_edited(word: str) -> bool:

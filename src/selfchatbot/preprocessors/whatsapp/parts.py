@@ -9,7 +9,7 @@ from selfchatbot.preprocessors.base import ExportFile
 from selfchatbot.preprocessors.reading.lines import decoded_lines
 from selfchatbot.preprocessors.whatsapp.content import typed
 from selfchatbot.preprocessors.whatsapp.layout import Layout, clean
-from selfchatbot.preprocessors.whatsapp.stamps import Stamp, StampReader, looks_like_stamp
+from selfchatbot.preprocessors.whatsapp.stamps import Stamp, StampReader, Style, looks_like_stamp
 
 LONGEST_PASTE = 100
 """Messages that are taken for a log which somebody pasted into a message, at most."""
@@ -52,24 +52,26 @@ def texts(layout: Layout, found: Iterator[Part]) -> Iterator[tuple[datetime, str
 def parts(layout: Layout, unread: Unread) -> Iterator[Part]:
     """The messages of a file in its order, system lines among them; blank lines at their end are not theirs."""
     read = StampReader()
-    assert layout.order is not None
-    line_kind, shape, order = layout.style.line, layout.style.shape, layout.order
+    order = layout.order
+    assert order is not None
+    kind = (layout.style.line, layout.style.shape)
+    style: Style | None = None
     current: Part | None = None
     for number, line in enumerate(decoded_lines(layout.path), 1):
         stamp = read(line)
         if (
             stamp is not None
-            and stamp.style.line == line_kind
-            and stamp.style.shape == shape
+            and (stamp.style is style or (stamp.style.line, stamp.style.shape) == kind)
             and (time := stamp.time(order)) is not None
         ):
+            style = stamp.style
             if current is not None:
                 yield _trimmed(current)
             current = Part(time, stamp, line, [])
             continue
         if current is not None:
             current.below.append(line)
-        if stamp is not None or looks_like_stamp(line, line_kind):
+        if stamp is not None or looks_like_stamp(line, kind[0]):
             unread.add(number)
     if current is not None:
         yield _trimmed(current)

@@ -57,7 +57,7 @@ class WhatsApp(Preprocessor):
         read = StampReader()
         lines = [line for line in head.decode(errors="replace").split("\n")[:50] if line.strip()]
         stamps = [stamp for line in lines[:20] if (stamp := read(line.removesuffix("\r")))]
-        return len(stamps) * 2 >= len(lines[:20]) and any(": " in stamp.rest for stamp in stamps)
+        return len(stamps) * 3 >= len(lines[:20]) and any(": " in stamp.rest for stamp in stamps)
 
     def _layouts(self, path: Path, files: list[ExportFile], strict: bool = True) -> list[Layout]:
         """What there is to know about each chat. Attached text files, which lie beside a chat, are left out.

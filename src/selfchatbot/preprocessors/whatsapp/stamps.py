@@ -27,7 +27,7 @@ _NUMBERS = (
 )
 _LOOKS_LIKE = tuple(
     re.compile(rf"{_MARKS}{pattern}[^\n]{{1,80}}?:(?: .*)?", re.DOTALL)
-    for pattern in (rf"\[{_NUMBERS}[^\d\n]{{0,24}}\] ?", rf"{_NUMBERS}[^\d\n]{{0,24}}?\s[-–—]\s", rf"{_NUMBERS}: ")
+    for pattern in (rf"\[{_NUMBERS}[^\d\n]{{0,40}}\] ?", rf"{_NUMBERS}[^\d\n]{{0,40}}?\s[-–—]\s", rf"{_NUMBERS}: ")
 )
 MOST_STYLES = 32
 """Of dates in one file. An export has one or two, and what people paste a few more."""

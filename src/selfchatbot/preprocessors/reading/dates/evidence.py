@@ -9,7 +9,7 @@ from selfchatbot.errors import ParametersError
 from selfchatbot.preprocessors.reading.archives import ExportPath
 from selfchatbot.preprocessors.reading.dates.forms import Order, orders, parse
 
-_FOREIGN = re.compile(r"\b(?:г|klo|à|às|um|be)\b|،")
+_FOREIGN = re.compile(r"\b(?:г|klo|à|às|um)\b|،")
 
 
 @dataclass(slots=True)
@@ -45,10 +45,12 @@ class OrderEvidence:
             return
         self._last = text
         self._seen += 1
+        times = {order: self._time(text, order) for order in self._readings}
+        if not any(times.values()):
+            return  # such a day exists in no order, so it tells nothing
         for order, reading in self._readings.items():
-            time = parse(text, order)
-            # With a year of two digits, 23/1/5 would be 2005 day first: older than the apps that write such dates.
-            if time is None or time > self._tomorrow or (len(self._readings) == 3 and time.year < 2009):
+            time = times[order]
+            if time is None:
                 reading.impossible += 1
                 continue
             if reading.last is not None and time != reading.last:
@@ -58,6 +60,13 @@ class OrderEvidence:
                     reading.earlier += 1
                     reading.backward += reading.last - time > timedelta(hours=1)
             reading.last = time
+
+    def _time(self, text: str, order: Order) -> datetime | None:
+        """What a date means in an order, None where that can't be."""
+        time = parse(text, order)
+        # With a year of two digits, 23/1/5 would be 2005 day first: older than the apps that write such dates.
+        too_old = time is not None and len(self._readings) == 3 and time.year < 2009
+        return None if time is None or time > self._tomorrow or too_old else time
 
     def proof(self) -> Order | None:
         """The only order in which all dates exist."""
