@@ -38,7 +38,7 @@ import torch
 from selfchatbot import distributed
 from selfchatbot.models import Machine
 from selfchatbot.parameters import TrainingParameters
-from selfchatbot.trainer.data import TokenBatches
+from selfchatbot.trainer.data import TokenBatches, rounded_up
 
 if TYPE_CHECKING:
     from transformers import PretrainedConfig
@@ -187,6 +187,8 @@ def _own_plan(
     max_length: int,
 ) -> MemoryPlan:
     shape = ModelShape(config)
+    lengths, labels = windows
+    windows = [rounded_up(length, machine.length_multiple, max_length) for length in lengths], labels
     shards = distributed.world_size() if distributed.sharded() else 1
     process = psutil.Process().memory_info().rss if machine.device == "cpu" else 0
     available = free(machine.device) + process
