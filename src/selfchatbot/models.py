@@ -1,5 +1,7 @@
 """Loads the model that parameters.json names: a hub id, a folder, a .gguf file, or the embedded model."""
 
+import ctypes
+import gc
 import importlib.metadata
 import io
 import json
@@ -47,7 +49,7 @@ class Machine:
         A CPU multiplies 16-bit matrices with oneDNN, which compiles a program for each new shape: 1.5 MiB and about a
         millisecond, 40 times for one window.
         """
-        return 32 if self.device == "cpu" and self.dtype.itemsize < 4 else 1  # noqa: PLR2004
+        return 32 if self.device == "cpu" and self.dtype.itemsize < 4 else 1
 
 
 def this_machine() -> Machine:
@@ -148,8 +150,8 @@ def window(config: "PretrainedConfig", max_length: int) -> int:
 
 
 ONEDNN_PROGRAMS = 128
-"""Compiled programs that oneDNN keeps, of 1.5 MiB each: those of three shapes of a training window. Its own 1024 grew to
-1.5 GiB. With fewer than one window needs, each layer would compile them again."""
+"""Compiled programs that oneDNN keeps, of 1.5 MiB each: those of three shapes of a training window. By itself it keeps
+1024. With fewer than one window needs, each layer would compile them again."""
 
 
 def quiet() -> None:
@@ -167,6 +169,13 @@ def quiet() -> None:
 
     transformers.logging.set_verbosity_error()
     transformers.logging.disable_progress_bar()
+
+
+def give_back_memory() -> None:
+    """Return to the system what a model took that is no longer used; glibc keeps it for the next one."""
+    gc.collect()
+    with suppress(AttributeError, OSError, TypeError):  # other systems
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def converted(gguf: Path) -> Path:

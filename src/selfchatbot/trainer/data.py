@@ -121,8 +121,8 @@ def rounded_up(length: int, multiple: int, longest: int) -> int:
 
 def micro_batches(batch: Batch, tokens: int, ranks: int = 1, multiple: int = 1) -> Iterator[Batch]:
     """Split a batch into parts of at most ``tokens`` tokens for each of ``ranks`` processes, but at least one window
-    each, without padding columns that no window of the part needs, but to a width that is a ``multiple`` if there are so
-    many columns."""
+    each, without padding columns that no window of the part needs. Its width is a ``multiple`` if the batch is wide
+    enough."""
     longest = batch["labels"].shape[1]
     lengths = [rounded_up(length, multiple, longest) for length in real_lengths(batch)]
     start = 0

@@ -197,9 +197,9 @@ class Loop:
         self._scaler.unscale_(self._optimizer)
         self.accelerator.clip_grad_norm_(self.wrapped.parameters(), self._plan.parameters.max_grad_norm)
         parameters, plan = self._plan.parameters, self._plan
-        factor = rate_factor(self.step, plan.steps, parameters.warmup_ratio, parameters.cooldown_ratio)
+        rate = plan.peak_rate * rate_factor(self.step, plan.steps, parameters.warmup_ratio, parameters.cooldown_ratio)
         for group in self._optimizer.param_groups:
-            group["lr"] = plan.peak_rate * factor
+            group["lr"] = rate
         self._scaler.step(self._optimizer)
         self._scaler.update()
         self._optimizer.zero_grad()
@@ -241,9 +241,8 @@ class Loop:
 
     def _own_share(self, batch: Batch) -> Iterator[Batch]:
         """This process's share of each micro-batch: the same number of them in every process."""
-        ranks = distributed.world_size()
-        for micro_batch in micro_batches(batch, self.micro_tokens, ranks, self._machine.length_multiple):
-            yield share(micro_batch, distributed.rank(), ranks)
+        parts = micro_batches(batch, self.micro_tokens, distributed.world_size(), self._machine.length_multiple)
+        return (share(part, distributed.rank(), distributed.world_size()) for part in parts)
 
     def _log(self) -> None:
         plan = self._plan
