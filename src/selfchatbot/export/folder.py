@@ -11,6 +11,7 @@ from selfchatbot.export.card import model_card
 from selfchatbot.export.chat_template import chat_template
 from selfchatbot.export.modelfile import modelfile
 from selfchatbot.files import atomic_directory, remove_leftovers
+from selfchatbot.gguf.families import positions
 from selfchatbot.gguf.quantization import DEFAULT_QUANTIZATION, Quantization
 from selfchatbot.gguf.writer import GgufError, write_gguf
 from selfchatbot.likeness.result import Likeness
@@ -55,7 +56,8 @@ def export(
         loaded.model.to(torch.bfloat16).save_pretrained(partial)
         loaded.tokenizer.save_pretrained(partial)
         if gguf:
-            commands = modelfile(gguf, chat_format, parameters)
+            longest = min(parameters.max_length, positions(loaded.model.config))
+            commands = modelfile(gguf, chat_format, parameters.model_copy(update={"max_length": longest}))
             (partial / "Modelfile").write_text(commands, encoding="utf-8", newline="\n")
         card = model_card(name, parameters.model, gguf, losses, likeness)
         (partial / "README.md").write_text(card, encoding="utf-8", newline="\n")
