@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from selfchatbot.errors import SelfChatBotError, UsageError
 from selfchatbot.files import atomic_directory, fingerprint, remove_leftovers
+from selfchatbot.model_families import LANGUAGE_MODEL_KEYS, language_config
 
 if TYPE_CHECKING:
     import torch
@@ -130,17 +131,33 @@ def _is_plain_tokenizer(folder: Path) -> bool:
 
 
 def load_model(name: str, dtype: "torch.dtype", **options: Any) -> "PreTrainedModel":
-    """The causal language model ``name``. Raises SelfChatBotError if it can't be loaded."""
+    """The causal language model ``name``. Raises SelfChatBotError if it can't be loaded or lacks weights."""
     from transformers import AutoModelForCausalLM
 
-    return _load(name, AutoModelForCausalLM.from_pretrained, dtype=dtype, **options)
+    whole = _load_whole_config(name)
+    config = language_config(whole)
+    if config is not whole:
+        options |= {"config": config, "key_mapping": LANGUAGE_MODEL_KEYS}
+    model: PreTrainedModel
+    model, report = _load(name, AutoModelForCausalLM.from_pretrained, dtype=dtype, output_loading_info=True, **options)
+    if missing := sorted(report["missing_keys"]):  # transformers would fill them with random numbers
+        raise SelfChatBotError(
+            f'model "{name}" has no weights for {missing[0]} and {len(missing) - 1} more: choose another model'
+        )
+    if config is not whole:  # saved by the names of a language model, not by those of the file it came from
+        model.__dict__.pop("_weight_conversions", None)
+    return model
 
 
 def load_config(name: str) -> "PretrainedConfig":
-    """The configuration of a model, without its weights. Raises SelfChatBotError if it can't be loaded."""
+    """The configuration of a language model, without its weights. Raises SelfChatBotError if it can't be loaded."""
+    return language_config(_load_whole_config(name))
+
+
+def _load_whole_config(name: str) -> "PretrainedConfig":
     from transformers import AutoConfig
 
-    return _load(name, AutoConfig.from_pretrained)
+    return _load(name, AutoConfig.from_pretrained)  # type: ignore[no-any-return]
 
 
 def window(config: "PretrainedConfig", max_length: int) -> int:
