@@ -38,6 +38,7 @@ class TransformersEngine:
         self._cached: list[int] = []
         """The tokens that are in the cache."""
         self._cache: Any = None
+        """None while it is being changed: Ctrl-C in a forward pass leaves layers of different length."""
 
     @torch.inference_mode()
     def generate(self, prompt: list[int], sampling: Sampling, count: int = 1) -> Generator[Token, None, None]:
@@ -63,13 +64,12 @@ class TransformersEngine:
         # The last token is always read again, because its logits are needed.
         while common < min(len(self._cached), len(prompt) - 1) and self._cached[common] == prompt[common]:
             common += 1
-        if self._cache is None or not _cropped(self._cache, common, len(self._cached)):
-            self._cache, common = new_cache(self._model.config), 0
-        # Ctrl-C in a forward pass leaves layers of different length, so nothing counts as cached until it is complete.
-        self._cached = []
+        cache, self._cache = self._cache, None
+        if cache is None or not _cropped(cache, common, len(self._cached)):
+            cache, common = new_cache(self._model.config), 0
         tokens = torch.tensor([prompt[common:]], device=self._model.device)
-        logits = self._forward(tokens, self._cache)
-        self._cached = list(prompt)
+        logits = self._forward(tokens, cache)
+        self._cached, self._cache = list(prompt), cache
         return logits
 
     def _forward(self, tokens: torch.Tensor, cache: Any) -> torch.Tensor:
@@ -93,9 +93,13 @@ class TransformersEngine:
                 return
             if running.numel() < logits.shape[0]:
                 cache.batch_select_indices(running)
-            logits = self._forward(sampler.last[:, None], cache)
-            if cached is not None:
+            if cached is None:
+                logits = self._forward(sampler.last[:, None], cache)
+            else:
+                self._cache = None
+                logits = self._forward(sampler.last[:, None], cache)
                 cached.append(int(sampler.last))
+                self._cache = cache
 
 
 def _cropped(cache: Any, length: int, full: int) -> bool:
