@@ -28,7 +28,7 @@ class GenerationParameters(Parameters):
         0.9, gt=0, le=1, description="Sample only from the most likely tokens with this total probability. 1: from all."
     )
     top_k: Annotated[int, Trait.PER_REQUEST] = Field(
-        0, ge=0, description="Sample only from this many most likely tokens. 0: no limit."
+        0, ge=0, le=1_000_000, description="Sample only from this many most likely tokens. 0: no limit."
     )
     repetition_penalty: Annotated[float, Trait.PER_REQUEST] = Field(
         1.0, ge=0.5, le=10, description="Above 1: tokens that were already written become less likely."
