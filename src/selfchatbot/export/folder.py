@@ -6,6 +6,7 @@ The folder holds weights, tokenizer and settings, and no text from the chats.
 from pathlib import Path
 
 from selfchatbot.chat_format import ChatFormat
+from selfchatbot.display import visible_line
 from selfchatbot.export.card import model_card
 from selfchatbot.export.modelfile import modelfile
 from selfchatbot.files import atomic_directory, remove_leftovers
@@ -39,7 +40,7 @@ def export(
     gguf = f"{_file_name(name)}.{quantization}.gguf"
     remove_leftovers(folder.parent)
     with atomic_directory(folder) as partial:
-        write_gguf(partial / gguf, loaded.model, loaded.tokenizer, chat_format.end, quantization, name)
+        write_gguf(partial / gguf, loaded.model, loaded.tokenizer, chat_format.end, quantization, visible_line(name))
         _set_generation(loaded.model, chat_format, parameters)
         # The usual format for sharing: half the size, and the base model had 16 bits anyway.
         loaded.model.to(torch.bfloat16).save_pretrained(partial)
