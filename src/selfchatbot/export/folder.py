@@ -7,6 +7,7 @@ import logging
 from pathlib import Path
 
 from selfchatbot.chat_format import ChatFormat
+from selfchatbot.display import visible_line
 from selfchatbot.export.card import model_card
 from selfchatbot.export.chat_template import chat_template
 from selfchatbot.export.modelfile import modelfile
@@ -47,7 +48,9 @@ def export(
     remove_leftovers(folder.parent)
     with atomic_directory(folder) as partial:
         try:
-            write_gguf(partial / str(gguf), loaded.model, loaded.tokenizer, chat_format.end, quantization, name)
+            write_gguf(
+                partial / str(gguf), loaded.model, loaded.tokenizer, chat_format.end, quantization, visible_line(name)
+            )
         except GgufError as error:
             logger.warning("%s: the folder is for transformers and what is built on it", error)
             gguf = None
