@@ -216,7 +216,7 @@ def _place(day: ExportPath) -> tuple[str, str]:
 
 
 def _rows(day: ExportPath, workspace: _Workspace) -> Iterator[Row]:
-    """Microseconds since 1970, "ts", author, text and the "ts" that is answered, of each message of a file.
+    """Microseconds since 1970, "ts", author, text, the "ts" that is answered and that of the edit, of each message.
 
     The text is empty where nobody typed any.
     """
@@ -236,17 +236,20 @@ def _rows(day: ExportPath, workspace: _Workspace) -> Iterator[Row]:
                 content = decoded(text, entry.get("blocks"), workspace.author, workspace.channels)
                 author = workspace.author(user, entry.get("user_profile"))
         thread = entry.get("thread_ts")
-        yield microseconds, ts, author, content, thread if isinstance(thread, str) and thread != ts else None
+        reply_to = thread if isinstance(thread, str) and thread != ts else None
+        changed = entry.get("edited")
+        edited = changed.get("ts") if isinstance(changed, dict) else None
+        yield microseconds, ts, author, content, reply_to, edited if isinstance(edited, str) else ""
 
 
 def _read_day(files: list[ExportPath], workspace: _Workspace, export: ExportFile) -> Iterator[Message]:
-    """The messages of one day, of which several exports may have ``files``: what is in several counts once."""
-    known: set[str] = set()
-    for row in merge(*(oldest_to_newest(_rows(file, workspace)) for file in files), key=itemgetter(0)):
-        microseconds, ts, author, content, reply_to = row
-        if ts in known:
-            continue
-        known.add(ts)
+    """The messages of one day, of which several exports may have ``files``: what is in several counts once.
+
+    It counts as it was edited last.
+    """
+    merged = merge(*(oldest_to_newest(_rows(file, workspace)) for file in files), key=itemgetter(0))
+    for (_, ts), copies in groupby(merged, key=itemgetter(0, 1)):
+        microseconds, _, author, content, reply_to, _ = max(copies, key=itemgetter(5))
         time = EPOCH + timedelta(microseconds=microseconds)
         export.add(time)
         if author:
