@@ -35,7 +35,8 @@ _KINDS = (
     _Kind(
         _named(r"(?:msgstore|wa|backup_settings)[^/\\]*\.(?:db|crypt\d+)(?:\.crypt\d+)?|ChatStorage\.sqlite"),
         "is WhatsApp's database, which only WhatsApp reads: in the app, open a chat, then Export chat, and put the "
-        ".txt or .zip into a folder named WhatsApp",
+        ".txt or .zip into a folder named WhatsApp, or run WhatsApp-Chat-Exporter with --json and put its result.json "
+        "there",
     ),
     _Kind(
         _named(r"(?:chat|sms)\.db"),
