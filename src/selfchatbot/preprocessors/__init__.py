@@ -18,6 +18,7 @@ Preprocessors = Registry(
         "iMessage": "selfchatbot.preprocessors.imessage:IMessage",
         "SMS": "selfchatbot.preprocessors.sms:SMS",
         "Slack": "selfchatbot.preprocessors.slack:Slack",
+        "X": "selfchatbot.preprocessors.x:X",
         "GoogleChat": "selfchatbot.preprocessors.google_chat:GoogleChat",
         "ChatLab": "selfchatbot.preprocessors.chatlab:ChatLab",
         "WeChat": "selfchatbot.preprocessors.chatlab:WeChat",

@@ -16,6 +16,8 @@ from selfchatbot.preprocessors.reading.lines import UTF8_BOM, refuse_utf16
 MAX_DEPTH = 64
 """Of nested values. Exporters need less than ten levels."""
 _ESCAPE = re.compile(rb"\\(?:x([0-9A-Fa-f]{2})|.)", re.DOTALL)
+# In X's archive, the files are scripts that assign a list to a variable.
+_ASSIGNMENT = re.compile(rb"\A\s*window\.YTD\.[\w.]+\s*=")
 _REASONS = {"UTF8": "text that is not UTF-8", "utf-8": "text that is not UTF-8", "overflow": "a number out of range"}
 
 ITEMS = {"[]": ("start_array", "a list"), "{}": ("start_map", "an object")}
@@ -103,14 +105,14 @@ class _Reader:
             raise ExportError(f"{self._path}, near byte {self._read:,}: {reason}: export it again") from error
 
     def read(self, size: int) -> bytes:
-        """For ijson: the file without its byte order mark and with invalid escapes replaced."""
+        """For ijson: the JSON in the file, with invalid escapes replaced."""
         if size == 0:
             return b""
         chunk = self._file.read(size)
         if self._read == 0:
             refuse_utf16(self._path, chunk)
             self._read = len(chunk)
-            chunk = chunk.removeprefix(UTF8_BOM)
+            chunk = _ASSIGNMENT.sub(b"", chunk.removeprefix(UTF8_BOM), count=1)
         else:
             self._read += len(chunk)
         chunk = self._held + chunk
@@ -150,6 +152,8 @@ class _Reader:
             while (token := next_token())[0] != "end_array":
                 yield from self._values_at(next_token, f"{place}[]", *token)
         elif place in self._inner:
+            if kind == "null":
+                return  # an object that is left out
             if kind != "start_map":
                 raise self._unexpected(place, "an object")
             yield from self._values_of_object(next_token, place)
