@@ -19,6 +19,7 @@ Preprocessors = Registry(
         "SMS": "selfchatbot.preprocessors.sms:SMS",
         "Slack": "selfchatbot.preprocessors.slack:Slack",
         "X": "selfchatbot.preprocessors.x:X",
+        "Snapchat": "selfchatbot.preprocessors.snapchat:Snapchat",
         "GoogleChat": "selfchatbot.preprocessors.google_chat:GoogleChat",
         "ChatLab": "selfchatbot.preprocessors.chatlab:ChatLab",
         "WeChat": "selfchatbot.preprocessors.chatlab:WeChat",
