@@ -20,6 +20,8 @@ Preprocessors = Registry(
         "Slack": "selfchatbot.preprocessors.slack:Slack",
         "X": "selfchatbot.preprocessors.x:X",
         "Snapchat": "selfchatbot.preprocessors.snapchat:Snapchat",
+        "Skype": "selfchatbot.preprocessors.skype:Skype",
+        "Teams": "selfchatbot.preprocessors.skype:Teams",
         "GoogleChat": "selfchatbot.preprocessors.google_chat:GoogleChat",
         "ChatLab": "selfchatbot.preprocessors.chatlab:ChatLab",
         "WeChat": "selfchatbot.preprocessors.chatlab:WeChat",

@@ -52,6 +52,10 @@ _KINDS = (
         lambda path, head: path.endswith(".json") and SLACKDUMP.match(head) is not None,
         'is slackdump\'s own format: run "slackdump export" and put its folder or zip into a folder named Slack',
     ),
+    _Kind(
+        _named(r"[^/\\]*\.(?:tar|tgz|tar\.\w{2,3}|7z|rar)"),
+        "is packed in a way that can't be read here: unpack it and put its files into the folder",
+    ),
     _Kind(lambda _, head: head.startswith(SQLITE), "is a database, not an export"),
     _Kind(
         _named(r"message_\d+\.html"),

@@ -4,7 +4,8 @@ They lie in a temporary database that is no file anyone can see.
 """
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import lru_cache
 from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
@@ -69,10 +70,17 @@ class Sorter:
         if len(self._rows) == ROWS:
             self._flush()
 
-    def chats(self) -> Iterator[tuple[str, Iterator[Sent]]]:
-        """The id of each chat, and its messages, oldest first; use them before the next chat is taken."""
+    def chats(self, key: Callable[[str], str] = str) -> Iterator[tuple[str, Iterator[Sent]]]:
+        """The id of each chat, and its messages, oldest first; use them before the next chat is taken.
+
+        Chats whose ids have the same ``key`` are one, with that as its id.
+        """
         self._flush()
-        order = "SELECT * FROM sent ORDER BY chat, time, version DESC, rowid"
+        self._database.create_function("key", 1, lru_cache(maxsize=4096)(key), deterministic=True)
+        order = (
+            "SELECT key(chat) AS one, time, author, text, id, reply_to, file, version FROM sent"
+            " ORDER BY one, time, version DESC, rowid"
+        )
         for chat, rows in groupby(map(Sent._make, self._database.execute(order)), key=itemgetter(0)):
             yield chat, _once(rows)
 
