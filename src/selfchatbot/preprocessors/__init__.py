@@ -22,6 +22,7 @@ Preprocessors = Registry(
         "Snapchat": "selfchatbot.preprocessors.snapchat:Snapchat",
         "Skype": "selfchatbot.preprocessors.skype:Skype",
         "Teams": "selfchatbot.preprocessors.skype:Teams",
+        "Email": "selfchatbot.preprocessors.mail:Email",
         "GoogleChat": "selfchatbot.preprocessors.google_chat:GoogleChat",
         "ChatLab": "selfchatbot.preprocessors.chatlab:ChatLab",
         "WeChat": "selfchatbot.preprocessors.chatlab:WeChat",
