@@ -49,7 +49,7 @@ def test_i_am_known_by_id_before_the_first_message() -> None:
     files: list = []
     reader = Skype(username="live:rowan")
     messages = list(reader.read(EXPORTS / "skype", files))
-    assert [one.content for one in messages if reader.is_me(one.author)][0] == "me too"
+    assert next(one.content for one in messages if reader.is_me(one.author)) == "me too"
     assert {one.me for one in files} == {"live:rowan"}
 
 

@@ -14,7 +14,10 @@ HEAD_BYTES = 2**16
 MAX_FILES = 500
 """Files to look at: a folder with media may contain very many."""
 SQLITE = b"SQLite format 3\0"
-SLACKDUMP = re.compile(rb'\s*\{(?=.{0,2000}?"messages"\s*:)(?=.*?"ts"\s*:\s*"\d{10}\.\d{6}")', re.DOTALL)
+SLACKDUMP = re.compile(
+    rb'\s*\{(?!\s*"channel_id")(?=.{0,2000}?"messages"\s*:)(?=.*?"ts"\s*:\s*"\d{10}\.\d{6}")', re.DOTALL
+)
+"""Its files before 1.1."""
 
 
 class _Kind(NamedTuple):
