@@ -8,12 +8,12 @@ from collections.abc import Callable, Iterator
 from functools import lru_cache
 from itertools import groupby
 from operator import itemgetter
-from pathlib import Path
 from tempfile import gettempdir
 from types import TracebackType
 from typing import NamedTuple, Self
 
 from selfchatbot.errors import SelfChatBotError
+from selfchatbot.preprocessors.reading.archives import ExportPath
 
 ROWS = 10_000
 """Messages that wait in memory for the database."""
@@ -44,7 +44,7 @@ class Sorter:
     What goes wrong inside ``with``, because there is no room for the database, raises SelfChatBotError.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: ExportPath) -> None:
         self._path = path
         self._rows: list[Sent] = []
         self._database = sqlite3.connect("")
