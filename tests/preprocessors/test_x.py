@@ -1,5 +1,6 @@
 """X: every archive in x/ gives what the .json beside it says, and so do written ones."""
 
+import html
 import json
 import tracemalloc
 from datetime import datetime, timedelta
@@ -60,7 +61,9 @@ def test_archives_of_different_times_count_once(tmp_path: Path) -> None:
 
 @settings(max_examples=examples(80))
 @given(
-    said=st.lists(st.tuples(st.sampled_from(("1", "2")), text("window.YTD = [", "https://t.co/x")), min_size=1),
+    said=st.lists(
+        st.tuples(st.sampled_from(("1", "2")), text("window.YTD = [", "https://t.co/x", "a &lt; b")), min_size=1
+    ),
     size=st.integers(1, 5),
     start=st.datetimes(datetime(2010, 1, 1), datetime(2030, 1, 1)),
     part=st.sampled_from(("", "-part1")),
@@ -71,8 +74,8 @@ def test_any_chat_comes_back_message_for_message(
     records, expected = [], []
     for number, (sender, typed) in enumerate(said):
         time = start.replace(microsecond=0) + timedelta(minutes=number)
-        sent = {**GOOD, "senderId": sender, "id": str(number), "createdAt": f"{time.isoformat()}.000Z", "text": typed}
-        records.append({"messageCreate": sent})
+        sent = {**GOOD, "senderId": sender, "id": str(number), "createdAt": f"{time.isoformat()}.000Z"}
+        records.append({"messageCreate": sent | {"text": html.escape(typed, quote=False)}})
         expected.append((time, sender, typed))
     records.reverse()
     # Long conversations are cut into pieces.

@@ -3,9 +3,10 @@
 Grammar: timhutton/twitter-archive-parser (``parser.py``), rust-utilities/twitter-archive and
 alkihis/twitter-archive-reader (``GDPRDMs.ts``). ``direct-messages.js``, ``direct-messages-group.js``, large ones with
 ``-part1`` and so on, are assignments of a list to a variable. It holds each conversation, that of many messages several
-times, 1,000 messages each, newest first. Only a ``messageCreate`` was typed. In its ``text`` stand short links, whose
-``urls`` are the long ones, that of a picture ``https://twitter.com/messages/media/…``. There are no names but ids:
-``account.js`` tells mine, and the ``user_mentions`` of my own tweets (``tweets.js``) those of others.
+times, 1,000 messages each, newest first. Only a ``messageCreate`` was typed. Its ``text`` has entities for ``& < >``,
+as X's API, and short links, whose ``urls`` are the long ones, that of a picture ``https://twitter.com/messages/media/…``.
+There are no names but ids: ``account.js`` tells mine, and the ``user_mentions`` of my own tweets (``tweets.js``) those
+of others.
 """
 
 import re
@@ -29,6 +30,9 @@ ACCOUNT = "account.js"
 CONVERSATION = "[].dmConversation"
 OWN = re.compile(rb"(?:\xef\xbb\xbf)?\s*window\.YTD\.direct_messages?(?:_group)?\.part\d+\s*=")
 MEDIA = re.compile(r"https?://(?:mobile\.)?(?:twitter|x)\.com/messages/media/\d+")
+
+
+ENTITIES = (("&lt;", "<"), ("&gt;", ">"), ("&amp;", "&"))
 
 
 class X(Preprocessor):
@@ -153,6 +157,8 @@ def _sent(record: dict[str, Any], chat: str, file: int) -> Sent:
     sender, text, number = record["senderId"], record.get("text") or "", record.get("id")
     if not all(isinstance(value, str) for value in (sender, text, number or "")):
         raise TypeError
+    for entity, character in ENTITIES:
+        text = text.replace(entity, character)
     for url in record.get("urls") or ():
         text = text.replace(url["url"], "" if MEDIA.fullmatch(url["expanded"]) else url["expanded"])
     return Sent(chat, _time(record["createdAt"]), sender, text.strip(), number, None, file)
