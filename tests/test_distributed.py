@@ -12,6 +12,7 @@ import pytest
 import torch
 from conftest import write_training_data
 from safetensors.torch import load_file
+from test_preference_rounds import write_varied_data
 
 from selfchatbot.errors import UsageError
 from selfchatbot.models import Machine
@@ -184,6 +185,15 @@ def test_stopped_with_two_processes_goes_on_with_one(
     assert list((output / "checkpoints").iterdir())
     train_alone(write_data(tmp_path / "one", tiny_model, 2), output)
     same(output, undisturbed)
+
+
+@pytest.mark.parametrize("before", ["", FSDP], ids=["ddp", "fsdp"])
+def test_preference_rounds_with_two_processes(before: str, tiny_model: Path, tmp_path: Path) -> None:
+    options = {"type_fine_tune": "lora", "epochs": 4, "learning_rate": 0.003, "preference_rounds": 2}
+    train_alone(write_varied_data(tmp_path / "one", tiny_model, batch_size=2, **options), tmp_path / "alone")
+    data = write_varied_data(tmp_path / "two", tiny_model, batch_size=1, **options)
+    train_together(data, tmp_path / "together", before=before)
+    same(tmp_path / "together", tmp_path / "alone")
 
 
 def test_stopped_with_one_process_goes_on_with_two_and_little_memory(

@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 
-from selfchatbot.environment import Dataset
+from selfchatbot.environment import PREFERENCES_FILE, Dataset
 from selfchatbot.errors import SelfChatBotError
 from selfchatbot.models import Machine
 from selfchatbot.parameters import GenerationParameters, read_parameters
 from selfchatbot.player import Player
 from selfchatbot.session.dialogue import Dialogue
-from selfchatbot.session.preferences import PREFERENCES_FILE, add_preferences
+from selfchatbot.session.preferences import add_preferences
 
 PROMPT = [{"role": "user", "content": "hey 😀"}]
 

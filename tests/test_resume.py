@@ -339,7 +339,7 @@ def test_what_a_run_knows_when_it_goes_on(tiny_model: Path, tmp_path: Path, monk
         pieces.append(tokens)
         return micro_batches(batch, tokens, processes, multiple)
 
-    monkeypatch.setattr("selfchatbot.trainer.loop.micro_batches", noted)
+    monkeypatch.setattr("selfchatbot.trainer.updates.micro_batches", noted)
     parameters = read_parameters(data / "parameters.json", TrainingParameters)
     Trainer(parameters, data, output, progressed, machine=CPU).train()
     same(tmp_path / "undisturbed", output)

@@ -80,7 +80,12 @@ def any_of(*flags: bool) -> list[bool]:
 
 def total(value: float) -> float:
     """The sum over all processes."""
-    return _reduced([value], "SUM")[0]
+    return totals([value])[0]
+
+
+def totals(values: list[float]) -> list[float]:
+    """Each value, summed over all processes."""
+    return _reduced(values, "SUM")
 
 
 def least(value: int) -> int:

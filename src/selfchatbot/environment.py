@@ -13,6 +13,8 @@ from selfchatbot.errors import SelfChatBotError, UsageError
 STAGES = ("raw", "preprocessed", "results")
 COMMANDS = ("preprocess", "train", "play")
 """The command that reads from each of the directories."""
+PREFERENCES_FILE = "preferences.jsonl"
+"""In the results of a dataset: what was rated in sessions."""
 CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 DATASET_NAME = re.compile(r"Dataset_([^_]+)_(.+)", re.DOTALL)
 

@@ -70,6 +70,13 @@ class TrainingOptions(Parameters):
         gt=0,
         description="In days: replies this much older than your newest have half the weight. null: equal weight.",
     )
+    preference_rounds: int = Field(
+        0,
+        ge=0,
+        le=5,
+        description="Rounds, after the epochs, in which the model learns to prefer your reply to one that you gave "
+        "elsewhere, and what you rated in sessions. Replies then make more sense, see docs/training.md.",
+    )
     gradient_checkpointing: Annotated[bool | None, Trait.RESUMABLE, Trait.NOT_COMPARED] = Field(
         None,
         description="Saves memory, about a third slower: activations are recomputed. null: only when memory is short.",

@@ -6,8 +6,6 @@ from pathlib import Path
 
 from selfchatbot.messages import ChatMessages
 
-PREFERENCES_FILE = "preferences.jsonl"
-
 
 def add_preferences(path: Path, prompt: ChatMessages, chosen: str, rejected: list[str]) -> int:
     """Append one line for each of ``rejected`` that differs from ``chosen``; returns the number of lines.

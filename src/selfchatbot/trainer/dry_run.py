@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from selfchatbot import distributed
+from selfchatbot.environment import PREFERENCES_FILE
 from selfchatbot.models import Machine, fast_machine, quiet
 from selfchatbot.parameters import TrainingParameters
 from selfchatbot.trainer.data import Batch, collate, counts, micro_batches, real_lengths
@@ -38,6 +39,10 @@ class TrainingEstimate:
     steps: int
     tokens: int
     """Without padding, in all epochs."""
+    rounds: tuple[int, ...]
+    """The steps of each preference round."""
+    round_seconds: float
+    """How much of ``seconds`` the rounds take."""
     fullness: float
     """The fraction of computed tokens that is not padding."""
     memory: MemoryPlan
@@ -48,14 +53,18 @@ class TrainingEstimate:
     disk_free: int
 
     def __str__(self) -> str:
-        hours, minutes = divmod(math.ceil(self.seconds / 60), 60)
+        rounds = ""
+        if self.rounds:
+            steps, took = " and ".join(map(str, self.rounds)), _hours(self.round_seconds)
+            rounds = f"then     {steps} steps in preference rounds, about {took} of the time\n"
         how = f"micro-batches of {self.memory.micro_tokens} tokens"
         if self.memory.gradient_checkpointing:
             how += ", gradient_checkpointing"
         return (
             f"steps    {self.steps}, {self.tokens} tokens, {1 - self.fullness:.1%} padding\n"
+            f"{rounds}"
             f"memory   {self.memory} ({how})\n"
-            f"time     about {hours}:{minutes:02d} h, from steps measured just now\n"
+            f"time     about {_hours(self.seconds)}, from steps measured just now\n"
             f"disk     up to {self.disk / GIB:.2f} of {self.disk_free / GIB:.0f} GiB"
         )
 
@@ -78,23 +87,33 @@ def fullness(lengths: list[int], batches: list[list[int]]) -> float:
     return sum(lengths) / sum(max(lengths[index] for index in batch) * len(batch) for batch in batches)
 
 
+def _hours(seconds: float) -> str:
+    hours, minutes = divmod(math.ceil(seconds / 60), 60)
+    return f"{hours}:{minutes:02d} h"
+
+
 def _estimate(parameters: TrainingParameters, data: Path, output: Path, machine: Machine) -> TrainingEstimate:
-    plan = plan_training(parameters, data, machine, keep=False)
+    plan = plan_training(parameters, data, machine, keep=False, ratings=output / PREFERENCES_FILE)
     batches = list(plan.train_batches)
     tokens = round(sum(counts(plan.train)[0]) * parameters.epochs)
     model = trainable_model(plan.parameters, machine)
     training, validating = _seconds_per_token(model, machine, _micro_batches(plan, batches, machine))
-    validation_tokens = plan.validations * sum(counts(plan.validation)[0])
+    validation_tokens = (plan.validations + len(plan.preferences.rounds)) * sum(counts(plan.validation)[0])
     trained = sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
     existing = next(folder for folder in (output, *output.parents) if folder.exists())
+    processes = distributed.world_size()
+    round_seconds = plan.preferences.cost * training / processes
     return TrainingEstimate(
         steps=plan.steps,
         tokens=tokens,
         fullness=fullness(counts(plan.train)[0], batches),
         memory=plan.memory,
-        seconds=(tokens * training + validation_tokens * validating) / distributed.world_size(),
-        # Weights of best/, final/ and a third one that is being written; weights and moments of three checkpoints.
-        disk=4 * trained * (3 + 3 * 3),
+        rounds=tuple(plan.preferences.steps),
+        round_seconds=round_seconds,
+        seconds=(tokens * training + validation_tokens * validating) / processes + round_seconds,
+        # Weights of best/, final/ and a third one that is being written; weights and moments of three checkpoints; and
+        # the weights from which rounds start.
+        disk=4 * trained * (3 + 3 * 3 + bool(plan.preferences.rounds)),
         disk_free=shutil.disk_usage(existing).free,
     )
 

@@ -1,51 +1,36 @@
-"""The training loop: steps, validations and checkpoints."""
+"""The training loop: steps, validations, preference rounds and checkpoints."""
 
-import logging
 import math
-import statistics
 import time
-from collections import deque
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, nullcontext
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import torch
-from torch.nn.parallel import DistributedDataParallel
 
 from selfchatbot import distributed
-from selfchatbot.errors import SelfChatBotError, lacks_memory
+from selfchatbot.errors import SelfChatBotError
 from selfchatbot.models import Machine
 from selfchatbot.trainer import resume
-from selfchatbot.trainer.data import Batch, collate, label_count, micro_batches, nothing, real_lengths, share
-from selfchatbot.trainer.loss import LabelledLoss
-from selfchatbot.trainer.model_setup import adamw, add_embedding_noise, checkpoint_gradients
-from selfchatbot.trainer.out_of_memory import SMALLER
+from selfchatbot.trainer.data import Batch, collate, label_count, real_lengths
+from selfchatbot.trainer.meter import Meter
 from selfchatbot.trainer.plan import TrainingPlan
-from selfchatbot.trainer.result import LOWER_RATE, Progress
+from selfchatbot.trainer.preference_round import PreferenceRound, log_probabilities, pair_accuracy
+from selfchatbot.trainer.result import LOWER_RATE, Progress, RoundEnd
 from selfchatbot.trainer.schedule import rate_factor
+from selfchatbot.trainer.updates import Updates
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
     from transformers import PreTrainedModel
 
-logger = logging.getLogger(__name__)
-
-T = TypeVar("T")
-
-RECENT_STEPS = 20
-"""The remaining time is extrapolated from this many steps: the speed of a shared machine changes."""
-
 
 class Loop:
-    """Trains a model by a plan; each step is one batch, computed in micro-batches of at most ``micro_tokens`` tokens.
+    """Trains a model by a plan; each step is one batch.
 
-    When memory runs out, the micro-batches are halved and the step starts over: the gradient is the same, and so is
-    the training.
-
-    With several processes, each sees the whole batch and computes its share of every micro-batch. The loss of a step is
-    the mean over the labels of all processes, so it equals that of one process with the same batch.
+    After the supervised steps come the preference rounds of the plan, whose steps are counted on. The first one starts
+    from the weights of the best validation, each other one from the end of the one before.
     """
 
     def __init__(
@@ -55,65 +40,88 @@ class Loop:
         machine: Machine,
         accelerator: "Accelerator",
         checkpoints: resume.Checkpoints,
-        on_log: Callable[[Progress], None],
+        on_log: Callable[[Progress, dict[str, float]], None],
         on_validation: Callable[[int, float, float], bool],
+        on_round: Callable[[RoundEnd], bool],
         own_state: Callable[[], dict[str, Any]],
     ) -> None:
-        """``on_validation(step, epoch, loss)`` returns whether to continue; ``own_state`` is saved in checkpoints."""
-        parameters = plan.parameters
+        """``on_log`` also gets what else is to be recorded, by name; ``on_validation(step, epoch, loss)`` returns
+        whether to continue, ``on_round`` whether the model is now the best; ``own_state`` is saved in checkpoints."""
         self.model = model
         self.accelerator = accelerator
         self.step = 0
         self.stop_requested = False
         """Set it at any time: the running step is finished, then a checkpoint is saved."""
         self.validation_loss = math.nan
-        self.micro_tokens = plan.memory.micro_tokens
-        self._gradient_checkpointing = plan.memory.gradient_checkpointing
+        self.validated_step = 0
+        self.updates = Updates(model, plan.parameters, plan.memory, machine, accelerator)
         self._plan = plan
-        self._machine = machine
         self._checkpoints = checkpoints
-        self._on_log, self._on_validation, self._own_state = on_log, on_validation, own_state
-        self._loss = LabelledLoss(model, machine.length_multiple)
-        if parameters.neftune_alpha is not None:
-            add_embedding_noise(model, parameters.neftune_alpha)
-        self._optimizer: torch.optim.Optimizer = adamw(model, parameters, machine)
-        self._scaler = torch.amp.GradScaler(machine.device, enabled=machine.dtype == torch.float16)
-        self.wrapped: torch.nn.Module = model
-        """The model as DDP or FSDP wraps it; FSDP changes ``model`` itself."""
-        if distributed.world_size() > 1:
-            self.wrapped, self._optimizer = accelerator.prepare(model, self._optimizer)
-        torch.manual_seed(parameters.seed + distributed.rank())  # dropout must differ between processes
-        self._tokens_seen = 0
-        self._seconds_training = 0.0
+        self._on_log, self._on_validation, self._on_round = on_log, on_validation, on_round
+        self._own_state = own_state
+        torch.manual_seed(plan.parameters.seed + distributed.rank())  # dropout must differ between processes
+        self._round = 0
+        """The number of the preference round, from 1; 0 before the first."""
+        self._round_start = 0
+        """The step after which it began."""
+        self._reference: list[list[float]] | None = None
+        """Its reference, once it has begun."""
+        self._best_accuracy = math.nan
+        """The pair accuracy of best/."""
+        self._meter = Meter()
         self._seconds_validating = 0.0
         """Duration of the last validation, including what its callback saves and shows."""
-        self._recent_seconds: deque[float] = deque(maxlen=RECENT_STEPS)
-        self._unlogged_loss, self._unlogged_steps = 0.0, 0
-        """Sum of the losses since the last log, and how many they are."""
         self._last_save = time.monotonic()
-
-    @property
-    def finished(self) -> bool:
-        """Whether all steps are done."""
-        return self.step >= self._plan.steps
 
     def run(self) -> bool:
         """Train to the end; False if it was asked to stop and has saved a checkpoint.
 
         Raises SelfChatBotError for a loss that is not a number and for memory that does not suffice.
         """
+        if not self._round:
+            if not self._train_supervised():
+                return False
+            if self.validated_step != self.step:
+                self.validate()
+        for number in range(max(self._round, 1), len(self._plan.preferences.rounds) + 1):
+            if number != self._round:
+                self._round, self._round_start, self._reference = number, self.step, None
+            if not self._train_round():
+                return False
+        return True
+
+    def validate(self) -> bool:
+        """Whether to go on after a validation."""
+        started = time.perf_counter()
+        self._measure()
+        going_on = self._on_validation(self.step, self.step / self._plan.steps_per_epoch, self.validation_loss)
+        self._seconds_validating = time.perf_counter() - started
+        return going_on
+
+    def _measure(self) -> None:
+        """The validation loss, in nats per trained token, is exact: the sum over all tokens, divided once."""
+        total, count = 0.0, 0
+        for indices in self._plan.validation_batches:
+            batch = self._load(self._plan.validation, indices)
+            total += self.updates.summed_loss(batch)
+            count += int(label_count(batch))
+        self.validation_loss = distributed.total(total) / max(count, 1)
+        self.validated_step = self.step
+        self.accelerator.log({"eval/loss": self.validation_loss}, step=self.step)
+
+    def _train_supervised(self) -> bool:
+        """Train until all steps are done or validation says stop; False if it was asked to stop."""
         plan = self._plan
         if self.step == 0:
             self.validate()
         for batch in self._remaining_batches():
             self._train_step(batch)
-            save_due = time.monotonic() - self._last_save >= plan.parameters.checkpoint_minutes * 60
-            stop, save = distributed.any_of(self.stop_requested, save_due)
+            stop, save = self._to_do()
             if self.step % plan.steps_between_logs == 0:
                 self._log()
             if self.step % plan.steps_between_validations == 0 and not self.validate():
                 return True
-            if self.finished:
+            if self.step >= plan.steps:
                 break
             if stop or save:
                 self._save()
@@ -121,52 +129,93 @@ class Loop:
                 return False
         return True
 
-    def validate(self) -> bool:
-        """Whether to go on after a validation.
+    def _train_round(self) -> bool:
+        """Train a preference round, from its beginning or where it was resumed; False if it was asked to stop."""
+        plan = self._plan
+        if self._reference is None:
+            if self._to_do()[0]:
+                self._save()
+                return False
+            self._reference = self._begin_round()
+        pairs = plan.preferences.rounds[self._round - 1]
+        one = PreferenceRound(self.updates, pairs, self._reference, plan.max_length)
+        while (number := self.step - self._round_start) < one.steps:
+            started = time.perf_counter()
+            step = one.gradients(number)
+            self._check(step.gradient_loss)
+            self.updates.apply(plan.peak_rate * one.rate_factor(number))
+            measured = {"preference_loss": step.preference_loss, "pair_accuracy": step.accuracy}
+            self._done(step.tokens, started, loss=step.loss, **measured)
+            stop, save = self._to_do()
+            if self.step % plan.steps_between_logs == 0:
+                self._log()
+            if number + 1 == one.steps:
+                break
+            if stop or save:
+                self._save()
+            if stop:
+                return False
+        self._end_round()
+        return True
 
-        Its loss, in nats per trained token, is exact: the sum over all tokens, divided once.
-        """
+    def _begin_round(self) -> list[list[float]]:
+        """The reference of the round; before the first one, the weights of the best validation are restored."""
+        preferences, max_length = self._plan.preferences, self._plan.max_length
+        self.updates.optimizer.state.clear()
+        if self._round == 1:
+            self._checkpoints.load_best(self.model)
+            self._best_accuracy = pair_accuracy(self.updates, list(preferences.validation), max_length)
+        pairs = preferences.rounds[self._round - 1]
+        self._meter.restart()
+        reference: list[list[float]] = log_probabilities(self.updates, pairs, max_length).tolist()
+        return reference
+
+    def _end_round(self) -> None:
         started = time.perf_counter()
-        self.model.eval()
-        total, count = 0.0, 0
-        with torch.no_grad():
-            for indices in self._plan.validation_batches:
-                batch = self._load(self._plan.validation, indices)
-                total += self._with_retries(self._summed_loss, batch)
-                count += int(label_count(batch))
-        self.validation_loss = distributed.total(total) / max(count, 1)
-        self.accelerator.log({"eval/loss": self.validation_loss}, step=self.step)
-        going_on = self._on_validation(self.step, self.step / self._plan.steps_per_epoch, self.validation_loss)
+        self._measure()
+        accuracy = pair_accuracy(self.updates, list(self._plan.preferences.validation), self._plan.max_length)
+        before = sum(self._plan.preferences.steps[: self._round - 1])
+        epoch = (self._round_start - before) / self._plan.steps_per_epoch  # where supervised training ended
+        end = RoundEnd(self._round, self.step, epoch, self.validation_loss, accuracy, self._best_accuracy)
+        if self._on_round(end):
+            self._best_accuracy = accuracy
         self._seconds_validating = time.perf_counter() - started
-        return going_on
+
+    def _to_do(self) -> list[bool]:
+        """Whether to stop and whether to save, because any process has to."""
+        save_due = time.monotonic() - self._last_save >= self._plan.parameters.checkpoint_minutes * 60
+        return distributed.any_of(self.stop_requested, save_due)
 
     def resume(self, checkpoint: Path) -> None:
         """Continue from ``checkpoint``. Raises SelfChatBotError if its weights are not those of this model."""
         state = resume.read_state(checkpoint)
         resume.load_weights(checkpoint, self.model)
-        resume.load_optimizer(checkpoint, self._optimizer)
+        resume.load_optimizer(checkpoint, self.updates.optimizer)
         resume.load_random(checkpoint)
-        self._scaler.load_state_dict(state["scaler"])
+        self.updates.scaler.load_state_dict(state["scaler"])
         self.step = state["step"]
-        self._tokens_seen, self._seconds_training = state["tokens_seen"], state["seconds_training"]
-        self._unlogged_loss, self._unlogged_steps = state["unlogged_loss"], state["unlogged_steps"]
-        self.micro_tokens = min(self.micro_tokens, state["micro_tokens"])  # there may be less memory than before
+        self._meter.load(state["meter"])
+        # There may be less memory than before.
+        self.updates.micro_tokens = min(self.updates.micro_tokens, state["micro_tokens"])
+        self._round, self._round_start = state["round"], state["round_start"]
+        self._reference, self._best_accuracy = state["reference"], state["best_accuracy"]
 
     def _save(self) -> None:
         self._checkpoints.save(
             self.step,
             {
                 resume.WEIGHTS: resume.trained_weights(self.model),
-                resume.OPTIMIZER: resume.optimizer_tensors(self._optimizer),
+                resume.OPTIMIZER: resume.optimizer_tensors(self.updates.optimizer),
                 resume.RANDOM: resume.random_tensors(),
             },
             {
-                "scaler": self._scaler.state_dict(),
-                "tokens_seen": self._tokens_seen,
-                "seconds_training": self._seconds_training,
-                "micro_tokens": self.micro_tokens,
-                "unlogged_loss": distributed.total(self._unlogged_loss) / distributed.world_size(),
-                "unlogged_steps": self._unlogged_steps,
+                "scaler": self.updates.scaler.state_dict(),
+                "meter": self._meter.state(),
+                "micro_tokens": self.updates.micro_tokens,
+                "round": self._round,
+                "round_start": self._round_start,
+                "reference": self._reference,
+                "best_accuracy": self._best_accuracy,
                 "own": self._own_state(),
             },
         )
@@ -174,7 +223,7 @@ class Loop:
 
     def _remaining_batches(self) -> Iterator[Batch]:
         plan = self._plan
-        while not self.finished:
+        while self.step < plan.steps:
             epoch, done = divmod(self.step, plan.steps_per_epoch)
             plan.train_batches.set_epoch(epoch)
             for indices in islice(plan.train_batches, done, done + plan.steps - self.step):
@@ -182,119 +231,55 @@ class Loop:
 
     def _load(self, windows: Any, indices: list[int]) -> Batch:
         batch = collate([windows[index] for index in indices], self._plan.max_length)
-        return {name: values.to(self._machine.device) for name, values in batch.items()}
+        return {name: values.to(self.updates.machine.device) for name, values in batch.items()}
 
     def _train_step(self, batch: Batch) -> None:
         """One update with the gradient of the mean loss per trained token of the whole batch."""
         started = time.perf_counter()
-        self.wrapped.train()
-        total = self._with_retries(self._accumulate, batch)
-        if isinstance(self.wrapped, DistributedDataParallel):
-            self._backward(nothing(batch), label_count(batch))  # exchanges the accumulated gradients
-        mean = total.item()
-        if not math.isfinite(mean):
-            raise SelfChatBotError(f"the loss is {mean} at step {self.step + 1}: {LOWER_RATE}")
-        self._scaler.unscale_(self._optimizer)
-        self.accelerator.clip_grad_norm_(self.wrapped.parameters(), self._plan.parameters.max_grad_norm)
+        mean = self.updates.gradients(batch, label_count(batch))
+        self._check(mean)
         parameters, plan = self._plan.parameters, self._plan
-        rate = plan.peak_rate * rate_factor(self.step, plan.steps, parameters.warmup_ratio, parameters.cooldown_ratio)
-        for group in self._optimizer.param_groups:
-            group["lr"] = rate
-        self._scaler.step(self._optimizer)
-        self._scaler.update()
-        self._optimizer.zero_grad()
+        factor = rate_factor(self.step, plan.steps, parameters.warmup_ratio, parameters.cooldown_ratio)
+        self.updates.apply(plan.peak_rate * factor)
+        self._done(sum(real_lengths(batch)), started, loss=mean)
+
+    def _check(self, loss: float) -> None:
+        if not math.isfinite(loss):
+            raise SelfChatBotError(f"the loss is {loss} at step {self.step + 1}: {LOWER_RATE}")
+
+    def _done(self, tokens: int, started: float, **measured: float) -> None:
+        """Count a step of so many ``tokens`` without padding that began at ``started``."""
         self.step += 1
-        self._unlogged_loss += mean
-        self._unlogged_steps += 1
-        self._tokens_seen += sum(real_lengths(batch))
-        self._recent_seconds.append(time.perf_counter() - started)
-        self._seconds_training += self._recent_seconds[-1]
-
-    def _accumulate(self, batch: Batch) -> torch.Tensor:
-        """Add up the gradients of all micro-batches; returns the sum of their losses.
-
-        DDP exchanges nothing here: memory may run out in a single process, which then needs more micro-batches.
-        """
-        alone = isinstance(self.wrapped, DistributedDataParallel)
-        context: AbstractContextManager[None] = self.accelerator.no_sync(self.wrapped) if alone else nullcontext()
-        labels = label_count(batch)
-        total = torch.zeros((), device=labels.device)
-        with context:
-            for micro_batch in self._own_share(batch):
-                total += self._backward(micro_batch, labels)
-        return total
-
-    def _backward(self, micro_batch: Batch, labels: torch.Tensor) -> torch.Tensor:
-        with self._autocast():
-            # DDP and FSDP average gradients over the processes: times their number, that is a sum.
-            loss = self._loss(self.wrapped, micro_batch) / labels * distributed.world_size()
-        self.accelerator.backward(self._scaler.scale(loss))
-        return loss.detach()
-
-    def _summed_loss(self, batch: Batch) -> float:
-        with self._autocast():
-            return sum(self._loss(self.model, micro_batch).item() for micro_batch in self._own_share(batch))
-
-    def _autocast(self) -> torch.autocast:
-        dtype = self._machine.dtype
-        return torch.autocast(self._machine.device, dtype, enabled=dtype != torch.float32)
-
-    def _own_share(self, batch: Batch) -> Iterator[Batch]:
-        """This process's share of each micro-batch: the same number of them in every process."""
-        parts = micro_batches(batch, self.micro_tokens, distributed.world_size(), self._machine.length_multiple)
-        return (share(part, distributed.rank(), distributed.world_size()) for part in parts)
+        self._meter.add(tokens, time.perf_counter() - started, **measured)
 
     def _log(self) -> None:
-        plan = self._plan
-        loss = distributed.total(self._unlogged_loss) / distributed.world_size() / self._unlogged_steps
-        self._unlogged_loss, self._unlogged_steps = 0.0, 0
-        rate = self._optimizer.param_groups[0]["lr"]
-        self.accelerator.log({"train/loss": loss, "train/learning_rate": rate}, step=self.step)
-        # The validation of this step, if any, is still to come.
-        validations_left = plan.validations - 1 - (self.step - 1) // plan.steps_between_validations
-        seconds_left = (plan.steps - self.step) * statistics.fmean(self._recent_seconds)
+        measured = self._meter.take()
+        tracked = measured | {"learning_rate": self.updates.rate}
+        self.accelerator.log({f"train/{name}": value for name, value in tracked.items()}, step=self.step)
+        loss = measured.pop("loss")
+        steps, seconds_left = self._left()
         self._on_log(
             Progress(
                 step=self.step,
-                steps=plan.steps,
+                steps=self.step + steps,
                 loss=loss,
                 validation_loss=self.validation_loss,
-                tokens_per_second=self._tokens_seen / max(self._seconds_training, 1e-9),
-                seconds_left=seconds_left + validations_left * self._seconds_validating,
-            )
+                tokens_per_second=self._meter.tokens_per_second,
+                seconds_left=seconds_left,
+            ),
+            measured,
         )
 
-    def _with_retries(self, compute: Callable[[Batch], T], batch: Batch) -> T:
-        """``compute(batch)``, repeated with smaller micro-batches when memory runs out."""
-        while True:
-            try:
-                return compute(batch)
-            except (RuntimeError, MemoryError) as error:
-                if not lacks_memory(error):
-                    raise
-            self._optimizer.zero_grad()
-            self._use_less_memory(max(real_lengths(batch)))
-
-    def _use_less_memory(self, longest: int) -> None:
-        """Halve the micro-batches; if a single window of ``longest`` tokens is too much, checkpoint gradients.
-
-        Raises SelfChatBotError when nothing is left to try.
-        """
-        if distributed.sharded():
-            raise SelfChatBotError(
-                "out of memory: processes that share weights can't retry one by one; set gradient_checkpointing, or "
-                "use more processes with a smaller batch_size each, and run the same command again"
-            )
-        if torch.cuda.is_available():
-            torch.cuda.empty_cache()
-        if self.micro_tokens > longest:
-            self.micro_tokens = max(self.micro_tokens // 2, longest)
-            logger.info("out of memory: continuing with micro-batches of %d tokens, same steps", self.micro_tokens)
-        elif not self._gradient_checkpointing:
-            self._gradient_checkpointing = True
-            checkpoint_gradients(self.model)
-            logger.info("out of memory: continuing with gradient_checkpointing, about a third slower")
-        else:
-            raise SelfChatBotError(
-                f"out of memory: a window of {longest} tokens does not fit: {SMALLER}, and start over with --restart"
-            )
+    def _left(self) -> tuple[int, float]:
+        """The steps that are left, and the seconds for them and their validations."""
+        plan, recent = self._plan, self._meter.seconds_per_step
+        round_steps = plan.preferences.steps
+        if self._round:
+            steps = self._round_start + sum(round_steps[self._round - 1 :]) - self.step
+            validations = len(round_steps) + 1 - self._round
+            return steps, steps * recent + validations * self._seconds_validating
+        steps = plan.steps - self.step
+        # The validation of this step, if any, is still to come.
+        validations = plan.validations - 1 - (self.step - 1) // plan.steps_between_validations + len(round_steps)
+        in_rounds = plan.preferences.cost / self._meter.tokens_per_second
+        return steps + sum(round_steps), steps * recent + in_rounds + validations * self._seconds_validating

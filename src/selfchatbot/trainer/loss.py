@@ -27,6 +27,19 @@ class LabelledLoss:
         model.get_output_embeddings().register_forward_pre_hook(self._select)
 
     def __call__(self, model: torch.nn.Module, batch: Batch) -> torch.Tensor:
+        weighted = "weights" in batch
+        losses, rows, columns = self._cross_entropy(model, batch, "none" if weighted else "sum")
+        return losses @ batch["weights"][:, 1:][rows, columns] if weighted else losses
+
+    def by_window(self, model: torch.nn.Module, batch: Batch) -> torch.Tensor:
+        """The sum for each window, without weights: shape (windows,)."""
+        losses, rows, _ = self._cross_entropy(model, batch, "none")
+        return losses.new_zeros(len(batch["labels"])).index_add_(0, rows, losses)
+
+    def _cross_entropy(
+        self, model: torch.nn.Module, batch: Batch, reduction: str
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Also returns the rows and columns of the labelled tokens, the columns without the first."""
         targets = batch["labels"][:, 1:]
         rows, columns = targets.ne(IGNORED).nonzero(as_tuple=True)
         chosen = targets[rows, columns]
@@ -40,11 +53,8 @@ class LabelledLoss:
             logits = model(input_ids=batch["input_ids"], use_cache=False).logits
         finally:
             self._places = None
-        weighted = "weights" in batch
-        losses = torch.nn.functional.cross_entropy(
-            logits.float(), chosen, ignore_index=IGNORED, reduction="none" if weighted else "sum"
-        )
-        return losses @ batch["weights"][:, 1:][rows, columns] if weighted else losses
+        losses = torch.nn.functional.cross_entropy(logits.float(), chosen, ignore_index=IGNORED, reduction=reduction)
+        return losses, rows, columns
 
     def _select(self, _: torch.nn.Module, arguments: tuple[Any, ...]) -> tuple[Any, ...] | None:
         if self._places is None:

@@ -48,5 +48,14 @@ def validations(path: Path) -> list[dict[str, Any]]:
     return [record for record in records if isinstance(record.get("validation_loss"), float)]
 
 
+def best_validation(records: list[dict[str, Any]]) -> int:
+    """The number of the validation whose model is best/; 0, that of the base model, if there is no other."""
+    kept = [number for number, record in enumerate(records) if record.get("best")]
+    if kept:  # a preference round, whose loss need not be the lowest
+        return kept[-1]
+    plain = [number for number, record in enumerate(records) if number and "preference_round" not in record]
+    return min(plain, key=lambda number: float(records[number]["validation_loss"]), default=0)
+
+
 def _records(path: Path, stop_at_damage: bool = False) -> Iterator[dict[str, Any]]:
     return (one for one in read_jsonl(path, stop_at_damage) if isinstance(one, dict) and type(one.get("step")) is int)

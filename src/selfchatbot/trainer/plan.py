@@ -15,6 +15,7 @@ from selfchatbot.parameters import TrainingParameters
 from selfchatbot.trainer.data import TokenBatches, counts, replies
 from selfchatbot.trainer.memory_estimate import MemoryPlan, plan_memory
 from selfchatbot.trainer.out_of_memory import LESS_MEMORY
+from selfchatbot.trainer.preference_pairs import Preferences, make_preferences, rated_pairs
 from selfchatbot.trainer.schedule import peak_rate
 from selfchatbot.trainer.token_cache import tokenized
 from selfchatbot.trainer.token_weights import weighted
@@ -44,6 +45,7 @@ class TrainingPlan:
     train_batches: TokenBatches
     """One batch is one step of all processes together."""
     validation_batches: TokenBatches
+    preferences: Preferences
 
     @property
     def steps_per_epoch(self) -> int:
@@ -52,7 +54,7 @@ class TrainingPlan:
 
     @property
     def steps(self) -> int:
-        """In all epochs."""
+        """In all epochs, without preference rounds."""
         return _steps(self.train_batches, self.parameters)
 
     @property
@@ -67,15 +69,18 @@ class TrainingPlan:
 
     @property
     def validations(self) -> int:
-        """Including that of the base model."""
+        """Including that of the base model, without those of preference rounds."""
         return 1 + math.ceil(self.steps / self.steps_between_validations)
 
 
-def plan_training(parameters: TrainingParameters, data: Path, machine: Machine, keep: bool = True) -> TrainingPlan:
+def plan_training(
+    parameters: TrainingParameters, data: Path, machine: Machine, keep: bool = True, ratings: Path | None = None
+) -> TrainingPlan:
     """Read the conversations as windows and decide how to compute; both are logged.
 
-    ``keep`` False writes no token cache. Raises SelfChatBotError for data that is missing or has nothing to train, and
-    for a model that can't be reached.
+    ``keep`` False writes no token cache; ``ratings`` is the preferences.jsonl that preference rounds use, if it exists.
+    Raises SelfChatBotError for data that is missing, malformed or has nothing to train, and for a model that can't be
+    reached.
     """
     chat_format = ChatFormat(load_tokenizer(parameters.model))
     config = load_config(parameters.model)
@@ -104,6 +109,7 @@ def plan_training(parameters: TrainingParameters, data: Path, machine: Machine, 
         peak_rate=rate,
         train_batches=train_batches,
         validation_batches=TokenBatches(counts(validation)[0], step_tokens, None),
+        preferences=_preferences(parameters, data, ratings, chat_format, max_length),
     )
 
 
@@ -115,6 +121,25 @@ def summary(windows: "Dataset") -> str:
         f"{conversations} conversations with {replies(windows)} replies in {len(windows)} windows, {tokens} tokens, "
         f"{trained} of them trained"
     )
+
+
+def _preferences(
+    parameters: TrainingParameters, data: Path, ratings: Path | None, chat_format: ChatFormat, max_length: int
+) -> Preferences:
+    """The pairs of all preference rounds; how many they are is logged."""
+    rounds = parameters.preference_rounds
+    if not rounds:
+        return Preferences()
+    rated = [] if ratings is None else rated_pairs(ratings, chat_format, max_length)
+    train, validation = (conversations_file(data, name) for name in ("train", "validation"))
+    preferences = make_preferences(rounds, train, validation, rated, chat_format, max_length, parameters.seed)
+    logger.info(
+        "preference rounds: %d, each with %d pairs of your replies and %d pairs that you rated in sessions",
+        rounds,
+        len(preferences.rounds[0]) - len(rated) if preferences.rounds else 0,
+        len(rated),
+    )
+    return preferences
 
 
 def _steps(train_batches: TokenBatches, parameters: TrainingParameters) -> int:

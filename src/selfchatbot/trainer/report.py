@@ -14,7 +14,7 @@ from typing import Any
 
 from selfchatbot.display import markdown, visible_line
 from selfchatbot.files import atomic_file, write_text
-from selfchatbot.trainer.metrics import METRICS_NAME, Metrics
+from selfchatbot.trainer.metrics import METRICS_NAME, Metrics, best_validation
 from selfchatbot.trainer.samples import Samples
 
 PLOT_NAME = "loss.png"
@@ -61,7 +61,8 @@ def plot(records: list[dict[str, Any]], path: Path) -> None:
     from matplotlib.figure import Figure
 
     training = [(record["step"], record["loss"]) for record in records if "loss" in record]
-    validation = [(record["step"], record["validation_loss"]) for record in records if "validation_loss" in record]
+    validations = [record for record in records if "validation_loss" in record]
+    validation = [(record["step"], record["validation_loss"]) for record in validations]
     figure = Figure(figsize=(8, 4.5), layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.add_subplot()
@@ -70,7 +71,7 @@ def plot(records: list[dict[str, Any]], path: Path) -> None:
     if validation:
         axes.plot(*zip(*validation, strict=True), color="tab:orange", marker="o", label="validation")
         axes.axhline(validation[0][1], color="tab:gray", linestyle="--", linewidth=1, label="base model")
-        best = min(validation[1:] or validation, key=lambda point: point[1])
+        best = validation[best_validation(validations)]
         axes.plot(*best, color="tab:red", marker="*", markersize=14, linestyle="", label=f"best: {best[1]:.3f}")
     axes.set_xlabel("step")
     axes.set_ylabel("loss (nats per trained token)")
@@ -127,12 +128,15 @@ class Report:
     def _text(self, records: list[dict[str, Any]]) -> str:
         validations = [record for record in records if "validation_loss" in record]
         losses = [record["validation_loss"] for record in validations]
-        best = min(range(1, len(losses)), key=losses.__getitem__, default=0)
+        best = best_validation(validations)
         parts = ["# Training", f"![loss by step]({PLOT_NAME})", "## Validation", "In nats per trained token."]
         rows: list[list[object]] = [["step", "epoch", "loss", "compared to the base model", ""]]
         for number, record in enumerate(validations):
             change = f"{losses[number] - losses[0]:+.4f}"
-            mark = "best" if number == best else ""
+            notes = ["best"] if number == best else []
+            if "preference_round" in record:
+                notes.append(f"preference round {record['preference_round']}, pair accuracy {_accuracy(record)}")
+            mark = "; ".join(notes)
             rows.append([record["step"], record["epoch"], f"{losses[number]:.4f}", change, mark])
         parts.append(_table(rows))
         if self.samples.all:
@@ -175,6 +179,11 @@ def versions() -> dict[str, str]:
         with suppress(importlib.metadata.PackageNotFoundError):
             found[name] = importlib.metadata.version(name)
     return found
+
+
+def _accuracy(record: dict[str, Any]) -> str:
+    accuracy = record["pair_accuracy"]
+    return "unknown" if accuracy is None else f"{accuracy:.3f}"
 
 
 def _table(rows: Sequence[Sequence[object]]) -> str:

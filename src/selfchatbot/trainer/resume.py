@@ -18,12 +18,17 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 
 from selfchatbot import distributed
+from selfchatbot.environment import PREFERENCES_FILE
 from selfchatbot.errors import SelfChatBotError, UsageError
+from selfchatbot.files import atomic_file
 from selfchatbot.parameters import TrainingParameters, Trait
+from selfchatbot.trainer.preference_pairs import read_preferences
 from selfchatbot.trainer.saved_models import whole_folder
 
 CHECKPOINTS_FOLDER = "checkpoints"
 KEPT_CHECKPOINTS = 2
+BEST = "best"
+"""Beside the checkpoints: the trained weights of the best validation, from which preference rounds start."""
 WEIGHTS, OPTIMIZER, RANDOM, STATE = "weights.safetensors", "optimizer.safetensors", "random.safetensors", "state.json"
 
 FORMAT = 2
@@ -89,6 +94,37 @@ class Checkpoints:
             (partial / STATE).write_text(content, encoding="utf-8", newline="\n")
         for old in self._all()[:-KEPT_CHECKPOINTS]:
             shutil.rmtree(old, ignore_errors=True)
+
+    def save_best(self, model: torch.nn.Module) -> None:
+        """Keep the trained weights of ``model`` as those that `load_best` restores; only the first process writes."""
+        weights = trained_weights(model)
+        if distributed.is_main():
+            self.folder.mkdir(exist_ok=True)
+            with whole_folder(self.folder / BEST) as partial:
+                save_file({name: value.contiguous() for name, value in weights.items()}, partial / WEIGHTS)
+
+    def load_best(self, model: torch.nn.Module) -> None:
+        """Restore the weights of `save_best`. Raises SelfChatBotError when they are not those of this model."""
+        distributed.wait()
+        load_weights(self.folder / BEST, model)
+
+    def keep_ratings(self, path: Path) -> None:
+        """Keep a copy of preferences.jsonl, which may grow before the run ends, if there is one.
+
+        Raises SelfChatBotError with file and line for a malformed line.
+        """
+        read_preferences(path)
+        self.folder.mkdir(exist_ok=True)
+        self.ratings.unlink(missing_ok=True)
+        if path.exists():
+            with atomic_file(self.ratings) as partial:
+                shutil.copyfile(path, partial)
+                partial.chmod(0o600)
+
+    @property
+    def ratings(self) -> Path:
+        """The copy that `keep_ratings` makes."""
+        return self.folder / PREFERENCES_FILE
 
     def clear(self) -> None:
         """Remove all checkpoints: the run has ended or starts over."""

@@ -22,7 +22,7 @@ import torch
 from filelock import FileLock, Timeout
 
 from selfchatbot import distributed
-from selfchatbot.environment import conversations_file
+from selfchatbot.environment import PREFERENCES_FILE, conversations_file
 from selfchatbot.errors import SelfChatBotError
 from selfchatbot.files import remove_leftovers, restore_directory
 from selfchatbot.models import Machine, fast_machine, quiet
@@ -33,7 +33,7 @@ from selfchatbot.trainer.model_setup import trainable_model
 from selfchatbot.trainer.out_of_memory import SMALLER, out_of_memory_advice
 from selfchatbot.trainer.plan import TrainingPlan, plan_training, summary
 from selfchatbot.trainer.report import LOG_NAME, Report, log_file
-from selfchatbot.trainer.result import Progress, Result
+from selfchatbot.trainer.result import MOST_LOSS, Progress, Result, RoundEnd
 from selfchatbot.trainer.resume import CHECKPOINTS_FOLDER, Checkpoints, read_state, undamaged
 from selfchatbot.trainer.samples import Sample, Samples
 from selfchatbot.trainer.saved_models import save_model
@@ -95,7 +95,7 @@ class Trainer:
                 stack.enter_context(self._lock())
                 for folder in (self.output, self.output / CHECKPOINTS_FOLDER):
                     remove_leftovers(folder)
-                for name in (BEST, FINAL):
+                for name in (BEST, FINAL, f"{CHECKPOINTS_FOLDER}/{BEST}"):
                     restore_directory(self.output / name)
             files = [conversations_file(self.data, name) for name in ("train", "validation")]
             checkpoints = Checkpoints(self.output / CHECKPOINTS_FOLDER, self.parameters, files)
@@ -103,6 +103,10 @@ class Trainer:
                 checkpoints.clear()
             distributed.wait()
             checkpoint = checkpoints.latest()
+            if self.parameters.preference_rounds:
+                if checkpoint is None and distributed.is_main():
+                    checkpoints.keep_ratings(self.output / PREFERENCES_FILE)
+                distributed.wait()
             if not distributed.is_main():  # what other processes write is thrown away
                 self.output = Path(stack.enter_context(tempfile.TemporaryDirectory()))
             stack.enter_context(log_file(self.output / LOG_NAME, append=checkpoint is not None))
@@ -121,7 +125,8 @@ class Trainer:
         parameters = self.parameters
         logger.info("%s of %s on %s", parameters.type_fine_tune, parameters.model, machine.device)
         torch.manual_seed(parameters.seed)  # adapters start at random
-        plan = plan_training(parameters, self.data, machine)  # before the model is loaded: an empty file is found soon
+        # Before the model is loaded: an empty file is found soon.
+        plan = plan_training(parameters, self.data, machine, ratings=checkpoints.ratings)
         self._tokenizer: PreTrainedTokenizerBase = plan.chat_format.tokenizer
         self._generation = GenerationParameters.start_values(parameters.model, plan.max_length)
         handed_over(self.output, self._generation)  # raises now if the user broke the file
@@ -136,16 +141,27 @@ class Trainer:
                 logger.info("changed since the checkpoint: %s", ", ".join(changed))
         with undamaged(checkpoint) if checkpoint else nullcontext():
             self._report = self._make_report(plan, machine, report_state)
+        self._checkpoints = checkpoints
         accelerator = make_accelerator(plan.parameters, machine, self.output)
         try:
             self._loop = Loop(
-                model, plan, machine, accelerator, checkpoints, self._logged, self._validated, self._own_state
+                model,
+                plan,
+                machine,
+                accelerator,
+                checkpoints,
+                self._logged,
+                self._validated,
+                self._round_ended,
+                self._own_state,
             )
             if checkpoint is not None:
+                self._loop.validated_step = self.result.steps
                 self._loop.validation_loss = self._report.metrics.last_validation_loss()
                 with undamaged(checkpoint):
                     self._loop.resume(checkpoint)
-            logger.info("%d steps: %d per epoch", plan.steps, plan.steps_per_epoch)
+            rounds = "".join(f", then {steps} in a preference round" for steps in plan.preferences.steps)
+            logger.info("%d steps: %d per epoch%s", plan.steps, plan.steps_per_epoch, rounds)
             self._run(self._loop)
         finally:
             for tracker in accelerator.trackers:  # `end_training` would also end the group of processes
@@ -186,8 +202,6 @@ class Trainer:
                 complete = loop.run()
             if not complete:  # the signal may have reached another process only
                 raise Stopped(self._interrupted("from there"), received[0] if received else signal.SIGTERM)
-            if self.result.steps != loop.step:
-                loop.validate()
         except Stopped:
             raise
         except KeyboardInterrupt:
@@ -202,10 +216,9 @@ class Trainer:
         self._report.metrics.sync()
         return {"result": asdict(self.result), "report": self._report.state(self._loop.step)}
 
-    def _logged(self, progress: Progress) -> None:
-        self._report.metrics.add(
-            step=progress.step, loss=progress.loss, tokens_per_second=round(progress.tokens_per_second, 1)
-        )
+    def _logged(self, progress: Progress, measured: dict[str, float]) -> None:
+        speed = round(progress.tokens_per_second, 1)
+        self._report.metrics.add(step=progress.step, loss=progress.loss, **measured, tokens_per_second=speed)
         seconds_left = progress.seconds_left + self._seconds_saving
         self._on_progress(
             replace(progress, base_loss=self.result.base_loss, memory=self._report.memory, seconds_left=seconds_left)
@@ -231,15 +244,38 @@ class Trainer:
             logger.info("step %d, epoch %.2f: validation loss %.3f%s", step, epoch, loss, " (best)" if better else "")
             if better:
                 self._save(BEST)
+                if self.parameters.preference_rounds:
+                    self._checkpoints.save_best(self._loop.model)
+        self._show_samples(step)
+        return not result.stopped_early
+
+    def _round_ended(self, end: RoundEnd) -> bool:
+        """Save the model if it is now the best; returns whether it is."""
+        better = self.result.add_round(end)
+        self._report.metrics.add(
+            step=end.step,
+            epoch=round(end.epoch, 3),
+            preference_round=end.number,
+            pair_accuracy=end.accuracy if math.isfinite(end.accuracy) else None,
+            validation_loss=end.loss,
+            best=better,
+        )
+        limit, kept = self.result.lowest_loss + MOST_LOSS, "is now this model" if better else "stays as it is"
+        logger.info("%s, may be %.3f: best/ %s", end, limit, kept)
+        if better:
+            self._save(BEST)
+        self._show_samples(end.step)
+        return better
+
+    def _show_samples(self, step: int) -> None:
         # A model that is sharded can't be run by one process alone.
         if distributed.is_main() and not distributed.sharded():
             self._on_samples(step, self._report.samples.answer(self._loop.model, step))
-        return not result.stopped_early
 
     def _save(self, name: str) -> None:
         started = time.perf_counter()
         loop = self._loop
-        weights = loop.accelerator.get_state_dict(loop.wrapped) if distributed.sharded() else None
+        weights = loop.accelerator.get_state_dict(loop.updates.wrapped) if distributed.sharded() else None
         save_model(self.output / name, loop.model, self._tokenizer, weights)
         hand_over(self.output, self._generation)  # not before: an earlier run's best/ is played with its own
         self._seconds_saving = time.perf_counter() - started

@@ -45,11 +45,12 @@ def export_dataset(
     from selfchatbot.export import export
     from selfchatbot.likeness.result import LIKENESS_FILE
     from selfchatbot.trainer.metrics import METRICS_NAME as METRICS_FILE
-    from selfchatbot.trainer.metrics import validations
+    from selfchatbot.trainer.metrics import best_validation, validations
 
     folder = dataset.results / "export"
-    losses = [record["validation_loss"] for record in validations(dataset.results / METRICS_FILE)]
-    measured = (losses[0], min(losses) if checkpoint.name == "best" else losses[-1]) if losses else None
+    records = validations(dataset.results / METRICS_FILE)
+    losses = [record["validation_loss"] for record in records]
+    measured = (losses[0], losses[best_validation(records) if checkpoint.name == "best" else -1]) if losses else None
     likeness = _likeness(dataset.results / LIKENESS_FILE, checkpoint.name, losses)
     export(checkpoint, folder, parameters, dataset.name, quantization, measured, likeness)
     return folder

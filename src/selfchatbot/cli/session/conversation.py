@@ -10,11 +10,11 @@ from selfchatbot.cli.session.loading import BackgroundPlayer
 from selfchatbot.cli.session.screen import Screen
 from selfchatbot.cli.shell import loading_status
 from selfchatbot.cli.signals import exit_on_signals
-from selfchatbot.environment import Dataset
+from selfchatbot.environment import PREFERENCES_FILE, Dataset
 from selfchatbot.errors import SelfChatBotError
 from selfchatbot.player import Player
 from selfchatbot.session.dialogue import Dialogue
-from selfchatbot.session.preferences import PREFERENCES_FILE, add_preferences
+from selfchatbot.session.preferences import add_preferences
 from selfchatbot.session.typing_pace import Pace
 
 EXIT = ("exit", "/exit")
