@@ -166,7 +166,7 @@ for mebibytes in (50, 150):
 
 @pytest.mark.skipif(sys.platform != "linux", reason="address space is limited")
 def test_too_little_memory_is_said_in_one_line(tiny_model: Path, tmp_path: Path) -> None:
-    data = write_training_data(tmp_path, tiny_model, epochs=1, type_fine_tune="fine_tune", samples=0)
+    data = write_training_data(tmp_path, tiny_model, epochs=1, type_fine_tune="fine_tune")
     variables = {**os.environ, "MALLOC_ARENA_MAX": "1"}
     command = [sys.executable, "-c", LIMITED, str(data)]
     done = subprocess.run(command, env=variables, capture_output=True, text=True, check=False)
