@@ -15,13 +15,13 @@ import torch
 from torch.nn.parallel import DistributedDataParallel
 
 from selfchatbot import distributed
-from selfchatbot.errors import SelfChatBotError
+from selfchatbot.errors import SelfChatBotError, lacks_memory
 from selfchatbot.models import Machine
 from selfchatbot.trainer import resume
 from selfchatbot.trainer.data import Batch, collate, label_count, micro_batches, nothing, real_lengths, share
 from selfchatbot.trainer.loss import LabelledLoss
 from selfchatbot.trainer.model_setup import adamw, add_embedding_noise, checkpoint_gradients
-from selfchatbot.trainer.out_of_memory import SMALLER, is_out_of_memory
+from selfchatbot.trainer.out_of_memory import SMALLER
 from selfchatbot.trainer.plan import TrainingPlan
 from selfchatbot.trainer.result import LOWER_RATE, Progress
 from selfchatbot.trainer.schedule import rate_factor
@@ -270,7 +270,7 @@ class Loop:
             try:
                 return compute(batch)
             except (RuntimeError, MemoryError) as error:
-                if not is_out_of_memory(error):
+                if not lacks_memory(error):
                     raise
             self._optimizer.zero_grad()
             self._use_less_memory(max(real_lengths(batch)))
