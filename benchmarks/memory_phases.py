@@ -16,7 +16,8 @@ from pathlib import Path
 
 import torch
 
-from selfchatbot.models import Machine, fast_machine, give_back_memory, quiet
+from selfchatbot.memory import give_back_memory
+from selfchatbot.models import Machine, fast_machine, quiet
 from selfchatbot.parameters import FILE_NAME, TrainingParameters, read_parameters
 from selfchatbot.player.tune_sampling import choose_sampling
 from selfchatbot.trainer import Progress, Trainer
