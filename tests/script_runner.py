@@ -32,6 +32,8 @@ def run_script(
     before = options.pop("before", None)
     light = script == "preprocess"  # it imports none of those
     if light or options.keys() - {"input", "errors"} or not FORKS:
+        if before:
+            options["preexec_fn"] = before
         return subprocess.run(
             [sys.executable, "-m", f"selfchatbot.cli.{script}", *arguments],
             cwd=folder,
@@ -40,7 +42,6 @@ def run_script(
             text=True,
             encoding="utf-8",
             check=False,
-            preexec_fn=before,
             **options,
         )
     with Forked(_script, script, list(arguments), before, folder=folder, variables=variables, **options) as child:
