@@ -1,9 +1,12 @@
 """Messages and conversations, and the JSON lines that conversations are stored as."""
 
 import json
+from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import accumulate, groupby
+from operator import itemgetter
 from pathlib import Path
 from typing import Any, Literal
 
@@ -96,14 +99,27 @@ def answered(conversation: ChatMessages) -> list[int]:
 def merged(messages: ChatMessages) -> ChatMessages:
     """The messages without empty ones, and with consecutive ones of the same role merged (as in hand-made data)."""
     turns: ChatMessages = []
-    for message in messages:
-        if not message["content"]:
-            continue
-        if turns and turns[-1]["role"] == message["role"]:
-            turns[-1] = {**message, "content": f"{turns[-1]['content']}\n{message['content']}"}
-        else:
-            turns.append(message)
+    filled = (message for message in messages if message["content"])
+    for _, group in groupby(filled, key=itemgetter("role")):
+        first, *others = group
+        content = "\n".join(message["content"] for message in (first, *others))
+        turns.append({**others[-1], "content": content} if others else first)
     return turns
+
+
+def newest(messages: ChatMessages, characters: int) -> ChatMessages:
+    """The system message and the last turns, as `merged`; long ones are cut.
+
+    A system message keeps its first ``characters``, every other its last ones, and two to three times as many are kept
+    in all. As a conversation grows, the first turn that is kept stays the same for many turns.
+    """
+    turns = merged(messages)
+    beginning = introduction(turns)
+    sums = [0, *accumulate(len(turn["content"]) for turn in turns)]
+    dropped = max(sums[-1] // characters - 2, 0) * characters
+    start = max(bisect_right(sums, dropped) - 1, len(beginning))
+    kept = [{**turn, "content": turn["content"][-characters:]} for turn in turns[start:]]
+    return [*({**turn, "content": turn["content"][:characters]} for turn in beginning), *kept]
 
 
 def encodable(text: str) -> str:
