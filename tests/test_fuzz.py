@@ -118,8 +118,8 @@ RAW = {
     "conversation_gap_minutes": 60.0,
     "context_turns": 10,
     "contacts": {"Ana": ["ana.92"]},
-    "redact": {"enabled": True},
-    "exclude": {"people": ["Max"], "chats": ["work"], "before": "2020-01-01"},
+    "redact": {"emails": True, "phone_region": "DE", "words": ["Zelda"]},
+    "exclude": {"contacts": ["Max"], "chats": ["work*"], "dates": [{"from": "2020-01-01", "to": "2020-02-01"}]},
     "system": "You are {me}, chatting with {contact} on {format}.",
     "training": {"epochs": 2.0},
 }

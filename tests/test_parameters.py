@@ -300,7 +300,13 @@ def test_a_file_that_nobody_wrote_by_hand_is_refused_unread(tmp_path: Path) -> N
 def test_a_large_file_takes_no_time(tmp_path: Path) -> None:
     names = json.dumps([f"name {number}" for number in range(50_000)])
     started = time.monotonic()
-    read(tmp_path, f'{{"model": "gpt2", "exclude": {{"people": {names}}}}}')
-    with pytest.raises(ParametersError, match="is not valid JSON: .* line 1 column"):
-        read(tmp_path, f'{{"model": "gpt2", "exclude": {{"people": {names}}}}}}}')
+    read(tmp_path, f'{{"model": "gpt2", "exclude": {{"contacts": {names}}}}}')
+    with pytest.raises(ParametersError, match=r"is not valid JSON: .* line 1 column"):
+        read(tmp_path, f'{{"model": "gpt2", "exclude": {{"contacts": {names}}}}}}}')
     assert time.monotonic() - started < 5
+
+
+def test_half_a_character_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ParametersError, match="no character"):
+        read(tmp_path, '{"model": "gpt2", "system": "\\ud83d"}')
+    assert read(tmp_path, '{"model": "gpt2", "system": "\\ud83d\\ude00"}').system == "😀"

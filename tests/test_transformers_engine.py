@@ -11,7 +11,14 @@ import transformers
 from transformers import DynamicCache, PreTrainedModel
 
 from selfchatbot.models import load_model
-from selfchatbot.player.engines.kv_cache import SPARE_TOKENS, GrowingLayer, cache_argument, new_cache
+from selfchatbot.player.engines.kv_cache import (
+    SPARE_TOKENS,
+    GrowingLayer,
+    cache_argument,
+    new_cache,
+    repeat,
+    select_rows,
+)
 from selfchatbot.player.engines.likelihood import BATCH_TOKENS, PASS_TOKENS, _batches
 from selfchatbot.player.engines.protocol import Sampling
 from selfchatbot.player.engines.sampling import sample
@@ -97,13 +104,13 @@ def test_the_growing_cache_is_the_one_of_transformers(model: PreTrainedModel) ->
 
     feed(17)
     for cache in (ours, theirs):
-        cache.batch_repeat_interleave(4)
+        repeat(cache, 4, model.device)
     rows = 4
     for _ in range(SPARE_TOKENS + 5):
         feed(1)
     for kept in ([0, 2, 3], [2, 0], [1]):
         for cache in (ours, theirs):
-            cache.batch_select_indices(torch.tensor(kept))
+            select_rows(cache, torch.tensor(kept))
         rows = len(kept)
         feed(1)
         feed(3)

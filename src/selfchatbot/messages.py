@@ -32,6 +32,8 @@ class Message:
     """The id of the message within its chat, if the export has ids."""
     reply_to: str | None = None
     """The ``id`` of the message that this one replies to, if the export states it."""
+    edited: int = 0
+    """When it was edited last, in seconds since 1970; 0: not at all, or the export doesn't state it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,6 +49,9 @@ def read_json(path: Path) -> dict[str, Any]:
         raise ParametersError(f"{path} can't be read: {error.strerror}") from error
     try:
         values = _parsed(text)
+        _dump(values).encode()  # "\ud800" is half a character, which no file can hold
+    except UnicodeEncodeError:
+        raise ParametersError(f"{path}: a text with \\ud... that is no character: write the character itself") from None
     except (ValueError, RecursionError) as error:
         reason = BROKEN_JSON.sub(r"line \1, column \3: \2", str(error)).replace("\n", "\\n")
         raise ParametersError(f"{path} is not valid JSON: {reason}") from error

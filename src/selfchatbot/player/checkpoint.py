@@ -40,7 +40,7 @@ def load_checkpoint(
 
     machine = machine or this_machine()
     adapter = check_checkpoint(folder)
-    base = str(folder) if adapter is None else _base_model(adapter, parameters)
+    base = base_name(folder, parameters)
     tokenizer = load_checkpoint_tokenizer(folder)
     # Adapters are merged in float32 and rounded once, where main memory holds the model anyway.
     dtype = torch.float32 if machine.device == "cpu" else machine.dtype
@@ -84,8 +84,14 @@ def check_checkpoint(folder: Path) -> dict[str, Any] | None:
         raise SelfChatBotError(f"{folder} is damaged (adapter_config.json): train again") from error
 
 
-def _base_model(adapter: dict[str, Any], parameters: GenerationParameters | None) -> str:
-    """The name in parameters.json, which stays valid if the results move to another machine, else the saved one."""
+def base_name(folder: Path, parameters: GenerationParameters | None = None) -> str:
+    """The name of the base model of adapters, or the folder of a whole model.
+
+    The name in parameters.json stays valid if the results move to another machine, the saved one may not.
+    """
+    adapter = check_checkpoint(folder)
+    if adapter is None:
+        return str(folder)
     return str(adapter.get("base_model_name_or_path")) if parameters is None else parameters.model
 
 

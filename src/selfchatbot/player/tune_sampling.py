@@ -10,7 +10,7 @@ import random
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -47,6 +47,8 @@ MIN_SHARE_NEARER = 0.84
 """Share of the resamples in which a sampling must be nearer to me than the defaults: one standard error."""
 RESAMPLES = 100
 MAX_CONTEXTS = 64
+CONTEXTS_PER_BATCH = 32
+"""Their keys and values are copied for each sampling, and two samplings are tried at once."""
 CONTEXT_TURNS = 4
 CONTEXT_TOKENS = 96
 REPLY_TOKENS = 40
@@ -127,11 +129,15 @@ def _choose(
 
     chat_format = ChatFormat(checkpoint.tokenizer)
     prompt_tokens = min(CONTEXT_TOKENS, max(checkpoint.window - REPLY_TOKENS, checkpoint.window // 2))
-    batch = Batch(checkpoint.model, [chat_format.prompt(context, prompt_tokens) for context in contexts])
+    prompts = sorted((chat_format.prompt(context, prompt_tokens) for context in contexts), key=len)  # little padding
+    batches = [
+        Batch(checkpoint.model, prompts[start : start + CONTEXTS_PER_BATCH])
+        for start in range(0, len(prompts), CONTEXTS_PER_BATCH)
+    ]
     reply_tokens = min(REPLY_TOKENS, checkpoint.window - prompt_tokens)
     replies: dict[GridPoint, list[str]] = {}
     generated = two_at_once(
-        lambda point: _replies(batch, chat_format, point, reply_tokens, seed, until),
+        lambda point: _replies(batches, chat_format, point, reply_tokens, seed, until),
         GRID,
         checkpoint.model.device.type,
     )
@@ -173,7 +179,7 @@ def clearly_nearer(one: Sequence[str], other: Sequence[str], mine: Style, seed: 
 
 
 def _replies(
-    batch: "Batch", chat_format: ChatFormat, point: GridPoint, reply_tokens: int, seed: int, until: float
+    batches: "Sequence[Batch]", chat_format: ChatFormat, point: GridPoint, reply_tokens: int, seed: int, until: float
 ) -> list[str]:
     from selfchatbot.player.engines.protocol import Sampling
 
@@ -189,7 +195,11 @@ def _replies(
         seed=seed,
         may_be_empty=False,
     )
-    return [chat_format.reply(candidate.ids) for candidate in batch.replies(sampling, until)]
+    return [
+        chat_format.reply(candidate.ids)
+        for number, batch in enumerate(batches)
+        for candidate in batch.replies(replace(sampling, seed=seed + number), until)
+    ]
 
 
 def _contexts(path: Path, seed: int) -> tuple[list[ChatMessages], list[str]]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from selfchatbot.player.engines.kv_cache import cache_argument, new_cache
+from selfchatbot.player.engines.kv_cache import cache_argument, keeps_everything, new_cache, repeat, select_rows
 from selfchatbot.player.engines.protocol import Sampling
 from selfchatbot.player.engines.sampling import Sampler
 from selfchatbot.player.reply.reranking import Candidate
@@ -30,13 +30,15 @@ class Batch:
         self._cache_argument = cache_argument(model)
         self._takes_positions = "position_ids" in inspect.signature(model.forward).parameters
         self._cache = new_cache(model.config)
-        # A common beginning, such as a system message, is read once; the last token of each prompt stays its own.
+        # A common beginning, such as a system message, is read once; the last token of each prompt stays its own. The
+        # padding after it would count in a sliding window and pass through a running state.
         columns = zip(*(prompt[:-1] for prompt in prompts), strict=False)
         shared = sum(1 for _ in takewhile(lambda column: len(set(column)) == 1, columns))
+        shared = shared if keeps_everything(self._cache) else 0
         if shared:
             beginning = torch.tensor([prompts[0][:shared]], device=model.device)
             self._forward(beginning, torch.ones_like(beginning), self._cache)
-            self._cache.batch_repeat_interleave(len(prompts))
+            repeat(self._cache, len(prompts), model.device)
         longest = max(map(len, prompts))
         padded = [[0] * (longest - len(prompt)) + prompt[shared:] for prompt in prompts]
         mask = [[1] * shared + [0] * (longest - len(prompt)) + [1] * (len(prompt) - shared) for prompt in prompts]
@@ -63,7 +65,7 @@ class Batch:
             if (running := sampler.running()) is None:
                 return replies
             if running.numel() < logits.shape[0]:
-                cache.batch_select_indices(running)
+                select_rows(cache, running)
                 mask = mask[running]
             mask = torch.cat([mask, mask.new_ones(running.numel(), 1)], dim=1)
             logits = self._forward(sampler.last[:, None], mask, cache)

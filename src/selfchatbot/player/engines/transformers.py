@@ -11,7 +11,7 @@ from selfchatbot.chat_format import ChatFormat
 from selfchatbot.models import Machine, fast_machine
 from selfchatbot.parameters import GenerationParameters
 from selfchatbot.player.checkpoint import load_checkpoint
-from selfchatbot.player.engines.kv_cache import cache_argument, new_cache
+from selfchatbot.player.engines.kv_cache import cache_argument, cropped, new_cache, repeat, select_rows
 from selfchatbot.player.engines.likelihood import continuation_log_probabilities
 from selfchatbot.player.engines.protocol import LoadedEngine, Sampling, Token
 from selfchatbot.player.engines.sampling import Sampler
@@ -38,7 +38,7 @@ class TransformersEngine:
         self._cached: list[int] = []
         """The tokens that are in the cache."""
         self._cache: Any = None
-        """None while it is being changed: Ctrl-C in a forward pass leaves layers of different length."""
+        """None too while it is being filled: Ctrl-C in a forward pass leaves layers of different length."""
 
     @torch.inference_mode()
     def generate(self, prompt: list[int], sampling: Sampling, count: int = 1) -> Generator[Token, None, None]:
@@ -52,7 +52,7 @@ class TransformersEngine:
             yield from self._decode(logits, self._cache, sampling, generator, self._cached)
         else:
             cache = deepcopy(self._cache)
-            cache.batch_repeat_interleave(count)
+            repeat(cache, count, self._model.device)
             yield from self._decode(logits.repeat(count, 1), cache, sampling, generator, None)
 
     def log_probabilities(self, prompt: list[int], continuations: list[list[int]]) -> list[float]:
@@ -65,11 +65,11 @@ class TransformersEngine:
         while common < min(len(self._cached), len(prompt) - 1) and self._cached[common] == prompt[common]:
             common += 1
         cache, self._cache = self._cache, None
-        if cache is None or not _cropped(cache, common, len(self._cached)):
+        if cache is None or not cropped(cache, len(self._cached) - common):
             cache, common = new_cache(self._model.config), 0
         tokens = torch.tensor([prompt[common:]], device=self._model.device)
         logits = self._forward(tokens, cache)
-        self._cached, self._cache = list(prompt), cache
+        self._cache, self._cached = cache, list(prompt)
         return logits
 
     def _forward(self, tokens: torch.Tensor, cache: Any) -> torch.Tensor:
@@ -92,23 +92,10 @@ class TransformersEngine:
             if (running := sampler.running()) is None:
                 return
             if running.numel() < logits.shape[0]:
-                cache.batch_select_indices(running)
-            if cached is None:
-                logits = self._forward(sampler.last[:, None], cache)
-            else:
+                select_rows(cache, running)
+            if cached is not None:
                 self._cache = None
-                logits = self._forward(sampler.last[:, None], cache)
-                cached.append(int(sampler.last))
+            logits = self._forward(sampler.last[:, None], cache)
+            if cached is not None:
                 self._cache = cache
-
-
-def _cropped(cache: Any, length: int, full: int) -> bool:
-    """Crop the cache to its first ``length`` tokens; False for a cache that can't be cropped (sliding windows)."""
-    if length == 0:
-        return False
-    if length < full or cache.get_seq_length() != length:
-        try:
-            cache.crop(length - cache.get_seq_length())
-        except (AttributeError, NotImplementedError, RuntimeError, ValueError):
-            return False
-    return bool(cache.get_seq_length() == length)
+                cached.append(int(sampler.last))

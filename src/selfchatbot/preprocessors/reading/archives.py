@@ -14,6 +14,7 @@ from pathlib import Path, PurePath
 from typing import IO, Any
 from weakref import WeakKeyDictionary
 
+from selfchatbot.display import visible_line
 from selfchatbot.errors import ExportError
 
 ExportPath = Path | zipfile.Path
@@ -190,8 +191,8 @@ def _refuse_bombs(archive: Path, taken: list[zipfile.ZipInfo]) -> None:
 
 
 def shown(text: str) -> str:
-    """Text from an untrusted file for a message of one line: without control characters, at most 200 characters."""
-    return "".join(character if character.isprintable() else "?" for character in text)[:200]
+    """Text from an untrusted file for a message of one line: nothing hidden, at most 200 characters."""
+    return visible_line(text[:200])
 
 
 def _is_hidden(name: str) -> bool:
