@@ -199,7 +199,8 @@ def test_there_is_always_a_place(slow: SlowPlayer, monkeypatch: pytest.MonkeyPat
         held = opened(address, 60, data)
         assert ask(address, "/about")[0] == 200
         wait_until(lambda: sum(map(is_closed, held)) >= 40)
-        assert not any(map(is_closed, held[-15:]))  # the oldest go first
+        if not data.startswith(b"GET"):  # those begin to wait when they have been answered
+            assert not any(map(is_closed, held[-15:]))  # the oldest go first
 
 
 def test_who_has_the_token_keeps_the_place(slow: SlowPlayer, monkeypatch: pytest.MonkeyPatch) -> None:

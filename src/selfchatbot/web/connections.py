@@ -1,15 +1,14 @@
 """Connections that send nothing, or half of something, are closed; and there is always a place for another one."""
 
 import asyncio
-from typing import Any
 
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 WAIT_SECONDS = 30.0
 """For the head of a request, then for its body; between two requests; and for a client to read what it is sent."""
 MAX_WAITING = 512
-"""Connections without a whole request. If there are more, one that has shown no right to be here is closed, the oldest
-first, or else the oldest one."""
+"""Connections without a whole request. One more, and the oldest of those that have shown no right to be here is closed,
+or else the oldest of all."""
 KNOWN = "selfchatbot.known"
 """In the scope of a request: whoever sent it may do so, and has the token if there is one."""
 
@@ -67,9 +66,9 @@ class Connection(H11Protocol):
         self.since = self.loop.time()
         # A second more, so that what has a limit of its own can still say why.
         self._waiting = self.loop.call_later(WAIT_SECONDS + 1, self.give_up)
-        waiting: list[Any] = [one for one in self.connections if isinstance(one, Connection) and one._waiting]
-        if len(waiting) > MAX_WAITING:
-            min(waiting, key=lambda one: (one.known, one.since)).give_up()
+        others = [one for one in self.connections if isinstance(one, Connection) and one._waiting and one is not self]
+        if len(others) >= MAX_WAITING:
+            min(others, key=lambda one: (one.known, one.since)).give_up()
 
     def _stop_waiting(self) -> None:
         if self._waiting is not None:
