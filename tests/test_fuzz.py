@@ -6,6 +6,7 @@ A few examples each; 10,000 with ``pytest tests/test_fuzz.py --hypothesis-profil
 import json
 import shutil
 from collections.abc import Callable, Iterator
+from copy import deepcopy
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -82,7 +83,7 @@ def changed(value: Any, data: st.DataObject) -> Any:
     for _ in range(data.draw(st.integers(1, 3))):
         *path, last = (None, *data.draw(st.sampled_from(list(places(value)))))
         if not path:
-            return data.draw(JSON)
+            return deepcopy(data.draw(JSON))
         holder = value
         for key in path[1:]:
             holder = holder[key]
@@ -90,9 +91,9 @@ def changed(value: Any, data: st.DataObject) -> Any:
             if data.draw(st.booleans()):
                 del holder[last]
             else:
-                holder[data.draw(st.text(max_size=6))] = data.draw(JSON)
+                holder[data.draw(st.text(max_size=6))] = deepcopy(data.draw(JSON))
         else:
-            holder[last] = data.draw(JSON)
+            holder[last] = deepcopy(data.draw(JSON))
     return value
 
 

@@ -157,10 +157,15 @@ def read_starts(path: Path) -> Iterator[datetime]:
 
 def _lines(path: Path) -> Iterator[tuple[str, str]]:
     """Pairs of place, for error messages, and line. Empty lines are left out."""
-    with path.open(encoding="utf-8", newline="\n") as file:
+    with path.open("rb") as file:
         for number, line in enumerate(file, 1):
-            if line.strip():
-                yield f"{path}, line {number}", line
+            place = f"{path}, line {number}"
+            try:
+                text = line.decode()
+            except UnicodeDecodeError as error:
+                raise SelfChatBotError(f"{place}: byte {error.start + 1} is not UTF-8 text") from error
+            if text.strip():
+                yield place, text
 
 
 def _messages_of(line: str, place: str) -> ChatMessages:
