@@ -261,6 +261,22 @@ def test_long_stop_sequences_and_messages_hold_nobody_up(slow: SlowPlayer) -> No
             assert time.monotonic() - started < 3
 
 
+def test_half_a_large_body_delays_large_ones_only(slow: SlowPlayer, monkeypatch: pytest.MonkeyPatch) -> None:
+    slow.seconds = 0
+    large = completion_body(messages=[{"role": "user", "content": "x y " * 30_000}], max_tokens=2)
+    head = HALF + b"Content-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(large)
+    with serving(slow) as address:
+        held = opened(address, 16, head + large[:100_000])
+        waiting = opened(address, 1, head + large)[0]
+        assert ask(address, "/v1/chat/completions", completion_body(max_tokens=2))[0] == 200
+        waiting.settimeout(0.3)
+        with pytest.raises(TimeoutError):
+            waiting.recv(1)
+        held[0].sendall(large[100_000:])
+        waiting.settimeout(20)
+        assert waiting.recv(12) == b"HTTP/1.1 200"
+
+
 def test_a_failure_of_the_model_is_reported_and_the_next_request_served(slow: SlowPlayer) -> None:
     slow.seconds = 0
     chunks = slow.chunks

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable, Generator
-from contextlib import asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from typing import Any, TypeVar
 
 from starlette.requests import ClientDisconnect, Request
@@ -14,6 +14,9 @@ from selfchatbot.web.openai_schema import ApiError
 from selfchatbot.web.worker import Job, QueueFull, Worker, WorkerStopped
 
 MAX_BODY_BYTES = 4 * 2**20
+SMALL_BODY_BYTES = 64 * 2**10
+LARGE_BODIES = 16
+"""Bodies above ``SMALL_BODY_BYTES`` that are received at the same time; others wait, so that all fit into memory."""
 
 logger = logging.getLogger("selfchatbot")
 
@@ -65,8 +68,10 @@ async def body(request: Request) -> bytes:
         raise too_large
     received = bytearray()
     try:
-        async with asyncio.timeout(WAIT_SECONDS):
+        async with asyncio.timeout(WAIT_SECONDS), AsyncExitStack() as places:
             async for part in request.stream():
+                if len(received) <= SMALL_BODY_BYTES < len(received) + len(part):
+                    await places.enter_async_context(request.app.state.large_bodies)
                 received += part
                 if len(received) > MAX_BODY_BYTES:
                     raise too_large

@@ -28,6 +28,7 @@ from selfchatbot.web.completions import Completions
 from selfchatbot.web.connections import WAIT_SECONDS, Connection
 from selfchatbot.web.game_routes import GameRoutes
 from selfchatbot.web.guard import Guard
+from selfchatbot.web.jobs import LARGE_BODIES
 from selfchatbot.web.openai_schema import MAX_REPLY_TOKENS, ApiError
 from selfchatbot.web.worker import Worker
 
@@ -71,7 +72,7 @@ def application(
 
     game_routes = [] if game is None else _game_routes(GameRoutes(game, worker))
     files = {f"/{file.name}" for file in ASSETS.iterdir()}
-    return Starlette(
+    app = Starlette(
         routes=[
             Mount(
                 "/v1",
@@ -88,6 +89,8 @@ def application(
         middleware=[Middleware(Guard, host=host, token=token, open_paths=("/", *files), allowed_hosts=allowed_hosts)],
         exception_handlers={ApiError: _error_response, HTTPException: _error_response, Exception: _error_response},
     )
+    app.state.large_bodies = asyncio.Semaphore(LARGE_BODIES)
+    return app
 
 
 def _game_routes(routes: GameRoutes) -> list[Route]:
