@@ -15,7 +15,7 @@ from selfchatbot.preprocessors.reading.lines import MAX_LINE_BYTES, UTF8_BOM, re
 
 MAX_DEPTH = 64
 """Of nested values. Exporters need less than ten levels."""
-_QUOTE = re.compile(rb'(?<!\\)"')
+_QUOTE = re.compile(rb'[^\\]"')
 _ESCAPE = re.compile(rb"\\(?:x([0-9A-Fa-f]{2})|.)", re.DOTALL)
 # In X's archive, the files are scripts that assign a list to a variable.
 _ASSIGNMENT = re.compile(rb"\A\s*window\.YTD\.[\w.]+\s*=")
