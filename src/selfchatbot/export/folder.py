@@ -76,6 +76,7 @@ def _set_generation(model: object, chat_format: ChatFormat, parameters: Generati
         do_sample=not greedy,
         **sampling,
         **({} if greedy else {"top_k": parameters.top_k}),
+        **({"min_p": parameters.min_p} if parameters.min_p and not greedy else {}),
         repetition_penalty=parameters.repetition_penalty,
         max_new_tokens=parameters.max_new_tokens,
         eos_token_id=chat_format.end,

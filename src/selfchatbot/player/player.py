@@ -144,9 +144,9 @@ class Player:
         text_of = self._text_of(messages)
         found = [(draft.tokens.without_loop(), draft.finish_reason) for draft in drafts if draft.shown]
         scores = [0.0] * len(found)
-        beginning = introduction(messages)
-        if len(found) > 1 and beginning != messages:
-            candidates, bare_prompt = [candidate for candidate, _ in found], self.prompt(beginning, parameters)
+        bare = _bare(messages)
+        if len(found) > 1 and bare != messages:
+            candidates, bare_prompt = [candidate for candidate, _ in found], self.prompt(bare, parameters)
             scores = pmi_scores(candidates, self.chat_format.end, bare_prompt, self._engine.log_probabilities)
         replies = [
             Reply(complete_characters(text_of(one.ids)[0]), score, len(one.ids), reason)
@@ -171,6 +171,8 @@ class Player:
                 draft.restart()
             sampling = self._sampling(parameters, len(prompt), attempt, seed)
             sampling = replace(sampling, log_probabilities=log_probabilities)
+            if parameters.guidance and (bare := _bare(messages)) != messages:
+                sampling = sampling.guided_by(parameters, self.prompt(bare, parameters))
             for token in self._engine.generate(prompt, sampling, len(missing)):
                 draft = missing[token.candidate]
                 if draft.ended:
@@ -214,6 +216,12 @@ class Player:
         room = self._engine.window - prompt_length
         end, special = self.chat_format.end, self.chat_format.special
         return Sampling.of(parameters, end, special, room, seed, may_be_empty=attempt == 0)
+
+
+def _bare(messages: ChatMessages) -> ChatMessages:
+    """What is left without the conversation: the system message, and a turn of mine that goes on."""
+    begun = messages[-1:] if messages and messages[-1]["role"] == "assistant" else []
+    return [*introduction(messages), *begun]
 
 
 __all__ = ["Player", "Reply", "ReplyChunk"]

@@ -107,7 +107,7 @@ def choose_sampling(
     on_progress(0, len(GRID))
     parameters = read_parameters(results / FILE_NAME, GenerationParameters)
     checkpoint = load_checkpoint(results / "best", parameters, machine)
-    choice = _choose(checkpoint, contexts, mine, seed, until, on_progress)
+    choice = _choose(checkpoint, parameters, contexts, mine, seed, until, on_progress)
     if choice is None:
         logger.info("sampling: %.0f seconds are too short to compare on this machine: the defaults stay", seconds)
         return None
@@ -119,6 +119,7 @@ def choose_sampling(
 
 def _choose(
     checkpoint: "Checkpoint",
+    parameters: GenerationParameters,
     contexts: list[ChatMessages],
     mine: list[str],
     seed: int,
@@ -129,15 +130,22 @@ def _choose(
 
     chat_format = ChatFormat(checkpoint.tokenizer)
     prompt_tokens = min(CONTEXT_TOKENS, max(checkpoint.window - REPLY_TOKENS, checkpoint.window // 2))
-    prompts = sorted((chat_format.prompt(context, prompt_tokens) for context in contexts), key=len)  # little padding
+    prompts = sorted(  # little padding
+        (
+            (chat_format.prompt(context, prompt_tokens), chat_format.prompt(introduction(context), prompt_tokens))
+            for context in contexts
+        ),
+        key=lambda pair: len(pair[0]),
+    )
     batches = [
-        Batch(checkpoint.model, prompts[start : start + CONTEXTS_PER_BATCH])
+        Batch(checkpoint.model, *map(list, zip(*prompts[start : start + CONTEXTS_PER_BATCH], strict=True)))
         for start in range(0, len(prompts), CONTEXTS_PER_BATCH)
     ]
     reply_tokens = min(REPLY_TOKENS, checkpoint.window - prompt_tokens)
+    parameters = parameters.model_copy(update={"max_new_tokens": reply_tokens})
     replies: dict[GridPoint, list[str]] = {}
     generated = two_at_once(
-        lambda point: _replies(batches, chat_format, point, reply_tokens, seed, until),
+        lambda point: _replies(batches, chat_format, parameters, point, seed, until),
         GRID,
         checkpoint.model.device.type,
     )
@@ -179,22 +187,19 @@ def clearly_nearer(one: Sequence[str], other: Sequence[str], mine: Style, seed: 
 
 
 def _replies(
-    batches: "Sequence[Batch]", chat_format: ChatFormat, point: GridPoint, reply_tokens: int, seed: int, until: float
+    batches: "Sequence[Batch]",
+    chat_format: ChatFormat,
+    parameters: GenerationParameters,
+    point: GridPoint,
+    seed: int,
+    until: float,
 ) -> list[str]:
     from selfchatbot.player.engines.protocol import Sampling
 
-    defaults = GenerationParameters.model_fields
-    sampling = Sampling(
-        temperature=point.temperature,
-        top_p=point.top_p,
-        top_k=defaults["top_k"].default,
-        repetition_penalty=point.repetition_penalty,
-        max_new_tokens=reply_tokens,
-        end=chat_format.end,
-        never=frozenset(chat_format.special - {chat_format.end}),
-        seed=seed,
-        may_be_empty=False,
-    )
+    tried = parameters.model_copy(update=point._asdict())
+    room = tried.max_new_tokens
+    sampling = Sampling.of(tried, chat_format.end, chat_format.special, room, seed, may_be_empty=False)
+    sampling = replace(sampling, guidance=tried.guidance)
     return [
         chat_format.reply(candidate.ids)
         for number, batch in enumerate(batches)
