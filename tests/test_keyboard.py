@@ -40,4 +40,4 @@ def test_a_book_does_not_fill_the_memory(pipe: PipeInput, monkeypatch: pytest.Mo
     started = time.monotonic()
     ended = "\x1b[201~" if begun else ""
     assert typed(pipe, begun + "word " * 60_000 + ended + "more\r") == "word " * 400
-    assert time.monotonic() - started < 20
+    assert time.monotonic() - started < 60

@@ -303,7 +303,7 @@ def test_a_large_file_takes_no_time(tmp_path: Path) -> None:
     read(tmp_path, f'{{"model": "gpt2", "exclude": {{"contacts": {names}}}}}')
     with pytest.raises(ParametersError, match=r"is not valid JSON: .* line 1 column"):
         read(tmp_path, f'{{"model": "gpt2", "exclude": {{"contacts": {names}}}}}}}')
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 20
 
 
 def test_half_a_character_is_refused(tmp_path: Path) -> None:
