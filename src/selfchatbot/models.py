@@ -6,7 +6,7 @@ import json
 import logging
 import os
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import redirect_stderr, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -119,17 +119,31 @@ def _is_plain_tokenizer(folder: Path) -> bool:
 
 
 def load_model(name: str, dtype: "torch.dtype", **options: Any) -> "PreTrainedModel":
-    """The causal language model ``name``. Raises SelfChatBotError if it can't be loaded."""
+    """The causal language model ``name``. Raises SelfChatBotError if it can't be loaded or tensors are missing."""
     from transformers import AutoModelForCausalLM
 
-    return _load(name, AutoModelForCausalLM.from_pretrained, dtype=dtype, **options)
+    options |= {"dtype": dtype, "config": load_config(name), "output_loading_info": True}
+    model, found = _load(name, AutoModelForCausalLM.from_pretrained, **options)
+    refuse_missing(found["missing_keys"], f'model "{name}"')
+    return model
+
+
+def refuse_missing(tensors: Iterable[str], whose: str) -> None:
+    """Raises SelfChatBotError if a file of weights lacks ``tensors``: libraries would make random ones up."""
+    if missing := sorted(tensors):
+        raise SelfChatBotError(
+            f"{whose} is incomplete: {len(missing)} tensor(s) are missing, the first is {missing[0]}: get it again"
+        )
 
 
 def load_config(name: str) -> "PretrainedConfig":
     """The configuration of a model, without its weights. Raises SelfChatBotError if it can't be loaded."""
     from transformers import AutoConfig
 
-    return _load(name, AutoConfig.from_pretrained)
+    config: PretrainedConfig = _load(name, AutoConfig.from_pretrained)
+    # A config can name code to compute with, which transformers would fetch: nothing but its own is used.
+    config._attn_implementation = config._experts_implementation = None
+    return config
 
 
 def window(config: "PretrainedConfig", max_length: int) -> int:
@@ -140,12 +154,10 @@ def window(config: "PretrainedConfig", max_length: int) -> int:
 
 def quiet() -> None:
     """Turn off the libraries' progress bars and notices; errors are still raised."""
-    # Before the import: bitsandbytes logs while it is being imported.
-    for name in ("huggingface_hub", "bitsandbytes", "accelerate", "torch", "peft"):
+    for name in ("huggingface_hub", "accelerate", "torch", "peft"):
         logging.getLogger(name).setLevel(logging.ERROR)
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
     os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
-    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     warnings.filterwarnings("ignore", module=r"(?:torch|transformers|peft|accelerate|bitsandbytes|huggingface_hub)\b")
     import transformers
 
@@ -182,11 +194,14 @@ def _convert(gguf: Path, folder: Path) -> None:
     try:
         with redirect_stderr(io.StringIO()):  # a progress bar that can't be turned off
             tokenizer = AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name)
-            source = AutoModelForCausalLM.from_pretrained(gguf.parent, gguf_file=gguf.name, dtype=torch.float32)
+            source, found = AutoModelForCausalLM.from_pretrained(
+                gguf.parent, gguf_file=gguf.name, dtype=torch.float32, output_loading_info=True
+            )
     except Exception as error:
         raise SelfChatBotError(
             f"{gguf} can't be read as a GGUF model by transformers ({type(error).__name__}): choose another model"
         ) from error
+    refuse_missing(found["missing_keys"], str(gguf))
     _split_digits(tokenizer, gguf)
     settings = source.config.to_dict()
     settings.pop("quantization_config", None)
@@ -229,7 +244,9 @@ def _load(name: str, from_pretrained: Callable[..., Any], **options: Any) -> Any
     location = resolve(name)
     options["trust_remote_code"] = False
     try:
-        if not Path(location).is_dir():
+        if Path(location).is_dir():
+            options["local_files_only"] = True  # nothing that is named in the folder is fetched
+        else:
             with suppress(OSError, ValueError):
                 return from_pretrained(location, local_files_only=True, **options)
             _ask_hub(location)
