@@ -51,6 +51,7 @@ class Slack(Preprocessor):
     suffixes: ClassVar[tuple[str, ...]] = (".json",)
 
     _mine: set[str] = PrivateAttr(default_factory=set)
+    _other_names: dict[str, tuple[str, ...]] = PrivateAttr(default_factory=dict)
 
     def read_exports(self, path: Path, files: list[ExportFile]) -> Iterator[Message]:
         days = self.export_files(path)
@@ -74,6 +75,9 @@ class Slack(Preprocessor):
             export.notes, workspace.notes = workspace.notes, []
             for _, same_day in groupby(in_order, key=lambda day: day.stem):
                 yield from _read_day(list(same_day), workspace, export)
+
+    def other_names(self, author: str) -> tuple[str, ...]:
+        return self._other_names.get(author, ())
 
     @classmethod
     def recognises(cls, path: ExportPath, head: bytes) -> bool:
@@ -103,6 +107,7 @@ class Slack(Preprocessor):
             teams[root] = str(next(filter(None, members), root))
             by_team.setdefault(teams[root], []).extend(tables)
         made = {team: _Workspace(tables) for team, tables in by_team.items()}
+        self._other_names = {author: names for one in made.values() for author, names in one.other_names()}
         return {root: made[team] for root, team in teams.items()}
 
     def _find_me(self, workspaces: list["_Workspace"], path: Path) -> None:
@@ -192,6 +197,10 @@ class _Workspace:
 
     def all_names(self) -> Iterator[str]:
         return (self.author(user) for user in self._called if not self.is_bot(user))
+
+    def other_names(self) -> Iterator[tuple[str, tuple[str, ...]]]:
+        """The author's name of each member, and all names."""
+        return ((self.author(user), tuple(filter(None, names))) for user, names in self._called.items())
 
     def only_member_everywhere(self) -> list[str]:
         """Exports of one member hold the direct chats of nobody else."""
