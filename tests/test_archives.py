@@ -200,6 +200,10 @@ def test_links_in_a_folder(tmp_path: Path) -> None:
     (folder / "a.txt").write_text("x")
     (folder / "again.txt").symlink_to(folder / "a.txt")
     assert [path.name for path in walk(folder)] == ["a.txt"]  # a link inside is met at its own place
+    (folder / "circle").symlink_to(folder / "circle")
+    with pytest.raises(ExportError, match="circle is a link out of"):
+        list(walk(folder))
+    (folder / "circle").unlink()
     (folder / "out").symlink_to(outside)
     assert "out is a link out of" in error_of(folder)
     (folder / "out").unlink()

@@ -151,6 +151,16 @@ def test_save_and_load(talk: Talk, dataset: Dataset, tmp_path: Path) -> None:
     assert "exists already" in talk("x", f"/save {file}")
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="pipes with a name are of POSIX")
+def test_what_does_not_end_is_not_loaded(talk: Talk, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    deep = tmp_path / "deep"
+    deep.write_text('{"messages": ' + "[" * 100_000, encoding="utf-8")
+    shown = talk("/load /dev/zero", f"/load {tmp_path / 'pipe'}", f"/load {deep}", "/set seed " + "[" * 100_000)
+    assert shown.count("can't be read: it is not a file") == 2
+    assert 'deep, line 1: expected {"messages"' in shown and 'key "seed": found' in shown
+
+
 def test_load_opens_the_last_session_and_clear_begins_anew(talk: Talk, dataset: Dataset) -> None:
     assert "there is no saved conversation" in talk("/load")
     talk("first")

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NoReturn
 from selfchatbot.concurrency import left_running
 from selfchatbot.display import visible, visible_line
 from selfchatbot.distributed import rank, speaks
-from selfchatbot.errors import SelfChatBotError
+from selfchatbot.errors import SelfChatBotError, lacks_memory
 
 if TYPE_CHECKING:
     from rich.status import Status
@@ -112,14 +112,14 @@ def run(stage: Callable[[], None]) -> int:
         # The reader of our output is gone (`| head`).
         _drop_output()
         return 128 + getattr(signal, "SIGPIPE", 13)
-    except OSError as error:
-        _drop_output()
-        if error.errno in DISK_FULL:
-            return _fail(f"the disk is full{_file_of(error)}: free some space and run the same command again", 1)
-        return _fail(f"{error.strerror or error}{_file_of(error)}", 1)
-    except MemoryError:
-        return _fail("out of memory: close other programs, or lower max_length in parameters.json", 1)
-    except Exception as error:
+    except BaseException as error:  # what Rust raises is no Exception
+        if lacks_memory(error):
+            return _fail("out of memory: close other programs, or lower max_length in parameters.json", 1)
+        if isinstance(error, OSError):
+            _drop_output()
+            if error.errno in DISK_FULL:
+                return _fail(f"the disk is full{_file_of(error)}: free some space and run the same command again", 1)
+            return _fail(f"{error.strerror or error}{_file_of(error)}", 1)
         where = traceback.extract_tb(error.__traceback__)[-1]
         place = f"{os.path.basename(where.filename)}:{where.lineno}"  # noqa: PTH119
         return _fail(

@@ -96,13 +96,12 @@ def _dry_run(parameters: TrainingParameters, dataset: Dataset, console: Console)
 
 def _choose_sampling(dataset: Dataset, seed: int, console: Console) -> None:
     """Choose the sampling parameters; the model stays whatever happens here."""
-    import gc
-
     from selfchatbot.errors import SelfChatBotError
+    from selfchatbot.models import give_back_memory
     from selfchatbot.player.tune_sampling import choose_sampling
     from selfchatbot.trainer.report import LOG_NAME, log_file
 
-    gc.collect()  # the trained model is loaded again as it will be played
+    give_back_memory()  # the trained model is loaded again as it will be played
     try:
         with (
             log_file(dataset.results / LOG_NAME, append=True),

@@ -15,7 +15,7 @@ LICENCES = {"SmolLM2-135M-Instruct": ("HuggingFaceTB/SmolLM2-135M-Instruct", "ap
 
 
 def model_card(
-    name: str, base: str, gguf: str, losses: tuple[float, float] | None, likeness: Likeness | None = None
+    name: str, base: str, gguf: str | None, losses: tuple[float, float] | None, likeness: Likeness | None = None
 ) -> str:
     """The README.md of an exported folder, with the front matter that model hubs read."""
     where, licence = origin(base)
@@ -49,13 +49,20 @@ consent, keep this folder to yourself.
 
 ## Use
 
-    ollama create {Path(gguf).stem.partition(".")[0].lower()} -f Modelfile
-
-for Ollama; `{gguf}` for llama.cpp and programs built on it; the folder itself for transformers:
-`AutoModelForCausalLM.from_pretrained`, and the tokenizer's `apply_chat_template(..., add_generation_prompt=True)`.
+{_use(gguf)}
 The repetition penalty of selfchatbot applies to the reply only; other programs apply it to the prompt too.
 """
     )
+
+
+def _use(gguf: str | None) -> str:
+    transformers = """the folder itself for transformers:
+`AutoModelForCausalLM.from_pretrained`, and the tokenizer's `apply_chat_template(..., add_generation_prompt=True)`."""
+    if gguf is None:
+        return transformers.replace("the", "The", 1)
+    return f"""    ollama create {Path(gguf).stem.partition(".")[0].lower()} -f Modelfile
+
+for Ollama; `{gguf}` for llama.cpp and programs built on it; {transformers}"""
 
 
 def _yaml(text: str) -> str:

@@ -125,13 +125,21 @@ def walk(folder: Path) -> Iterator[Path]:
         names[:] = sorted(name for name in names if not _is_hidden(name))
         for name in (*names, *files):
             path = Path(directory, name)
-            if path.is_symlink() and not _is_hidden(name) and not path.resolve().is_relative_to(root):
+            if path.is_symlink() and not _is_hidden(name) and not _leads_into(path, root):
                 raise ExportError(f"{shown(str(path))} is a link out of {folder}: replace it with the file")
         for name in sorted(files):
             path = Path(directory, name)
             # The target of a link inside the folder is found in its own place.
             if not _is_hidden(name) and not path.is_symlink() and path.is_file():
                 yield path
+
+
+def _leads_into(link: Path, root: Path) -> bool:
+    """False as well for links that lead in a circle."""
+    try:
+        return link.resolve().is_relative_to(root)
+    except (OSError, RuntimeError):
+        return False
 
 
 def members(archive: Path, wanted: Callable[[PurePath], bool]) -> list[ZipMember]:
