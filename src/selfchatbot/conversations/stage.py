@@ -67,7 +67,7 @@ def preprocess(dataset: Dataset, progress: Callable[[str], None] = lambda _: Non
 def _summary(context: DatasetContext, formats: list[FormatSummary], splits: Splits) -> Summary:
     store, exclusion = context.store, context.exclusion
     warnings = [*_warnings(formats), *exclusion.unused(context.raw.exclude)]
-    if count := count_parts(map(store.line, range(len(store))), exclusion.names):
+    if count := count_parts((store.line(number) for part in splits for number in part), exclusion.names):
         warnings.append(
             f"exclude.contacts: parts of an excluded name, such as the first name alone, are still in the text, "
             f'{count:,} times: add them to "redact.words" if they mean that person'
