@@ -16,7 +16,7 @@ from selfchatbot.errors import SelfChatBotError, UsageError, lacks_memory
 from selfchatbot.files import atomic_directory, fingerprint, read_small, remove_leftovers
 from selfchatbot.memory import bound_caches
 from selfchatbot.model_families import LANGUAGE_MODEL_KEYS, language_config
-from selfchatbot.model_files import check_files, check_sizes
+from selfchatbot.model_files import check_files, check_sizes, refuse_missing
 
 if TYPE_CHECKING:
     import torch
@@ -132,10 +132,7 @@ def load_model(name: str, dtype: "torch.dtype", **options: Any) -> "PreTrainedMo
         options["key_mapping"] = LANGUAGE_MODEL_KEYS
     model: PreTrainedModel
     model, report = _load(name, AutoModelForCausalLM.from_pretrained, dtype=dtype, output_loading_info=True, **options)
-    if missing := sorted(report["missing_keys"]):  # transformers would fill them with random numbers
-        raise SelfChatBotError(
-            f'model "{name}" has no weights for {missing[0]} and {len(missing) - 1} more: choose another model'
-        )
+    refuse_missing(report["missing_keys"], f'model "{name}"')
     if config is not whole:  # saved by the names of a language model, not by those of the file it came from
         model.__dict__.pop("_weight_conversions", None)
     return model
@@ -153,7 +150,8 @@ def _load_whole_config(name: str) -> "PretrainedConfig":
         values, _ = PretrainedConfig.get_config_dict(location, **options)
         check_sizes(values, f"config.json of {name}")
         config = AutoConfig.from_pretrained(location, **options)
-        config._attn_implementation = None  # it may name a kernel, which would be native code from elsewhere
+        # It may name kernels to compute with, which would be native code from elsewhere.
+        config._attn_implementation = config._experts_implementation = None
         return config
 
     return _load(name, from_pretrained)
@@ -167,12 +165,10 @@ def window(config: "PretrainedConfig", max_length: int) -> int:
 
 def quiet() -> None:
     """Turn off the libraries' progress bars and notices, and bound their caches; errors are still raised."""
-    # Before the import: bitsandbytes logs while it is being imported.
-    for name in ("huggingface_hub", "bitsandbytes", "accelerate", "torch", "peft"):
+    for name in ("huggingface_hub", "accelerate", "torch", "peft"):
         logging.getLogger(name).setLevel(logging.ERROR)
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
     os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
-    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     bound_caches()
     warnings.filterwarnings("ignore", module=r"(?:torch|transformers|peft|accelerate|bitsandbytes|huggingface_hub)\b")
     import transformers
@@ -210,11 +206,14 @@ def _convert(gguf: Path, folder: Path) -> None:
     try:
         with redirect_stderr(io.StringIO()):  # a progress bar that can't be turned off
             tokenizer = AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name)
-            source = AutoModelForCausalLM.from_pretrained(gguf.parent, gguf_file=gguf.name, dtype=torch.float32)
+            source, found = AutoModelForCausalLM.from_pretrained(
+                gguf.parent, gguf_file=gguf.name, dtype=torch.float32, output_loading_info=True
+            )
     except Exception as error:
         raise SelfChatBotError(
             f"{gguf} can't be read as a GGUF model by transformers ({type(error).__name__}): choose another model"
         ) from error
+    refuse_missing(found["missing_keys"], str(gguf))
     _split_digits(tokenizer, gguf)
     settings = source.config.to_dict()
     settings.pop("quantization_config", None)
@@ -259,6 +258,7 @@ def _load(name: str, from_pretrained: Callable[..., Any], **options: Any) -> Any
     try:
         if Path(location).is_dir():
             check_files(Path(location))
+            options["local_files_only"] = True  # nothing that is named in the folder is fetched
         else:
             with suppress(OSError, ValueError):
                 return from_pretrained(location, local_files_only=True, **options)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from selfchatbot.environment import Dataset
+from selfchatbot.session.transcripts import history_file
 
 if TYPE_CHECKING:
     from prompt_toolkit import PromptSession
@@ -170,13 +171,11 @@ def _keys() -> KeyBindings:
 
 def _history(name: str) -> History | None:
     """What was typed in earlier sessions with this dataset, in a private file; None if there can't be one."""
-    from platformdirs import user_data_path
     from prompt_toolkit.history import FileHistory
 
-    folder = user_data_path("selfchatbot", appauthor=False) / "history"
+    path = history_file(name)
     with suppress(OSError):
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         os.close(os.open(path, os.O_CREAT | os.O_APPEND | os.O_WRONLY, 0o600))
         _shorten(path)
         return FileHistory(path)
