@@ -45,8 +45,8 @@ class Family:
 
     def check(self, config: Any) -> None:
         """Raise GgufError for a model of this family that llama.cpp would compute in another way."""
-        activation = getattr(config, "hidden_activation", None) or getattr(config, "hidden_act", None)
-        activation = activation or getattr(config, "activation_function", None)
+        names = ("hidden_activation", "hidden_act", "activation_function")
+        activation = next((found for name in names if (found := getattr(config, name, None))), "silu")
         if activation not in self.activations:
             raise GgufError(f'models with the activation "{activation}" can\'t be written as GGUF')
         if self.every and config.layer_types != _pattern(self.every, config.num_hidden_layers):
@@ -64,9 +64,7 @@ class Family:
         writer.add_embedding_length(config.hidden_size)
         writer.add_block_count(config.num_hidden_layers)
         writer.add_head_count(config.num_attention_heads)
-        writer.add_feed_forward_length(
-            getattr(config, "intermediate_size", None) or getattr(config, "n_inner", None) or 4 * config.hidden_size
-        )
+        writer.add_feed_forward_length(_inner_size(model))
         epsilon = next(
             getattr(config, key)
             for key in ("rms_norm_eps", "norm_eps", "norm_epsilon", "layer_norm_eps", "layer_norm_epsilon")
@@ -80,7 +78,9 @@ class Family:
                 getattr(writer, method)(value)
         if self.architecture == "gpt2":
             return
-        writer.add_head_count_kv(config.num_key_value_heads)
+        kinds = getattr(config, "layer_types", None) or []
+        heads = [config.num_key_value_heads if "attention" in kind else 0 for kind in kinds]
+        writer.add_head_count_kv(heads if 0 in heads else config.num_key_value_heads)
         writer.add_key_length(head_size(config))
         writer.add_value_length(head_size(config))
         add_rotary_settings(writer, config, head_size(config))
@@ -121,6 +121,14 @@ class Family:
         if self.norms_of_one and name.endswith("norm.weight"):
             return lambda weight: weight + 1
         return lambda weight: weight
+
+
+def _inner_size(model: "PreTrainedModel") -> int:
+    """The intermediate size; some configurations only say how it is rounded."""
+    config: Any = model.config
+    if config.model_type == "lfm2":
+        return int(model.get_parameter("model.layers.0.feed_forward.w1.weight").shape[0])
+    return int(getattr(config, "intermediate_size", None) or getattr(config, "n_inner", None) or 4 * config.hidden_size)
 
 
 def _pattern(every: int, layers: int) -> list[str]:
@@ -185,7 +193,17 @@ FAMILIES = {
         ),
     ),
     "granite": Family("granite", rotary_pairs=True, settings=SCALES),
+    "granitemoe": Family("granitemoe", rotary_pairs=True, settings={**SCALES, **EXPERTS}),
     "olmo2": Family("olmo2"),
+    "olmo3": Family("olmo2", every=4),
+    "qwen2_moe": Family(
+        "qwen2moe",
+        settings={**EXPERTS, "shared_expert_intermediate_size": "add_expert_shared_feed_forward_length"},
+        required={"norm_topk_prob": False, "decoder_sparse_step": 1, "mlp_only_layers": []},
+    ),
+    "exaone4": Family("exaone4", required={"sliding_window": None}),
+    "cohere2": Family("cohere2", layer_norm=True, every=4, settings={"logit_scale": "add_logit_scale"}),
+    "lfm2": Family("lfm2", settings={"conv_L_cache": "add_shortconv_l_cache"}, required={"conv_bias": False}),
     "qwen3_moe": Family(
         "qwen3moe", settings=EXPERTS, required={"norm_topk_prob": True, "decoder_sparse_step": 1, "mlp_only_layers": []}
     ),

@@ -30,6 +30,8 @@ def stored_parts(name: str, weight: Any) -> Iterator[Tensor]:
         inner = weight.shape[1] // 2
         for part, rows in (("gate_proj", weight[:, :inner]), ("up_proj", weight[:, inner:])):
             yield _whole(name.replace("gate_up_proj", part), rows)
+    elif name.endswith(".conv.conv.weight"):  # one filter for each channel
+        yield _whole(name, weight.squeeze(1))
     else:
         yield _whole(name, weight)
 
