@@ -11,6 +11,7 @@ from itertools import accumulate
 from typing import TYPE_CHECKING, NamedTuple
 
 from selfchatbot.chat_format.template import ensure_template, special_ids, template_parts
+from selfchatbot.concurrency import within
 from selfchatbot.errors import SelfChatBotError
 from selfchatbot.messages import ChatMessages, merged
 
@@ -22,6 +23,9 @@ IGNORED = -100
 
 TOKENIZER_BATCH = 256
 """Conversations that are tokenized in one call."""
+TOKENIZER_SECONDS = 20.0
+"""In which a text is tokenized, and a second more for each ``CHARACTERS_PER_SECOND``: fifty times what it takes."""
+CHARACTERS_PER_SECOND = 20_000
 CONTEXT_FRACTION = 1 / 4
 """Part of a window that repeats the turns before it, if the window continues a conversation."""
 KEPT_FRACTION = 0.7
@@ -166,6 +170,16 @@ class ChatFormat:
         """Token ids of contents. ``<|im_end|>`` and the like, typed in a chat, are ordinary characters."""
         if not texts:
             return []
+        limit = TOKENIZER_SECONDS + sum(map(len, texts)) / CHARACTERS_PER_SECOND
+        try:
+            return within(limit, lambda: self._tokens(texts))
+        except TimeoutError:
+            # The regular expression of a pre-tokenizer can need exponential time.
+            raise SelfChatBotError(
+                f"the tokenizer of this model has not read a text within {limit:.0f} seconds: choose another model"
+            ) from None
+
+    def _tokens(self, texts: list[str]) -> list[list[int]]:
         if self.tokenizer.is_fast:
             # The same result as the call below in less than half the time: only ids are computed.
             backend = self.tokenizer.backend_tokenizer

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from selfchatbot.concurrency import within
 from selfchatbot.errors import SelfChatBotError
 
 if TYPE_CHECKING:
@@ -24,6 +25,8 @@ FIXED_DATE = "{%- macro strftime_now(format) %}26 Jul 2024{% endmacro %}"
 It is the date that Llama 3.2's template uses when there is no other.
 """
 
+TEMPLATE_SECONDS = 20.0
+"""To render a few short messages, which takes milliseconds: a template is a program, and may never end."""
 _PROBE = {"s": "xqSYSTEMqx", "u": "xqUSERqx", "a": "xqASSISTANTqx", "v": "xqOTHERqx", "b": "xqSECONDqx"}
 _ROLES = {"s": "system", "u": "user", "v": "user", "a": "assistant", "b": "assistant"}
 
@@ -68,7 +71,15 @@ def template_parts(tokenizer: "PreTrainedTokenizerBase") -> TemplateParts:
         """Token ids of template text, in which special tokens are special."""
         return list(tokenizer(text, add_special_tokens=False)["input_ids"]) if text else []
 
-    whole = _render(tokenizer, "uavb")
+    probes = ("uavb", "avb", "suavb", "savb")
+    try:
+        whole, opening, system, system_opening = within(
+            TEMPLATE_SECONDS, lambda: [_render(tokenizer, probe) for probe in probes]
+        )
+    except TimeoutError:
+        raise SelfChatBotError(
+            f"the chat template of this model does not end within {TEMPLATE_SECONDS:g} seconds: choose another model"
+        ) from None
     if whole is None:
         raise SelfChatBotError("the chat template of this model can't be used: choose another model")
     head, user_to_me, me_to_user, _, _ = whole

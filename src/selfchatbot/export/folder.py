@@ -7,6 +7,7 @@ import logging
 from pathlib import Path
 
 from selfchatbot.chat_format import ChatFormat
+from selfchatbot.display import visible_line
 from selfchatbot.export.card import model_card
 from selfchatbot.export.chat_template import chat_template
 from selfchatbot.export.modelfile import modelfile
@@ -47,7 +48,9 @@ def export(
     remove_leftovers(folder.parent)
     with atomic_directory(folder) as partial:
         try:
-            write_gguf(partial / str(gguf), loaded.model, loaded.tokenizer, chat_format.end, quantization, name)
+            write_gguf(
+                partial / str(gguf), loaded.model, loaded.tokenizer, chat_format.end, quantization, visible_line(name)
+            )
         except GgufError as error:
             logger.warning("%s: the folder is for transformers and what is built on it", error)
             gguf = None
@@ -73,6 +76,7 @@ def _set_generation(model: object, chat_format: ChatFormat, parameters: Generati
         do_sample=not greedy,
         **sampling,
         **({} if greedy else {"top_k": parameters.top_k}),
+        **({"min_p": parameters.min_p} if parameters.min_p and not greedy else {}),
         repetition_penalty=parameters.repetition_penalty,
         max_new_tokens=parameters.max_new_tokens,
         eos_token_id=chat_format.end,

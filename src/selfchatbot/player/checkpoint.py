@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from selfchatbot.errors import SelfChatBotError
+from selfchatbot.errors import SelfChatBotError, lacks_memory
+from selfchatbot.files import read_small
+from selfchatbot.model_files import check_files
 from selfchatbot.models import Machine, load_model, load_tokenizer, this_machine, window
 from selfchatbot.parameters import GenerationParameters
 
@@ -70,12 +72,15 @@ def check_checkpoint(folder: Path) -> dict[str, Any] | None:
     """The content of adapter_config.json; None for a whole model. Raises SelfChatBotError for any other folder."""
     if not (folder / "config.json").exists() and not (folder / "adapter_config.json").exists():
         raise SelfChatBotError(f"{folder} holds no checkpoint: train again")
+    check_files(folder)
     if not (folder / "adapter_config.json").exists():
         return None
     try:
-        config: dict[str, Any] = json.loads((folder / "adapter_config.json").read_text(encoding="utf-8"))
+        config = json.loads(read_small(folder / "adapter_config.json"))
+        if not isinstance(config, dict):
+            raise ValueError("no object")
         return config
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise SelfChatBotError(f"{folder} is damaged (adapter_config.json): train again") from error
 
 
@@ -107,8 +112,10 @@ def _loaded(folder: Path, load: Callable[[], Any]) -> Any:
     """Load a part of the checkpoint. Raises SelfChatBotError in one line for a file that is cut or of another kind."""
     try:
         return load()
-    except (SelfChatBotError, MemoryError):
+    except (SelfChatBotError, MemoryError, KeyboardInterrupt, SystemExit):
         raise
-    except Exception as error:  # safetensors, json and peft each have their own exceptions
+    except BaseException as error:  # each library has its own exceptions, and Rust's are not even Exceptions
+        if lacks_memory(error):
+            raise MemoryError from error
         reason = str(error).strip().split("\n")[0]
         raise SelfChatBotError(f"{folder} is damaged ({type(error).__name__}: {reason}): train again") from error

@@ -21,6 +21,11 @@ computed in a format of b bytes:
                  QLoRA keeps them in float32. `layer_sizes` says how other layers are counted.
     output       12 S V: logits, their softmax and its gradient, in float32, for a vocabulary of V
 
+After the training, `selfChatBot_train` chooses the sampling with a model of its own, which may take more than a step:
+
+    weights      4N, loaded and merged in float32
+    caches       2 L k b for each of `CHOOSING_TOKENS`, the keys and values of the contexts and of two copies
+
 On a CPU, where peaks were measured (benchmarks/memory.py), activations and output take `CPU_FRAGMENTATION` times as
 much, because the allocator does not return what it frees, and the libraries grow by `CPU_LIBRARY_BYTES`. There, a model
 being converted to 4 bits is in memory in both forms for a moment, which may be more than a step needs. Not counted:
@@ -41,8 +46,8 @@ from selfchatbot.errors import SelfChatBotError
 from selfchatbot.model_families import expert_stacks, linear_layers, skeleton
 from selfchatbot.models import Machine
 from selfchatbot.parameters import TrainingParameters
-from selfchatbot.trainer.adapter_targets import target_sizes
-from selfchatbot.trainer.data import TokenBatches
+from selfchatbot.trainer.adapter_targets import sizes, target_sizes
+from selfchatbot.trainer.data import TokenBatches, rounded_up
 from selfchatbot.trainer.layer_sizes import LayerSizes, layer_sizes
 
 if TYPE_CHECKING:
@@ -57,6 +62,9 @@ MAX_CPU_TOKENS = 1024
 """Micro-batches of more tokens are no faster on any CPU; half as many are a sixth slower."""
 CPU_FRAGMENTATION = 1.2
 CPU_LIBRARY_BYTES = GIB // 5
+CHOOSING_TOKENS = 20_480
+"""Tokens in the caches of `selfchatbot.player.tune_sampling`: 64 contexts of 96 tokens with room for 64, and two copies
+of half of them."""
 NF4_BYTES = 0.5 + 1 / 64 + 4 / (64 * 256)
 """Bytes of a parameter in 4-bit NormalFloat with double quantisation."""
 
@@ -78,7 +86,7 @@ class MemoryPlan:
     """Most tokens in a micro-batch, including padding."""
     gradient_checkpointing: bool
     needed: int | None
-    """Bytes at the peak; None: not known."""
+    """Bytes at the peak of the whole command; None: not known."""
     available: int
     """Bytes on the device for this process, including those it has already."""
 
@@ -114,6 +122,9 @@ class ModelShape:
         self.vocabulary: int = embedding.shape[0]
         self.hidden: int = text.hidden_size
         self.blocks: list[LayerSizes] = layer_sizes(model)
+        keys = sum(sizes(module)[1] for name, module in linear_layers(model).items() if name.endswith("k_proj"))
+        self.keys: int = keys or self.hidden * len(self.blocks)
+        """Numbers in the keys of one token, in all layers; at most, if the layers have other names."""
 
     @property
     def layers(self) -> int:
@@ -165,6 +176,14 @@ def bytes_needed(
     return shared + activations
 
 
+def bytes_to_choose_sampling(shape: ModelShape, machine: Machine) -> int:
+    """Bytes that choosing the sampling takes on the device, after the training has given back its own."""
+    caches = 2 * shape.keys * machine.dtype.itemsize * CHOOSING_TOKENS
+    if machine.device == "cpu":
+        return 4 * shape.parameters + round(CPU_FRAGMENTATION * caches) + CPU_LIBRARY_BYTES
+    return machine.dtype.itemsize * shape.parameters + caches
+
+
 def kept_numbers(parameters: TrainingParameters, hidden: int, block: LayerSizes) -> int:
     """The numbers per token that a layer keeps for its backward pass."""
     if parameters.type_fine_tune == "fine_tune":
@@ -207,18 +226,21 @@ def _own_plan(
     max_length: int,
 ) -> MemoryPlan:
     shape = ModelShape(config)
+    lengths, labels = windows
+    windows = [rounded_up(length, machine.length_multiple, max_length) for length in lengths], labels
     shards = distributed.world_size() if distributed.sharded() else 1
     process = psutil.Process().memory_info().rss if machine.device == "cpu" else 0
     available = free(machine.device) + process
+    afterwards = process + bytes_to_choose_sampling(shape, machine) if parameters.choose_sampling else 0
     asked = parameters.gradient_checkpointing
     step_tokens = parameters.batch_size * max_length
     for checkpointing in (False, True) if asked is None else (asked,):
         largest = min(step_tokens, max(max_length, MAX_CPU_TOKENS)) if machine.device == "cpu" else step_tokens
         for tokens in _sizes(largest, max(windows[0])):
             micro_batch = _largest(windows, tokens)
-            needed = process + bytes_needed(parameters, shape, machine, micro_batch, checkpointing, shards)
-            plan = MemoryPlan(tokens, checkpointing, needed, available)
-            if needed <= USABLE_SHARE * available:
+            step = process + bytes_needed(parameters, shape, machine, micro_batch, checkpointing, shards)
+            plan = MemoryPlan(tokens, checkpointing, max(step, afterwards), available)
+            if step <= USABLE_SHARE * available:
                 return plan
     return plan
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Generator
 from copy import deepcopy
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -39,6 +40,8 @@ class TransformersEngine:
         """The tokens that are in the cache."""
         self._cache: Any = None
         """None too while it is being filled: Ctrl-C in a forward pass leaves layers of different length."""
+        self._bare: _Read | None = None
+        """The prompt without the conversation, which is the same for a whole session."""
 
     @torch.inference_mode()
     def generate(self, prompt: list[int], sampling: Sampling, count: int = 1) -> Generator[Token, None, None]:
@@ -48,12 +51,27 @@ class TransformersEngine:
             generator.seed()
         else:
             generator.manual_seed(sampling.seed)
+        bare = self._read_bare(sampling, count)
         if count == 1:
-            yield from self._decode(logits, self._cache, sampling, generator, self._cached)
+            yield from self._decode(logits, self._cache, sampling, generator, self._cached, bare)
         else:
             cache = deepcopy(self._cache)
             repeat(cache, count, self._model.device)
-            yield from self._decode(logits.repeat(count, 1), cache, sampling, generator, None)
+            yield from self._decode(logits.repeat(count, 1), cache, sampling, generator, None, bare)
+
+    def _read_bare(self, sampling: Sampling, count: int) -> "_Read | None":
+        """The prompt without the conversation, read for ``count`` replies; None without guidance."""
+        if not sampling.guidance:
+            return None
+        if self._bare is None or self._bare.prompt != sampling.bare_prompt:
+            cache = new_cache(self._model.config)
+            logits = self._forward(torch.tensor([sampling.bare_prompt], device=self._model.device), cache)
+            self._bare = _Read(sampling.bare_prompt, logits, cache)
+        read = deepcopy(self._bare)
+        if count > 1:
+            repeat(read.cache, count, self._model.device)
+            read.logits = read.logits.repeat(count, 1)
+        return read
 
     def log_probabilities(self, prompt: list[int], continuations: list[list[int]]) -> list[float]:
         return continuation_log_probabilities(self._model, prompt, continuations)
@@ -84,18 +102,33 @@ class TransformersEngine:
         sampling: Sampling,
         generator: torch.Generator,
         cached: list[int] | None,
+        bare: "_Read | None",
     ) -> Generator[Token, None, None]:
         """Sample and feed tokens until every candidate has ended; ``cached`` gets each token that enters the cache."""
         sampler = Sampler(logits, sampling, generator)
         while True:
-            yield from sampler.step(logits)
+            yield from sampler.step(logits, None if bare is None else bare.logits)
             if (running := sampler.running()) is None:
                 return
             if running.numel() < logits.shape[0]:
                 select_rows(cache, running)
+                if bare is not None:
+                    select_rows(bare.cache, running)
             if cached is not None:
                 self._cache = None
             logits = self._forward(sampler.last[:, None], cache)
             if cached is not None:
                 self._cache = cache
                 cached.append(int(sampler.last))
+            if bare is not None:
+                bare.logits = self._forward(sampler.last[:, None], bare.cache)
+
+
+@dataclass(slots=True)
+class _Read:
+    """A prompt that was read."""
+
+    prompt: tuple[int, ...]
+    logits: torch.Tensor
+    """Of the next token, shape (replies, vocabulary)."""
+    cache: Any
