@@ -15,6 +15,7 @@ from selfchatbot.parameters import TrainingParameters, read_parameters
 from selfchatbot.player import tune_sampling
 from selfchatbot.player.engines import kv_cache
 from selfchatbot.trainer import Result, Trainer, memory_estimate
+from selfchatbot.trainer.available_memory import left_in_container
 from selfchatbot.trainer.loss import LabelledLoss
 from selfchatbot.trainer.memory_estimate import ModelShape, kept_numbers, plan_memory
 from selfchatbot.trainer.model_setup import trainable_model
@@ -131,8 +132,8 @@ def test_a_containers_limit_counts(version: int, tmp_path: Path) -> None:
         (top / group / names[0]).write_text(f"{limit}\n", encoding="utf-8")
         (top / group / names[1]).write_text("1000000000\n", encoding="utf-8")
         (top / group / "memory.stat").write_text(f"anon 5\n{names[2]} 400000000\n", encoding="utf-8")
-    assert min(memory_estimate.left_in_container(groups, tmp_path / "sys")) == 2_400_000_000
-    assert memory_estimate.left_in_container(tmp_path / "not there", tmp_path) == []
+    assert min(left_in_container(groups, tmp_path / "sys")) == 2_400_000_000
+    assert left_in_container(tmp_path / "not there", tmp_path) == []
 
 
 # Trains the dataset's model, so that all libraries are there, then a larger one in so many MiB, of which the weights
