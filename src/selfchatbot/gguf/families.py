@@ -14,6 +14,7 @@ from selfchatbot.gguf.rotary import add_rotary_settings, paired, rotary_tensors
 from selfchatbot.gguf.tensors import Tensor, float32, stored_parts
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
     from transformers import PretrainedConfig, PreTrainedModel
 
 EXACT = ("position_embd", "ssm_conv1d", "shortconv.conv", "ffn_gate_inp")
@@ -115,7 +116,7 @@ class Family:
                 yield Tensor(
                     stored,
                     tuple(reversed(part.shape)) if transposed else part.shape,
-                    lambda part=part, change=change: float32(change(part.values())),  # type: ignore[misc]
+                    _values(part, change),
                     exact=any(kind in stored for kind in EXACT),
                 )
         yield from rotary_tensors(model)
@@ -138,6 +139,10 @@ def _inner_size(model: "PreTrainedModel") -> int:
     if config.model_type == "lfm2":
         return int(model.get_parameter("model.layers.0.feed_forward.w1.weight").shape[0])
     return int(getattr(config, "intermediate_size", None) or getattr(config, "n_inner", None) or 4 * config.hidden_size)
+
+
+def _values(part: Tensor, change: Callable[[Any], Any]) -> "Callable[[], NDArray[Any]]":
+    return lambda: float32(change(part.values()))
 
 
 def _pattern(every: int, layers: int) -> list[str]:

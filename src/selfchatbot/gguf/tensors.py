@@ -26,6 +26,7 @@ def stored_parts(name: str, weight: Any, config: Any) -> Iterator[Tensor]:
 
     transformers keeps gate and up projection of all experts in one parameter of shape (experts, 2 x inner, hidden).
     """
+    name = name.replace(".block_sparse_moe.router.", ".mlp.gate.").replace(".block_sparse_moe.", ".mlp.")
     if name.endswith(".experts.gate_up_proj"):
         inner = weight.shape[1] // 2
         for part, rows in (("gate_proj", weight[:, :inner]), ("up_proj", weight[:, inner:])):
