@@ -105,12 +105,13 @@ def table(results: dict[str, dict[str, str]]) -> str:
         f"| models | `model_type` | {' | '.join(SHOWN.values())} |",
         f"|---|---|{':---:|' * len(SHOWN)}",
     ]
-    refused = []
+    refused, not_run = [], []
     for name, shape in SHAPES.items():
         found = results.get(name)
-        if found is None:
-            continue
         kind = shape.get("model_type", name)
+        if found is None:
+            not_run.append(f"- {shape['models']} (`{kind}`)")
+            continue
         if "refused" in found or "error" in found:
             refused.append(f"- {shape['models']} (`{kind}`): {found.get('refused') or found.get('error')}")
             continue
@@ -126,6 +127,8 @@ def table(results: dict[str, dict[str, str]]) -> str:
         parts.append("Adapters are on all linear layers, except in these families:\n\n" + "\n".join(adapted))
     if refused:
         parts.append("Refused before anything is computed:\n\n" + "\n".join(refused))
+    if not_run:
+        parts.append("Not run:\n\n" + "\n".join(not_run))
     return "\n\n".join(parts) + "\n"
 
 

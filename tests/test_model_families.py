@@ -16,7 +16,7 @@ from model_families.tiny import SHAPES, save_tiny
 
 from selfchatbot.errors import SelfChatBotError
 from selfchatbot.gguf.writer import GgufError
-from selfchatbot.models import load_config, load_model
+from selfchatbot.models import Machine, load_config, load_model
 from selfchatbot.parameters import GenerationParameters, TrainingParameters
 from selfchatbot.player.gguf_cache import checkpoint_gguf
 from selfchatbot.trainer import memory_estimate
@@ -24,6 +24,7 @@ from selfchatbot.trainer.adapter_targets import target_sizes, without_adapters
 from selfchatbot.trainer.memory_estimate import plan_memory
 from selfchatbot.trainer.plan import plan_training
 
+CPU = Machine("cpu", torch.float32)
 COLUMNS = ("estimate", "lora", "plays", "undo", "candidates", "batch", "export")
 
 
@@ -65,13 +66,9 @@ def test_what_cannot_work_is_refused_in_one_line_before_anything_is_computed(tmp
     data = write_training_data(tmp_path / "data", tmp_path / "model")
     parameters = TrainingParameters(model=str(tmp_path / "model"))
     with pytest.raises(SelfChatBotError, match=r'"t5" have an encoder') as refused:
-        plan_training(parameters, data, memory_estimate_machine())
+        plan_training(parameters, data, CPU)
     assert "\n" not in str(refused.value)
     assert not list(data.glob(".*"))
-
-
-def memory_estimate_machine() -> memory_estimate.Machine:
-    return memory_estimate.Machine("cpu", torch.float32)
 
 
 def test_an_estimate_that_cannot_be_made_stops_nothing(tmp_path: Path) -> None:
@@ -81,7 +78,7 @@ def test_an_estimate_that_cannot_be_made_stops_nothing(tmp_path: Path) -> None:
     parameters = TrainingParameters(model=str(tmp_path / "model"))
     with pytest.raises(TypeError):
         memory_estimate.ModelShape(config)
-    plan = plan_memory(parameters, config, memory_estimate_machine(), ([90, 100], [30, 40]), 128)
+    plan = plan_memory(parameters, config, CPU, ([90, 100], [30, 40]), 128)
     assert plan.needed is None and not plan.is_short
     assert plan.micro_tokens >= 128
     assert "can't be estimated" in str(plan)
