@@ -166,7 +166,7 @@ def _load_whole_config(name: str) -> "PretrainedConfig":
         config._attn_implementation = None  # it may name a kernel, which would be native code from elsewhere
         return config
 
-    return _load(name, from_pretrained)  # type: ignore[no-any-return]
+    return _load(name, from_pretrained)
 
 
 def window(config: "PretrainedConfig", max_length: int) -> int:

@@ -251,6 +251,6 @@ def head_size(config: Any) -> int:
 def positions(config: Any) -> int:
     """How many tokens llama.cpp may read: where it lets no layer slide, as many as fit into the window."""
     longest = int(config.max_position_embeddings)
-    window = getattr(config, "sliding_window", None)
-    slides = getattr(config, "use_sliding_window", True) and window and not FAMILIES[config.model_type].every
-    return min(longest, int(window)) if slides else longest
+    window = int(getattr(config, "sliding_window", None) or 0)
+    slides = window and getattr(config, "use_sliding_window", True) and not FAMILIES[config.model_type].every
+    return min(longest, window) if slides else longest
