@@ -48,6 +48,7 @@ COSTLY_MODULES = {
     "test_families": "training",
     "test_likeness_evaluate": "training",
     "test_memory_estimate": "training",
+    "test_model_families": "training",
     "test_report": "training",
     "test_resume": "training",
     "test_scripts": "process",
