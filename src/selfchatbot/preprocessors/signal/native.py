@@ -19,6 +19,7 @@ from typing import Any
 from selfchatbot.errors import ExportError, SelfChatBotError
 from selfchatbot.messages import Message
 from selfchatbot.preprocessors.base import ExportFile, ExportPath
+from selfchatbot.preprocessors.media import CONTACT, STICKER, VOICE, by_content_type, sticker
 from selfchatbot.preprocessors.reading.lines import decoded_lines
 from selfchatbot.preprocessors.reading.unique_names import Names
 
@@ -53,7 +54,7 @@ class _Export:
         self._database = database
         database.executescript(
             "PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF;"
-            "CREATE TABLE item (chat TEXT, time INTEGER, author TEXT, text TEXT, quoted TEXT)"
+            "CREATE TABLE item (chat TEXT, time INTEGER, author TEXT, text TEXT, quoted TEXT, media TEXT)"
         )
         self._line = 0
         self._account: dict[str, Any] = {}
@@ -66,16 +67,16 @@ class _Export:
 
     def load(self) -> None:
         """Read the whole file."""
-        self._database.executemany("INSERT INTO item VALUES (?, ?, ?, ?, ?)", self._items())
+        self._database.executemany("INSERT INTO item VALUES (?, ?, ?, ?, ?, ?)", self._items())
 
     def messages(self, files: list[ExportFile]) -> Iterator[Message]:
         """What was typed, after `load`."""
         me = self._name(next((key for key, one in self._recipients.items() if "self" in one), ""))
         chat, file, answered = None, ExportFile(self._path, ""), True
-        rows = self._database.execute("SELECT chat, time, author, text, quoted FROM item ORDER BY chat, time, rowid")
-        for number, milliseconds, author, text, quoted in rows:
-            if number != chat:
-                chat = number
+        rows = self._database.execute("SELECT * FROM item ORDER BY chat, time, rowid")
+        for in_chat, milliseconds, author, text, quoted, media in rows:
+            if in_chat != chat:
+                chat = in_chat
                 recipient = self._recipients.get(self._chats.get(chat, ""), {})
                 file = ExportFile(self._path, self._name(self._chats.get(chat, "")), me=me, group="group" in recipient)
                 file.notes, self._notes = self._notes, []
@@ -85,12 +86,13 @@ class _Export:
                 files.append(file)
             time = EPOCH + timedelta(milliseconds=milliseconds)
             file.add(time)
-            if answered and text.strip():
-                name = self._name(author)
-                yield Message(time, name, text, file.chat, f"{milliseconds} {name}", self._quoted(quoted))
+            if answered and (media or text.strip()):
+                name, content = self._name(author), text if text.strip() else ""
+                number = f"{milliseconds} {name}"
+                yield Message(time, name, content, file.chat, number, self._quoted(quoted), media=media)
 
-    def _items(self) -> Iterator[tuple[str, int, str, str, str | None]]:
-        """Chat, milliseconds, author, text and quoted message of each item; all else is kept."""
+    def _items(self) -> Iterator[tuple[str, int, str, str, str | None, str]]:
+        """Chat, milliseconds, author, text, quoted message and media of each item; all else is kept."""
         broken = False
         for number, line in enumerate(decoded_lines(self._path), 1):
             self._line = number
@@ -125,7 +127,7 @@ class _Export:
             elif kind == "chat":
                 self._chats[str(one.get("id"))] = str(one.get("recipientId"))
 
-    def _item(self, item: dict[str, Any]) -> tuple[str, int, str, str, str | None]:
+    def _item(self, item: dict[str, Any]) -> tuple[str, int, str, str, str | None, str]:
         sent = item.get("dateSent")
         if not isinstance(sent, str | int) or not str(sent).isdecimal() or int(sent) > LAST_TIME:
             raise self._error('a "chatItem" whose "dateSent" is no time in milliseconds')
@@ -138,7 +140,7 @@ class _Export:
         quoted = None
         if isinstance(quote, dict) and quote.get("targetSentTimestamp"):
             quoted = f"{quote['targetSentTimestamp']} {quote.get('authorId')}"
-        return str(item.get("chatId")), int(sent), str(item.get("authorId")), typed, quoted
+        return str(item.get("chatId")), int(sent), str(item.get("authorId")), typed, quoted, _besides_text(item)
 
     def _typed(self, text: dict[str, Any]) -> str:
         """The text of a message, with the names of those whom it mentions."""
@@ -179,6 +181,22 @@ class _Export:
 
     def _error(self, found: str, line: int | None = None) -> ExportError:
         return ExportError(f"{self._path}, line {line or self._line:,}: {found}: export it again")
+
+
+def _besides_text(item: dict[str, Any]) -> str:
+    """The kind, as in `preprocessors.media`; of several attachments that of the first."""
+    match item:
+        case {"standardMessage": {"attachments": [{"flag": "VOICE_MESSAGE"}, *_]}}:
+            return VOICE
+        case {"standardMessage": {"attachments": [{"pointer": {"contentType": str(kind)}}, *_]}}:
+            return by_content_type(kind)
+        case {"stickerMessage": {"sticker": {"emoji": emoji}}}:
+            return sticker(emoji)
+        case {"stickerMessage": _}:
+            return STICKER
+        case {"contactMessage": _}:
+            return CONTACT
+    return ""
 
 
 def _joined(values: dict[str, Any], *keys: str) -> str:

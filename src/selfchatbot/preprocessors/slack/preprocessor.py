@@ -22,6 +22,7 @@ from pydantic import PrivateAttr
 from selfchatbot.errors import ExportError, ParametersError
 from selfchatbot.messages import Message
 from selfchatbot.preprocessors.base import ExportFile, ExportPath, Preprocessor, same_name
+from selfchatbot.preprocessors.media import VOICE, by_content_type
 from selfchatbot.preprocessors.reading.json_stream import json_values
 from selfchatbot.preprocessors.reading.lines import UTF8_BOM
 from selfchatbot.preprocessors.reading.order import oldest_to_newest
@@ -216,7 +217,7 @@ def _place(day: ExportPath) -> tuple[str, str]:
 
 
 def _rows(day: ExportPath, workspace: _Workspace) -> Iterator[Row]:
-    """Microseconds since 1970, "ts", author, text, the "ts" that is answered and that of the edit, of each message.
+    """Microseconds since 1970, "ts", author, text, the "ts" that is answered, that of the edit, and media.
 
     The text is empty where nobody typed any.
     """
@@ -229,17 +230,29 @@ def _rows(day: ExportPath, workspace: _Workspace) -> Iterator[Row]:
             raise ExportError(f'{day}, message {number}: "ts" is no time in seconds: export again, or remove the file')
         microseconds = int(match[1]) * 1_000_000 + int((match[2] or "").ljust(6, "0"))
         user, subtype = entry.get("user"), entry.get("subtype")
-        author = content = ""
+        author = content = media = ""
         if isinstance(user, str) and not (workspace.is_bot(user) or entry.get("bot_id")) and subtype in WRITTEN:
             text = comment_on_file(entry) if subtype == "file_share" else entry.get("text")
             if isinstance(text, str) and text.strip():
                 content = decoded(text, entry.get("blocks"), workspace.author, workspace.channels)
+            media = _besides_text(entry)
+            if content or media:
                 author = workspace.author(user, entry.get("user_profile"))
         thread = entry.get("thread_ts")
         reply_to = thread if isinstance(thread, str) and thread != ts else None
         changed = entry.get("edited")
         edited = changed.get("ts") if isinstance(changed, dict) else None
-        yield microseconds, ts, author, content, reply_to, edited if isinstance(edited, str) else ""
+        yield microseconds, ts, author, content, reply_to, edited if isinstance(edited, str) else "", media
+
+
+def _besides_text(entry: dict[str, Any]) -> str:
+    """The kind of the first file, see `preprocessors.media`."""
+    match entry.get("files"):
+        case [{"subtype": "slack_audio"}, *_]:
+            return VOICE
+        case [{"mimetype": str(kind)}, *_]:
+            return by_content_type(kind)
+    return ""
 
 
 def _read_day(files: list[ExportPath], workspace: _Workspace, export: ExportFile) -> Iterator[Message]:
@@ -249,11 +262,11 @@ def _read_day(files: list[ExportPath], workspace: _Workspace, export: ExportFile
     """
     merged = merge(*(oldest_to_newest(_rows(file, workspace)) for file in files), key=itemgetter(0))
     for (_, ts), copies in groupby(merged, key=itemgetter(0, 1)):
-        microseconds, _, author, content, reply_to, _ = max(copies, key=itemgetter(5))
+        microseconds, _, author, content, reply_to, _, media = max(copies, key=itemgetter(5))
         time = EPOCH + timedelta(microseconds=microseconds)
         export.add(time)
         if author:
-            yield Message(time, author, content, export.chat, ts, reply_to)
+            yield Message(time, author, content, export.chat, ts, reply_to, media=media)
 
 
 def _objects(path: ExportPath) -> Iterator[dict[str, Any]]:
