@@ -40,6 +40,7 @@ WHATSAPP = {
     "\u200eaudio omesso": "audio",
     "\u200eaudio omitted": "audio",
     "\u200eMissed voice call": "call",
+    "\u200eMissed video call, \u200eTap to call back": "call",
     "\u200eLocation: https://maps.google.com/?q=52.1,13.4": "location",
     "\u200e<attached: 00000012-PHOTO-2020-01-15-10-11-12.jpg>": "photo",
     "\u200e<attached: 00000013-AUDIO-2020-01-15-10-11-12.opus>": "voice message",

@@ -137,7 +137,7 @@ def read_starts(path: Path) -> Iterator[datetime]:
     for place, line in _lines(path):
         try:
             yield datetime.fromisoformat(json.loads(line)["start"]).replace(tzinfo=None)
-        except (ValueError, LookupError, TypeError):
+        except (ValueError, LookupError, TypeError, RecursionError):
             raise SelfChatBotError(f'{place}: expected "start": a time such as "2024-01-31T18:00:00"') from None
 
 
@@ -156,7 +156,7 @@ def _messages_of(line: str, place: str) -> ChatMessages:
             message["role"] in ("system", "user", "assistant") and isinstance(message["content"], str)
             for message in messages
         )
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, LookupError, TypeError, RecursionError):
         well_formed = False
     if not well_formed:
         raise SelfChatBotError(f'{place}: expected {{"messages": [{{"role": ..., "content": ...}}, ...]}}')

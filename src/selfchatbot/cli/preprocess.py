@@ -6,12 +6,14 @@ import sys
 from typing import TYPE_CHECKING
 
 from selfchatbot.cli.shell import parser, run
+from selfchatbot.display import visible, visible_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from rich.console import Console, RenderableType
+    from rich.console import RenderableType
 
+    from selfchatbot.cli.console import Console
     from selfchatbot.conversations.summary import FormatSummary, Summary
     from selfchatbot.preprocessors import ExportFile
 
@@ -27,14 +29,13 @@ def main() -> None:
 
 
 def _stage(dataset_id: str) -> None:
-    from rich.console import Console
-
+    from selfchatbot.cli.console import Console
     from selfchatbot.conversations.stage import preprocess
     from selfchatbot.environment import find_dataset, read_environment
 
     dataset = find_dataset(read_environment(), dataset_id, "raw")
-    console = Console(highlight=False, markup=False)
-    with Console(stderr=True, highlight=False).status("reading") as status:
+    console = Console()
+    with Console(stderr=True).status("reading") as status:
         summary = preprocess(dataset, progress=status.update)
     _show(console, summary)
     total = sum(part.conversations for part in summary.splits.values())
@@ -53,7 +54,7 @@ def _show(console: Console, summary: Summary) -> None:
             kinds = ", ".join(f"{count:,} {kind}" for kind, count in found.media.most_common())
             done = "marked in its place" if found.marks_media else "left out"
             console.print(f"besides text ({done}): {kinds}", soft_wrap=True)
-        console.print(f"you are {' and '.join(found.me)}: {HOW[found.how]}\n", soft_wrap=True)
+        console.print(f"you are {visible_line(' and '.join(found.me))}: {HOW[found.how]}\n", soft_wrap=True)
     if len(summary.formats) > 1:
         console.print(_contacts(summary))
     console.print(_splits(summary))
@@ -63,7 +64,7 @@ def _show(console: Console, summary: Summary) -> None:
     if (expected := forecast(summary.splits["train"].replies)) is not None:
         console.print(expected, soft_wrap=True)
     for warning in summary.warnings:
-        console.print(f"warning: {warning}", style="yellow", soft_wrap=True)
+        console.print(f"warning: {visible_line(warning)}", style="yellow", soft_wrap=True)
 
 
 def _files(found: FormatSummary, hide: Callable[[str], str]) -> RenderableType:
@@ -89,7 +90,7 @@ def _files(found: FormatSummary, hide: Callable[[str], str]) -> RenderableType:
         first = min((file.first for file in files if file.first), default=None)
         last = max((file.last for file in files if file.last), default=None)
         table.add_row(
-            hide(files[0].chat if found.by_chat else files[0].path.name),
+            visible_line(hide(files[0].chat if found.by_chat else files[0].path.name)),
             f"{_messages(files):,}",
             f"{sum(stated):,}" if stated else "",
             *(time.date().isoformat() if time else "" for time in (first, last)),
@@ -113,7 +114,7 @@ def _senders(found: FormatSummary) -> RenderableType:
     shown = ranked[:MAX_ROWS] + [pair for pair in ranked[MAX_ROWS:] if pair[0] in found.me]
     for author, count in shown:
         is_me = author in found.me
-        table.add_row(author, f"{count:,}", "you" if is_me else "", style="bold green" if is_me else None)
+        table.add_row(visible_line(author), f"{count:,}", "you" if is_me else "", style="bold green" if is_me else None)
     if len(ranked) > len(shown):
         table.add_row(
             f"... {len(ranked) - len(shown)} more", f"{found.senders.total() - sum(c for _, c in shown):,}", ""
@@ -130,7 +131,7 @@ def _contacts(summary: Summary) -> RenderableType:
     contacts = summary.contacts()
     for contact in list(contacts)[:MAX_ROWS]:
         counts = (contacts[contact].get(found.name, 0) for found in summary.formats)
-        table.add_row(contact, *(f"{count:,}" if count else "" for count in counts))
+        table.add_row(visible_line(contact), *(f"{count:,}" if count else "" for count in counts))
     if len(contacts) > MAX_ROWS:
         table.add_row(f"... {len(contacts) - MAX_ROWS:,} more")
     return table
@@ -166,7 +167,9 @@ def _example(summary: Summary) -> RenderableType:
         mine = message["role"] == "assistant"
         label = {"assistant": "you  > ", "user": "them   ", "system": "system "}[message["role"]]
         for number, line in enumerate(message["content"].split("\n")):
-            text.append(f"{label if number == 0 else ' ' * len(label)}{line}\n", style="bold green" if mine else "dim")
+            text.append(
+                f"{label if number == 0 else ' ' * len(label)}{visible(line)}\n", style="bold green" if mine else "dim"
+            )
     text.rstrip()
     return Panel(text, title="Part of a conversation; lines marked > are trained", title_align="left")
 

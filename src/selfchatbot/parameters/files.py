@@ -9,10 +9,12 @@ from typing import Any, TypeVar, get_args
 from pydantic import BaseModel, ValidationError
 
 from selfchatbot.errors import ParametersError
-from selfchatbot.files import atomic_files
+from selfchatbot.files import atomic_files, read_small
 
 FILE_NAME = "parameters.json"
 WRITTEN_NAME = ".parameters.written.json"
+MAX_BYTES = 2**20
+"""json5 reads some 300,000 characters in a second."""
 BROKEN_JSON = re.compile(r"<string>:(\d+) (.*) at column (\d+)", re.DOTALL)
 
 P = TypeVar("P", bound=BaseModel)
@@ -40,7 +42,7 @@ def read_json(path: Path) -> dict[str, Any]:
     import json5
 
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        text = read_small(path, MAX_BYTES).decode("utf-8-sig")
     except FileNotFoundError:
         raise ParametersError(f"{path} is not there: write one, the README shows a sample to copy") from None
     except UnicodeDecodeError as error:
@@ -90,7 +92,7 @@ def handed_over(directory: Path, computed: dict[str, Any]) -> dict[Path, str]:
 def _written(record: Path) -> dict[str, Any]:
     """What was written last; without a record, every value counts as edited, so that none is lost."""
     try:
-        values = json.loads(record.read_bytes())
+        values = json.loads(read_small(record))
     except (OSError, ValueError, RecursionError):
         return {}
     return values if isinstance(values, dict) else {}

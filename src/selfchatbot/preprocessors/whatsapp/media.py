@@ -57,7 +57,9 @@ def besides_text(text: str, path: ExportPath) -> tuple[str, str]:
             return next((kind for kind, pattern in _PATTERNS.items() if pattern.search(words)), MEDIA), ""
         if words in LIVE:
             return LOCATION, ""
-        if words in CALLS:
+        if (
+            words in CALLS or re.split("[.,。，]", words, maxsplit=1)[0] in CALLS
+        ):  # "Missed voice call, tap to call back"
             return CALL, ""
     return "", ""
 
