@@ -1,13 +1,16 @@
 """What people send besides text: counted and left out, or marked for the model to read."""
 
 import json
+import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from test_preprocessing import chat, dataset, lines_of, run_with, telegram, whatsapp  # noqa: F401
 
 from selfchatbot.environment import Dataset
+from selfchatbot.errors import ParametersError
 from selfchatbot.preprocessors import ExportFile, Preprocessors
 from selfchatbot.preprocessors.media import by_name, transcript
 
@@ -101,6 +104,45 @@ def test_a_transcript_lies_within_the_export(tmp_path: Path) -> None:
         assert transcript(export, name) == ""
     (export.parent / "a.txt").write_text("said", encoding="utf-8")
     assert transcript(export, "a.ogg") == "said"
+
+
+class Whisper:
+    """Answers as the package faster_whisper does, which may not be installed."""
+
+    class WhisperModel:
+        def __init__(self, name: str, device: str, compute_type: str) -> None:
+            if name != "small":
+                raise ValueError(f"Invalid model size '{name}'")
+
+        def transcribe(self, path: str, vad_filter: bool) -> tuple[Any, None]:
+            if Path(path).read_text(encoding="utf-8") == "damaged":
+                raise ValueError("no audio")
+            return iter([SimpleNamespace(text=" I'm"), SimpleNamespace(text=" late ")]), None
+
+
+def test_missing_transcripts_are_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    names = ("PTT-20240512-WA0001.opus", "PTT-20240512-WA0002.opus", "PTT-20240512-WA0003.opus")
+    lines = [f"5/12/24, 9:3{n} PM - Moss: {name} (file attached)" for n, name in enumerate(names)]
+    (tmp_path / "chat").mkdir()
+    (tmp_path / "chat" / "WhatsApp Chat with Moss.txt").write_text("\n".join(lines), encoding="utf-8")
+    for name, content in zip(names, ("x", "x", "damaged"), strict=True):
+        (tmp_path / "chat" / name).write_text(content, encoding="utf-8")
+    corrected = tmp_path / "chat" / "PTT-20240512-WA0002.txt"
+    corrected.write_text("as I heard it", encoding="utf-8")
+    kind, steps = Preprocessors["WhatsApp"], list[str]()
+    monkeypatch.setitem(sys.modules, "faster_whisper", None)
+    with pytest.raises(ParametersError, match=r'transcribe": the package faster-whisper is not installed: pip install'):
+        kind(transcribe="small").prepare(tmp_path / "chat", steps.append)
+    monkeypatch.setitem(sys.modules, "faster_whisper", Whisper)
+    with pytest.raises(ParametersError, match=r'the model "tinny" can\'t be loaded \(ValueError\)'):
+        kind(transcribe="tinny").prepare(tmp_path / "chat", steps.append)
+    assert kind(transcribe="small").prepare(tmp_path / "chat", steps.append) == [
+        "WhatsApp: 1 voice message(s) can't be transcribed: are they damaged?"
+    ]
+    assert steps == [f"transcribing voice message {n} of 2 of WhatsApp" for n in (1, 2)]
+    said = [("I'm late", ""), ("as I heard it", ""), ("", "voice message")]
+    assert sent("WhatsApp", tmp_path / "chat")[0] == said
+    assert kind().prepare(tmp_path / "chat", steps.append) == []
 
 
 def telegram_with(path: Path, *records: dict[str, Any]) -> Path:

@@ -1,7 +1,7 @@
 """The base class of export formats, and what is known about an export file."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import lru_cache
@@ -96,6 +96,13 @@ class Preprocessor(Parameters):
         if not all(pattern.strip(" \n*") for pattern in patterns):
             raise ValueError("texts that hold more than *, which would drop every message")
         return patterns
+
+    def prepare(self, path: Path, progress: Callable[[str], None]) -> list[str]:
+        """Called once before a folder is read. Returns what the user should know.
+
+        ``progress`` is called with a few words about the current step.
+        """
+        return []
 
     def read(self, path: Path, files: list[ExportFile] | None = None) -> Iterator[Message]:
         """Yield the messages of a file, or of all files in a folder, chat by chat, oldest first.

@@ -50,6 +50,11 @@ def emoji_of(media: str) -> str:
     return media.removeprefix(STICKER).strip() if media.startswith(STICKER) else ""
 
 
+def transcript_files(voice: Path) -> tuple[Path, Path]:
+    """Where the transcript of a voice message may lie."""
+    return voice.with_suffix(".txt"), voice.with_name(f"{voice.name}.txt")
+
+
 def transcript(export: Path | object, name: str) -> str:
     """What was said in a voice message: the ``.txt`` of the same name beside it, empty where there is none.
 
@@ -57,9 +62,9 @@ def transcript(export: Path | object, name: str) -> str:
     """
     if not isinstance(export, Path):
         return ""
-    folder, voice = export.parent.resolve(), export.parent / name
+    folder = export.parent.resolve()
     try:
-        for path in (voice.with_suffix(".txt"), voice.with_name(f"{voice.name}.txt")):
+        for path in transcript_files(export.parent / name):
             if path.is_file() and path.resolve().is_relative_to(folder):
                 return path.read_text(encoding="utf-8-sig", errors="replace")[:MAX_TRANSCRIPT_CHARACTERS].strip()
     except (OSError, ValueError):

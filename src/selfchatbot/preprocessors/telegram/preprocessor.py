@@ -18,8 +18,9 @@ from pydantic import PrivateAttr
 
 from selfchatbot.errors import ParametersError
 from selfchatbot.messages import Message
-from selfchatbot.preprocessors.base import ExportFile, ExportPath, Preprocessor
+from selfchatbot.preprocessors.base import ExportFile, ExportPath
 from selfchatbot.preprocessors.reading.unique_names import Names
+from selfchatbot.preprocessors.reading.voices import WithVoices
 from selfchatbot.preprocessors.telegram.htmlfile import RESULTS, chat_folders, owner, read_chats
 from selfchatbot.preprocessors.telegram.jsonfile import first_chat, read_json
 from selfchatbot.preprocessors.telegram.selection import PAGE, exports, folders
@@ -29,7 +30,7 @@ TYPES = re.compile(
 )
 
 
-class Telegram(Preprocessor):
+class Telegram(WithVoices):
     """Telegram Desktop's result.json or messages.html; other files of an export (media, contacts) are passed over.
 
     ``username`` is a name, an id as ``user123``, or both: ``Alex (user123)``.

@@ -20,9 +20,10 @@ from pydantic import Field
 
 from selfchatbot.errors import ExportError
 from selfchatbot.messages import Message
-from selfchatbot.preprocessors.base import ExportFile, ExportPath, Preprocessor
+from selfchatbot.preprocessors.base import ExportFile, ExportPath
 from selfchatbot.preprocessors.reading.dates import Order, ambiguous_order, decide_orders
 from selfchatbot.preprocessors.reading.unique_names import Names
+from selfchatbot.preprocessors.reading.voices import WithVoices
 from selfchatbot.preprocessors.whatsapp import exporter
 from selfchatbot.preprocessors.whatsapp.edits import Edits
 from selfchatbot.preprocessors.whatsapp.layout import Layout, scan
@@ -34,7 +35,7 @@ from selfchatbot.preprocessors.whatsapp.stamps import StampReader
 ATTACHMENT = re.compile(r"\d{5,}-.*|(?:DOC|PTT|AUD)-\d{8}-WA\d+.*", re.DOTALL)
 
 
-class WhatsApp(Preprocessor):
+class WhatsApp(WithVoices):
     """Chats exported from WhatsApp, one .txt or .zip each, and the JSON of WhatsApp-Chat-Exporter."""
 
     name: ClassVar[str] = "WhatsApp"
