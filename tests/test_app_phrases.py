@@ -40,7 +40,7 @@ def typed(count: int, author: str = "Moss") -> list[tuple[str, str]]:
     [
         # In any known language, whatever the format.
         (["Live-Standort wird geteilt"] * 3, "Live-Standort wird geteilt"),
-        (["यह मैसेज मिटाया गया था"] * 3, None),
+        (["Photos"] * 10, "Photos"),
         (["This message was deleted."] * 3, "This message was deleted."),
         (["보이스톡 해요"] * 3, "보이스톡 해요"),
         (["メッセージの送信を取り消しました"] * 3, "メッセージの送信を取り消しました"),
@@ -51,6 +51,7 @@ def typed(count: int, author: str = "Moss") -> list[tuple[str, str]]:
         ([f"GLASOVANJE: o {n * 'o'}" for n in range(60)], "GLASOVANJE: *"),
         (["[Nálepka]"] * 8, "[Nálepka]"),
         (["Slika je izpuščena"] * 90, "Slika je izpuščena"),
+        (["તમે આ મેસેજ ડિલીટ કર્યો"] * 90, "તમે આ મેસેજ ડિલીટ કર્યો"),
         ([f"Slika je izpuščena\nlook at {'this' * n}" for n in range(90)], "Slika je izpuščena"),
     ],
 )
@@ -72,6 +73,7 @@ def test_what_an_app_may_have_written_is_named(phrases: list[str], shown: str | 
         ["missed call"] * 2,
         ["(laughs)"] * 4,
         ["🙂"] * 99,
+        ["photo"] * 5,
         ["おやすみ"] * 24,
     ],
 )

@@ -23,8 +23,8 @@ VARIES = "*"
 """Stands for a number, a link, or what follows a label, as in the patterns of ``drop``."""
 _VARIABLE = re.compile(r"\d+(?:[.,:/-]\d+)*|https?://\S+")
 _VARIES = re.compile("[0-9:\n]")
-_WORD = re.compile(r"[^\W\d_]{3,}|[\u3040-\u30ff\u3400-\u9fff]{2,}")
-_SENTENCE = re.compile(r"[^\W\d_]\s+\S|[^\W\d_]{8,}")
+_WORD = re.compile(r"[^\W\d_]\S{2,}|[\u3040-\u30ff\u3400-\u9fff]{2,}")
+_SENTENCE = re.compile(r"[^\W\d_]\S*\s+\S|[^\W\d_]{8,}")
 _IN_BRACKETS = re.compile(r"\[[^\[\]]+\]|<[^<>]+>|\([^()]+\)|【[^【】]+】|«[^«»]+»")
 # A date and a time of the day at the start of a line, or a line that is a date and a weekday.
 _DATE = r"\d{1,4}[./年년-] ?\d{1,2}[./月월-] ?\d{1,4}[日일.]?"

@@ -13,13 +13,16 @@ from selfchatbot import preprocessors
 
 _PHRASES = Path(preprocessors.__file__).parent / "whatsapp" / "phrases.json"
 _HAN_KANA_HANGUL = re.compile("[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7a3]")
+_MEDIA = frozenset(("photo", "photos", "image", "video", "videos", "sticker", "stickers", "gif", "emoticon", "audio"))
+"""What LINE and KakaoTalk call media in English."""
 _EDGES = " .。।۔<>[]\u200e\u200f"
 _WHATSAPP_KEYS = ("omitted", "deleted", "mine", "call", "live", "unreadable", "timer")
 
 
 def is_known_notice(text: str, author: str) -> bool:
     """Whether WhatsApp, KakaoTalk, LINE, Messenger or Instagram write ``text`` in the name of ``author``."""
-    if text.strip(_EDGES).casefold() in _of_whatsapp():
+    plain = text.strip(_EDGES).casefold()
+    if plain in _MEDIA or plain in _of_whatsapp():
         return True
     if _HAN_KANA_HANGUL.search(text):
         from selfchatbot.preprocessors.kakaotalk.notices import is_whole
