@@ -57,7 +57,7 @@ class FormatSummary:
     @property
     def media(self) -> Counter[str]:
         """What was sent besides text, by kind."""
-        return sum((file.media for file in self.files), Counter())
+        return sum((file.media for file in self.files), Counter[str]())
 
     @property
     def by_chat(self) -> bool:
