@@ -96,7 +96,9 @@ class AppPhrases:
         reported: set[str] = set()
         for (author, phrase), count in self._phrases.items():
             found[phrase] += count
-            if phrase not in reported and _reaches(_rule(phrase, author, count), count, messages.get(author, 0)):
+            total = messages.get(author, 0)
+            # No rule asks for less. Most phrases are told without the patterns and tables.
+            if _reaches(KNOWN, count, total) and _reaches(_rule(phrase, author), count, total):
                 reported.add(phrase)
         return [(phrase, count) for phrase, count in found.most_common() if phrase in reported][:MAX_REPORTED]
 
@@ -131,9 +133,9 @@ class AppPhrases:
             self._phrases = {key: count - 1 for key, count in self._phrases.items() if count > 1}
 
 
-def _rule(phrase: str, author: str, count: int) -> Rule | None:
-    """What a phrase has to reach, None if it is nothing that an app writes. ``count`` only saves time."""
-    if count < KNOWN.count or not _WORD.search(phrase):
+def _rule(phrase: str, author: str) -> Rule | None:
+    """What a phrase has to reach, None if it is nothing that an app writes."""
+    if not _WORD.search(phrase):
         return None
     if is_known_notice(phrase.replace(VARIES, "1"), author):
         return KNOWN if _SENTENCE.search(phrase) else KNOWN_WORD
