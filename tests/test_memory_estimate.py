@@ -16,7 +16,6 @@ from selfchatbot.parameters import TrainingParameters, read_parameters
 from selfchatbot.player import tune_sampling
 from selfchatbot.player.engines import kv_cache
 from selfchatbot.trainer import Result, Trainer, memory_estimate
-from selfchatbot.trainer.available_memory import left_in_container
 from selfchatbot.trainer.loss import LabelledLoss
 from selfchatbot.trainer.memory_estimate import ModelShape, kept_numbers, plan_memory
 from selfchatbot.trainer.model_setup import trainable_model

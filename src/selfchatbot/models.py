@@ -177,8 +177,6 @@ def quiet() -> None:
     transformers.logging.disable_progress_bar()
 
 
-
-
 def _embedded_file(name: str) -> Path:
     distribution, file = EMBEDDED[name]
     with suppress(importlib.metadata.PackageNotFoundError):

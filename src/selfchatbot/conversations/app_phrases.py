@@ -36,7 +36,7 @@ _MESSAGE_START = re.compile(
 class Rule(NamedTuple):
     """How often somebody has to write a phrase before it is reported."""
 
-    count: int
+    times: int
     share: float
     """Of the sender's messages."""
 
@@ -149,4 +149,4 @@ def _rule(phrase: str, author: str) -> Rule | None:
 
 
 def _reaches(rule: Rule | None, count: int, messages: int) -> bool:
-    return rule is not None and count >= rule.count and count >= rule.share * messages
+    return rule is not None and count >= rule.times and count >= rule.share * messages

@@ -47,7 +47,6 @@ from selfchatbot.model_families import expert_stacks, linear_layers, skeleton
 from selfchatbot.models import Machine
 from selfchatbot.parameters import TrainingParameters
 from selfchatbot.trainer.adapter_targets import sizes, target_sizes
-from selfchatbot.trainer.available_memory import free
 from selfchatbot.trainer.data import TokenBatches, rounded_up
 from selfchatbot.trainer.layer_sizes import LayerSizes, layer_sizes
 from selfchatbot.trainer.loss import length_multiple
