@@ -48,6 +48,11 @@ class Checkpoints:
             "changeable": parameters.model_dump(mode="json", include=changeable),
         }
 
+    @property
+    def run(self) -> dict[str, Any]:
+        """What the losses depend on, as JSON: the parameters, and the SHA-256 of each file of conversations."""
+        return self._run
+
     def latest(self) -> Path | None:
         """The newest undamaged checkpoint; None if no run is unfinished.
 
@@ -114,12 +119,14 @@ class Checkpoints:
         Raises SelfChatBotError with file and line for a malformed line.
         """
         read_preferences(path)
-        self.folder.mkdir(exist_ok=True)
-        self.ratings.unlink(missing_ok=True)
-        if path.exists():
-            with atomic_file(self.ratings) as partial:
-                shutil.copyfile(path, partial)
-                partial.chmod(0o600)
+        if distributed.is_main():
+            self.folder.mkdir(exist_ok=True)
+            self.ratings.unlink(missing_ok=True)
+            if path.exists():
+                with atomic_file(self.ratings) as partial:
+                    shutil.copyfile(path, partial)
+                    partial.chmod(0o600)
+        distributed.wait()
 
     @property
     def ratings(self) -> Path:

@@ -12,7 +12,7 @@ from selfchatbot import distributed
 from selfchatbot.errors import SelfChatBotError, lacks_memory
 from selfchatbot.models import Machine
 from selfchatbot.trainer.data import Batch, micro_batches, nothing, real_lengths, share
-from selfchatbot.trainer.loss import LabelledLoss
+from selfchatbot.trainer.loss import LabelledLoss, length_multiple
 from selfchatbot.trainer.memory_estimate import MemoryPlan
 from selfchatbot.trainer.model_setup import adamw, add_embedding_noise, checkpoint_gradients
 from selfchatbot.trainer.out_of_memory import SMALLER
@@ -52,7 +52,7 @@ class Updates:
         self._gradient_checkpointing = memory.gradient_checkpointing
         self._max_grad_norm = parameters.max_grad_norm
         self._accelerator = accelerator
-        self._loss = LabelledLoss(model, machine.length_multiple)
+        self._loss = LabelledLoss(model, length_multiple(machine))
         if parameters.neftune_alpha is not None:
             add_embedding_noise(model, parameters.neftune_alpha)
         self.optimizer: torch.optim.Optimizer = adamw(model, parameters, machine)
@@ -142,7 +142,7 @@ class Updates:
 
     def _own_share(self, batch: Batch) -> Iterator[Batch]:
         """This process's share of each micro-batch: the same number of them in every process."""
-        parts = micro_batches(batch, self.micro_tokens, distributed.world_size(), self.machine.length_multiple)
+        parts = micro_batches(batch, self.micro_tokens, distributed.world_size(), length_multiple(self.machine))
         return (share(part, distributed.rank(), distributed.world_size()) for part in parts)
 
     def _with_retries(self, compute: Callable[[], T], batch: Batch) -> T:
