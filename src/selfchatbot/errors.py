@@ -1,5 +1,7 @@
 """What goes wrong, said in one line to the person at the keyboard."""
 
+from collections import Counter
+
 
 class SelfChatBotError(Exception):
     """A run that failed. Its text is shown as it is, without a traceback."""
@@ -15,6 +17,15 @@ class UsageError(SelfChatBotError):
 
 class ParametersError(UsageError):
     """A parameters.json that can't be used: names the file, the line or key, what was found, what is allowed."""
+
+
+class UnknownMeError(ParametersError):
+    """Nobody in a format's folder is known to be me. ``senders``: the messages of each author there."""
+
+    def __init__(self, message: str, format_name: str, senders: Counter[str]) -> None:
+        super().__init__(message)
+        self.format = format_name
+        self.senders = senders
 
 
 class ExportError(SelfChatBotError):

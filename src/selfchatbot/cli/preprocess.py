@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from selfchatbot.cli.shell import parser, run
 
 if TYPE_CHECKING:
+    import argparse
     from collections.abc import Callable
 
     from rich.console import Console, RenderableType
@@ -21,25 +22,60 @@ MAX_ROWS = 12
 
 def main() -> None:
     """The console script."""
-    arguments = parser("selfChatBot_preprocess", "Turn a dataset's chat exports into conversations to train on.")
-    dataset_id = arguments.parse_args().dataset
-    sys.exit(run(lambda: _stage(dataset_id)))
+    arguments = parser(
+        "selfChatBot_preprocess",
+        "Turn chat exports into conversations to train on: of files that you give, or of a dataset.",
+        needs_dataset=False,
+    )
+    _add_setup_options(arguments)
+    chosen = arguments.parse_args()
+    if not chosen.files:
+        if not chosen.dataset:
+            arguments.error("give the files of your chats, or the ID of a dataset with -d/--dataset")
+        if given := next((name for name in ("name", "me", "model", "yes") if getattr(chosen, name)), None):
+            arguments.error(f"--{given} needs the files of your chats; a dataset that exists has a parameters.json")
+    elif chosen.dataset and (given := next((name for name in ("name", "model") if getattr(chosen, name)), None)):
+        arguments.error(f"--{given} is for a new dataset: leave out -d, or --{given}")
+    sys.exit(run(lambda: _stage(chosen)))
 
 
-def _stage(dataset_id: str) -> None:
+def _add_setup_options(arguments: argparse.ArgumentParser) -> None:
+    """What `setup.Setup` takes."""
+    arguments.add_argument("files", nargs="*", metavar="FILE", help="exports of your chats, or folders with them")
+    options = arguments.add_argument_group("with files")
+    options.add_argument("--name", help="the new dataset's name")
+    options.add_argument(
+        "--me", action="append", default=[], metavar="NAME", help="your name in the chats; repeat it for several names"
+    )
+    options.add_argument("--model", help="the model to train: a name on huggingface.co, a folder or a .gguf file")
+    options.add_argument("--yes", action="store_true", help="ask nothing: take what is recommended")
+
+
+def _stage(chosen: argparse.Namespace) -> None:
     from rich.console import Console
 
     from selfchatbot.conversations.stage import preprocess
     from selfchatbot.environment import find_dataset, read_environment
+    from selfchatbot.parameters import FILE_NAME, RawParameters, read_parameters
+    from selfchatbot.setup.model_check import problem_of
 
-    dataset = find_dataset(read_environment(), dataset_id, "raw")
     console = Console(highlight=False, markup=False)
-    with Console(stderr=True, highlight=False).status("reading") as status:
-        summary = preprocess(dataset, progress=status.update)
+    if chosen.files:
+        from selfchatbot.cli.setup import Setup
+
+        dataset, summary = Setup(chosen, console).run()
+    else:
+        dataset = find_dataset(read_environment(), chosen.dataset, "raw")
+        with Console(stderr=True, highlight=False).status("reading") as status:
+            summary = preprocess(dataset, progress=status.update)
     _show(console, summary)
     total = sum(part.conversations for part in summary.splits.values())
     console.print(f"\n{total:,} conversations are in {dataset.preprocessed}", soft_wrap=True)
-    console.print(f"Next: selfChatBot_train -d {dataset_id}", soft_wrap=True)
+    with Console(stderr=True, highlight=False).status("checking the model"):
+        problem = problem_of(read_parameters(dataset.raw / FILE_NAME, RawParameters))
+    if problem:
+        console.print(f"warning: {problem}", style="yellow", soft_wrap=True)
+    console.print(f"Next: selfChatBot_train -d {dataset.id}", soft_wrap=True)
 
 
 def _show(console: Console, summary: Summary) -> None:

@@ -61,6 +61,8 @@ class Preprocessor(Parameters):
     """Extensions of the files it reads, in lower case."""
     exports_overlap: ClassVar[bool] = True
     """Whether two exports can contain the same messages of one chat."""
+    companions: ClassVar[tuple[str, ...]] = ()
+    """Names of files beside the chats that it reads too, such as a list of members."""
     has_times: ClassVar[bool] = True
     """Whether the times are those at which messages were sent."""
 
@@ -89,7 +91,10 @@ class Preprocessor(Parameters):
 
     @classmethod
     def recognises(cls, path: ExportPath, head: bytes) -> bool:
-        """Whether a file that starts with ``head`` (at most 64 KiB) looks like this format. Only used for hints."""
+        """Whether a file that starts with ``head`` (at most 64 KiB) looks like this format.
+
+        Files of a new dataset are sorted by it, and hints come from it.
+        """
         return False
 
     def export_files(self, path: Path) -> list[ExportPath]:

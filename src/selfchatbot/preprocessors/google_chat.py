@@ -37,6 +37,7 @@ class GoogleChat(Preprocessor):
 
     name: ClassVar[str] = "GoogleChat"
     suffixes: ClassVar[tuple[str, ...]] = (".json",)
+    companions: ClassVar[tuple[str, ...]] = (GROUP_INFO, USER_INFO)
 
     _people: Names = PrivateAttr(default_factory=Names)
 

@@ -49,6 +49,7 @@ class Slack(Preprocessor):
 
     name: ClassVar[str] = "Slack"
     suffixes: ClassVar[tuple[str, ...]] = (".json",)
+    companions: ClassVar[tuple[str, ...]] = (*MEMBERS, *CHANNELS, *DIRECT)
 
     _mine: set[str] = PrivateAttr(default_factory=set)
 

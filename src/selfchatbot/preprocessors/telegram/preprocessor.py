@@ -57,6 +57,7 @@ class Telegram(Preprocessor):
 
     name: ClassVar[str] = "Telegram"
     suffixes: ClassVar[tuple[str, ...]] = (".json", ".html")
+    companions: ClassVar[tuple[str, ...]] = (RESULTS,)
 
     _path: Path = PrivateAttr(default_factory=Path)
     _accounts: Names = PrivateAttr(default_factory=Names)
