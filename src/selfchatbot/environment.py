@@ -11,6 +11,8 @@ from dotenv import dotenv_values
 from selfchatbot.errors import SelfChatBotError, UsageError
 
 STAGES = ("raw", "preprocessed", "results")
+RUNS_FOLDER = "runs"
+"""Below the results of a dataset: earlier trainings, each in a folder with its name."""
 COMMANDS = ("preprocess", "train", "play")
 """The command that reads from each of the directories."""
 CONTROL = re.compile(r"[\x00-\x1f\x7f]")
@@ -34,6 +36,8 @@ class Dataset:
     id: str
     folder: str
     environment: Environment
+    run: str | None = None
+    """An earlier training, kept in the results; None: the newest one."""
 
     @property
     def name(self) -> str:
@@ -51,7 +55,8 @@ class Dataset:
 
     @property
     def results(self) -> Path:
-        return self.environment.results / self.folder
+        newest = self.environment.results / self.folder
+        return newest / RUNS_FOLDER / self.run if self.run else newest
 
 
 def read_environment() -> Environment:
@@ -133,7 +138,7 @@ def find_dataset(environment: Environment, dataset_id: str, stage: str) -> Datas
         if any(_same_id(number, dataset_id) for number in datasets(before).values()):
             command = f"selfChatBot_{COMMANDS[index]} -d {dataset_id}"
             raise SelfChatBotError(f"no Dataset_{dataset_id}_<Name> in {directory} yet: run {command}")
-    if near := _near_miss(directory, dataset_id):
+    if near := _near_miss(directory, dataset_id, bool(folders)):
         raise UsageError(f"no Dataset_{dataset_id}_<Name> in {directory}: {near}")
     there = ", ".join(folders) or "no Dataset_<ID>_<Name> folder at all"
     raise UsageError(f"no Dataset_{dataset_id}_<Name> in {directory}; there is: {there}")
@@ -161,13 +166,13 @@ def datasets(directory: Path) -> dict[str, str]:
     }
 
 
-def _near_miss(directory: Path, dataset_id: str) -> str | None:
+def _near_miss(directory: Path, dataset_id: str, has_others: bool) -> str | None:
     """What to rename, where a folder was meant to be this dataset: ``Dataset_Mia``, ``dataset_1_mia``."""
     for path in sorted(directory.iterdir()):
         match = ALMOST_DATASET.fullmatch(path.name)
         if not path.is_dir() or path.name.startswith(".") or DATASET_NAME.fullmatch(path.name) or not match:
             continue
-        if match[1] is None or _same_id(match[1], dataset_id):
+        if _same_id(match[1], dataset_id) if match[1] else not has_others:
             return f"rename {path.name} to Dataset_{dataset_id}_{match[2] or 'Name'}"
     return None
 

@@ -5,6 +5,7 @@ import io
 import json
 import logging
 import os
+import sys
 import warnings
 from collections.abc import Callable
 from contextlib import redirect_stderr, suppress
@@ -156,6 +157,10 @@ def quiet() -> None:
     os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     warnings.filterwarnings("ignore", module=r"(?:torch|transformers|peft|accelerate|bitsandbytes|huggingface_hub)\b")
+    if not {"transformers", "huggingface_hub"} & set(sys.modules):  # they may not be needed: importing takes a second
+        os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+        os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+        return
     import transformers
 
     transformers.logging.set_verbosity_error()

@@ -197,9 +197,10 @@ def _example(summary: Summary) -> RenderableType:
         mine = message["role"] == "assistant"
         label = {"assistant": "you  > ", "user": "them   ", "system": "system "}[message["role"]]
         for number, line in enumerate(message["content"].split("\n")):
-            text.append(f"{label if number == 0 else ' ' * len(label)}{line}\n", style="bold green" if mine else "dim")
+            start = label if number == 0 else "     > " if mine else " " * len(label)
+            text.append(f"{start}{line}\n", style="bold green" if mine else "dim")
     text.rstrip()
-    return Panel(text, title="Part of a conversation; lines marked > are trained", title_align="left")
+    return Panel(text, title="Part of a conversation; the model learns to say the lines marked >", title_align="left")
 
 
 if __name__ == "__main__":

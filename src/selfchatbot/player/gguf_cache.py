@@ -9,6 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from selfchatbot.chat_format import ChatFormat
+from selfchatbot.chat_format.saved import save_chat_format
 from selfchatbot.files import fingerprint, remove_leftovers, write_text
 from selfchatbot.gguf.writer import Quantization, write_gguf
 from selfchatbot.models import Machine
@@ -33,18 +34,19 @@ def checkpoint_gguf(
     """
     model = parameters.model if parameters else ""
     path = checkpoint.with_name(f"{checkpoint.name}-{digest(checkpoint, model)}.{quantization}.gguf")
-    if _is_intact(path):
+    if is_intact(path):
         return path
     import torch
 
     logger.info("writing %s, once for this checkpoint", path.name)
     remove_leftovers(checkpoint.parent)
     loaded = load_checkpoint(checkpoint, parameters, Machine("cpu", torch.float32))
-    end = ChatFormat(loaded.tokenizer).end
-    write_gguf(path, loaded.model, loaded.tokenizer, end, quantization)
+    chat_format = ChatFormat(loaded.tokenizer)
+    write_gguf(path, loaded.model, loaded.tokenizer, chat_format.end, quantization)
+    save_chat_format(chat_format, format_file(path))
     write_text(_checksum_file(path), f"{fingerprint(path)}  {path.name}\n")
     for outdated in checkpoint.parent.glob(f"{checkpoint.name}-*.{quantization}.gguf*"):
-        if outdated not in (path, _checksum_file(path)):
+        if outdated not in (path, _checksum_file(path), format_file(path)):
             with suppress(OSError):  # on Windows, another player may have it open
                 outdated.unlink()
     return path
@@ -59,7 +61,13 @@ def digest(checkpoint: Path, model: str) -> str:
     return hashed.hexdigest()[:12]
 
 
-def _is_intact(path: Path) -> bool:
+def format_file(gguf: Path) -> Path:
+    """The chat format of a GGUF file that was written here; there may be none."""
+    return gguf.with_name(f"{gguf.name}.format.json")
+
+
+def is_intact(path: Path) -> bool:
+    """Whether a file is there as it was written."""
     try:
         return _checksum_file(path).read_text(encoding="utf-8").split(" ")[0] == fingerprint(path)
     except (OSError, UnicodeDecodeError):

@@ -57,6 +57,8 @@ class Preprocessor(Parameters):
 
     name: ClassVar[str]
     """Name of the format, of its folder and of its key in ``preprocessor_data``."""
+    app: ClassVar[str] = ""
+    """What people call the app, where it is not ``name``."""
     suffixes: ClassVar[tuple[str, ...]]
     """Extensions of the files it reads, in lower case."""
     exports_overlap: ClassVar[bool] = True

@@ -64,9 +64,15 @@ class Score:
         if not self.guesses:
             return "no guess"
         low, high = self.interval
+        if low > 0.5:
+            meaning = "the model can be told from you"
+        elif high < 0.5:
+            meaning = "the model was taken for you more often than you were"
+        else:
+            meaning = "that may as well be guessing"
         return (
-            f"{self.right} of {self.guesses} right: {self.right / self.guesses:.0%}, 95 % confidence interval "
-            f"{low:.0%} to {high:.0%}; 50 % is chance"
+            f"{self.right} of {self.guesses} right ({self.right / self.guesses:.0%}): {meaning} (half would be chance, "
+            f"and after so many guesses the true share is between {low:.0%} and {high:.0%})"
         )
 
 

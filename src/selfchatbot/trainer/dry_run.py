@@ -48,16 +48,23 @@ class TrainingEstimate:
     disk_free: int
 
     def __str__(self) -> str:
-        hours, minutes = divmod(math.ceil(self.seconds / 60), 60)
+        padding = f", and {wasted:.0%} more for padding" if (wasted := 1 / self.fullness - 1) >= 0.01 else ""
         how = f"micro-batches of {self.memory.micro_tokens} tokens"
         if self.memory.gradient_checkpointing:
             how += ", gradient_checkpointing"
         return (
-            f"steps    {self.steps}, {self.tokens} tokens, {1 - self.fullness:.1%} padding\n"
+            f"steps    {self.steps:,}, {self.tokens:,} tokens{padding}\n"
             f"memory   {self.memory} ({how})\n"
-            f"time     about {hours}:{minutes:02d} h, from steps measured just now\n"
+            f"time     about {duration(self.seconds)}, from steps measured just now\n"
             f"disk     up to {self.disk / GIB:.2f} of {self.disk_free / GIB:.0f} GiB"
         )
+
+
+def duration(seconds: float) -> str:
+    """``9 minutes``, ``2 hours 5 minutes``: rounded up to minutes."""
+    hours, minutes = divmod(max(1, math.ceil(seconds / 60)), 60)
+    parts = [(hours, "hour"), (minutes, "minute")]
+    return " ".join(f"{count} {name}{'' if count == 1 else 's'}" for count, name in parts if count)
 
 
 def dry_run(

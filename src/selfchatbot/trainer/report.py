@@ -62,7 +62,9 @@ def plot(records: list[dict[str, Any]], path: Path) -> None:
     FigureCanvasAgg(figure)
     axes = figure.add_subplot()
     if training:
-        axes.plot(*zip(*training, strict=True), color="tab:blue", alpha=0.35, label="training")
+        steps, losses = zip(*training, strict=True)
+        axes.plot(steps, losses, color="tab:blue", alpha=0.25, label="training")
+        axes.plot(steps, smoothed(losses), color="tab:blue", label="training, smoothed")
     if validation:
         axes.plot(*zip(*validation, strict=True), color="tab:orange", marker="o", label="validation")
         axes.axhline(validation[0][1], color="tab:gray", linestyle="--", linewidth=1, label="base model")
@@ -73,6 +75,16 @@ def plot(records: list[dict[str, Any]], path: Path) -> None:
     axes.legend()
     with atomic_file(path) as partial:
         figure.savefig(partial, dpi=120, format="png")
+
+
+def smoothed(losses: Sequence[float]) -> list[float]:
+    """A running mean with weights that fall by half in a twentieth of the run (Kingma & Ba 2015: without bias)."""
+    keep = 0.5 ** (20 / max(20, len(losses)))
+    mean, weight, found = 0.0, 0.0, []
+    for loss in losses:
+        mean, weight = keep * mean + (1 - keep) * loss, keep * weight + (1 - keep)
+        found.append(mean / weight)
+    return found
 
 
 class Report:

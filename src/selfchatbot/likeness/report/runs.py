@@ -44,8 +44,9 @@ def _table(runs: Sequence[Likeness]) -> Table:
 
 
 def _name(run: Likeness) -> str:
-    """``2026-11-24 12:40, best``."""
-    return f"{run.run.finished[:16].replace('T', ' ')}, {run.run.checkpoint}"
+    """``warmer, best, 2026-11-24 12:40``: the training, its checkpoint and when it was evaluated."""
+    name = f"{run.run.name}, " if run.run.name else ""
+    return f"{name}{run.run.checkpoint}, {run.run.finished[:16].replace('T', ' ')}"
 
 
 __all__ = ["comparison"]

@@ -38,6 +38,7 @@ class DiscordChatExporter(Preprocessor):
     """Discord channels and direct messages, one .txt, .json, .csv or .html file each (or one per partition)."""
 
     name: ClassVar[str] = "DiscordChatExporter"
+    app: ClassVar[str] = "Discord"
     suffixes: ClassVar[tuple[str, ...]] = (".txt", ".json", ".csv", ".html")
 
     date_order: Order | None = Field(
