@@ -197,7 +197,9 @@ def trl(data: Path, method: str, contestant: str) -> tuple[Any, float]:
     from torch.optim.lr_scheduler import LambdaLR
     from trl import SFTConfig, SFTTrainer
 
-    from selfchatbot.models import load_model, load_tokenizer
+    from selfchatbot.model_families import skeleton
+    from selfchatbot.models import load_config, load_model, load_tokenizer
+    from selfchatbot.trainer.adapter_targets import adapter_targets
     from selfchatbot.trainer.model_setup import adapters, four_bit
     from selfchatbot.trainer.schedule import rate_factor
 
@@ -231,7 +233,9 @@ def trl(data: Path, method: str, contestant: str) -> tuple[Any, float]:
         ),
         train_dataset=Dataset.from_list(read_windows(data, "train")),
         processing_class=load_tokenizer(wanted.model),
-        peft_config=None if method == "fine_tune" else adapters(wanted),
+        peft_config=None
+        if method == "fine_tune"
+        else adapters(wanted, adapter_targets(skeleton(load_config(wanted.model)))),
     )
     start = time.perf_counter()
     trainer.train()

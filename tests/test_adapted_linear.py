@@ -11,6 +11,7 @@ from peft.tuners.lora import Linear
 from selfchatbot.models import Machine, load_model
 from selfchatbot.parameters import TrainingParameters
 from selfchatbot.trainer.adapted_linear import AdaptedLinear, use_adapted_linear
+from selfchatbot.trainer.adapter_targets import adapter_targets
 from selfchatbot.trainer.loss import LabelledLoss
 from selfchatbot.trainer.model_setup import adapters, checkpoint_gradients, trainable_model
 
@@ -23,6 +24,11 @@ def loss_and_gradients(model: torch.nn.Module) -> tuple[float, dict[str, torch.T
     loss = LabelledLoss(model)(model.train(), {"input_ids": ids, "labels": ids})
     loss.backward()
     return loss.item(), {name: p.grad for name, p in model.named_parameters() if p.requires_grad}
+
+
+def with_adapters_of_peft(options: TrainingParameters) -> torch.nn.Module:
+    model = load_model(options.model, torch.float32)
+    return get_peft_model(model, adapters(options, adapter_targets(model)))
 
 
 def with_learned(model: torch.nn.Module) -> torch.nn.Module:
@@ -47,7 +53,7 @@ def test_losses_and_gradients_are_those_of_peft(
     torch.manual_seed(0)
     ours = with_learned(trainable_model(options, CPU))
     torch.manual_seed(0)
-    plain = with_learned(get_peft_model(load_model(options.model, torch.float32), adapters(options)))
+    plain = with_learned(with_adapters_of_peft(options))
     if options.gradient_checkpointing:
         checkpoint_gradients(plain)
     assert {type(m) for m in ours.modules() if isinstance(m, Linear)} == {AdaptedLinear}
@@ -90,7 +96,7 @@ def test_another_layer_of_peft_is_left_alone_and_reported(tiny_model: Path, capl
     options = TrainingParameters(model=str(tiny_model))
     caplog.set_level("INFO", "selfchatbot")
     for change in ("class", "attribute"):
-        model = get_peft_model(load_model(options.model, torch.float32), adapters(options))
+        model = with_adapters_of_peft(options)
         layer = next(module for module in model.modules() if type(module) is Linear)
         if change == "class":
             layer.__class__ = Renamed

@@ -3,6 +3,7 @@
 import json
 import shutil
 import signal
+import sys
 from pathlib import Path
 
 import pytest
@@ -173,3 +174,18 @@ def test_prompt_prints_as_many_responses_as_parameters_say(run: Run, results: Pa
         "Response 1",
         "Response 2",
     ]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="limits the address space")
+@pytest.mark.parametrize("megabytes", [500, 1500])
+@pytest.mark.parametrize("arguments", [("train",), ("play", "-t", "prompt", "-p", "hi", "--engine", "transformers")])
+def test_little_memory(run: Run, data: Path, results: Path, megabytes: int, arguments: tuple[str, ...]) -> None:
+    """Wherever it ends: while a library is loaded, a thread started or a tensor made."""
+    import resource
+
+    def limit() -> None:
+        resource.setrlimit(resource.RLIMIT_AS, (megabytes * 2**20,) * 2)
+
+    done = run(arguments[0], "-d", "1", *arguments[1:], preexec_fn=limit)
+    if done.returncode or megabytes == 500:
+        assert "out of memory: " in one_line_error(done, 1)

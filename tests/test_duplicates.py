@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from selfchatbot.conversations.duplicates import Duplicates
+from selfchatbot.conversations.edits import Edits
 from selfchatbot.messages import Message
 
 START = datetime(2024, 3, 1, 12)
@@ -79,3 +80,13 @@ def test_pieces_of_a_chat_give_each_of_its_messages_once(
     # Pieces may end between two equal messages: then nobody can tell which one of them is where.
     most = {one: max(piece.count(one) for piece in pieces) for one in whole}
     assert {one: found.count(one) for one in whole} == most
+
+
+def test_the_latest_wording_counts_whichever_export_has_it() -> None:
+    first, second = message(0, "helo", id_="7"), replace(message(0, "hello", id_="7"), edited=20)
+    third = replace(second, content="hello!", edited=30)
+    for order in ((first, second, third), (third, second, first)):
+        edits = Edits(order)
+        assert {edits.latest(one).content for one in order} == {"hello!"}
+    other = [message(0, "x", id_="7", chat="b"), message(0, "x", id_="8"), message(0, "x")]
+    assert [edits.latest(one) for one in other] == other

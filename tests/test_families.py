@@ -81,15 +81,15 @@ def test_a_conversation_is_the_same_alone_and_in_any_batch(family: Path) -> None
         (output.loss * (ids.shape[1] - 3)).backward()
         expected += output.loss.item() * (ids.shape[1] - 3)
     gradients = {name: parameter.grad for name, parameter in model.named_parameters()}
-    for tokens in (1000, 64):
+    for tokens, width, multiple in ((1000, 0, 1), (64, 0, 1), (64, 100, 16)):
         model.zero_grad(set_to_none=True)
         total = 0.0
-        for piece in micro_batches(collate(rows), tokens):
+        for piece in micro_batches(collate(rows, width), tokens, multiple=multiple):
             together = model(input_ids=piece["input_ids"], use_cache=False).logits
             for ids, logits in zip(piece["input_ids"].tolist(), together, strict=True):
                 (alone,) = [row for row in rows if row["input_ids"] == ids[: len(row["input_ids"])]]
                 torch.testing.assert_close(logits[: len(alone["input_ids"])], alone["logits"], rtol=1e-4, atol=1e-5)
-            loss = LabelledLoss(model)(model, piece)
+            loss = LabelledLoss(model, multiple)(model, piece)
             loss.backward()
             total += loss.item()
         assert total == pytest.approx(expected, rel=1e-5)

@@ -7,6 +7,7 @@ import torch
 from tiny_models import CHATML, tiny_tokenizer
 from tokenizers.pre_tokenizers import ByteLevel, Digits, Metaspace, Sequence
 from transformers import (
+    AutoConfig,
     AutoModelForCausalLM,
     AutoTokenizer,
     GPT2Config,
@@ -20,7 +21,7 @@ from transformers import (
     set_seed,
 )
 
-from selfchatbot.gguf.writer import GgufError, write_gguf
+from selfchatbot.gguf.writer import GgufError, check_gguf, write_gguf
 
 TOKENIZER = tiny_tokenizer(CHATML)
 END = TOKENIZER.convert_tokens_to_ids("<|im_end|>")
@@ -45,6 +46,15 @@ LLAMA3 = {
     "high_freq_factor": 4.0,
     "original_max_position_embeddings": 64,
 }
+EXPERTS = {"num_experts": 4, "num_experts_per_tok": 2, "moe_intermediate_size": 32, "norm_topk_prob": True}
+LONG = {"rope_type": "longrope", "rope_theta": 10_000.0, "original_max_position_embeddings": 64}
+LONG |= {"short_factor": [1.0, 1.1, 1.2, 1.5, 2.0, 2.5, 3.0, 3.5], "long_factor": [2.0] * 8}
+GEMMA = {"head_dim": 16, "query_pre_attn_scalar": 16, "sliding_window": 8}
+LAYERS_6 = {**SIZES, "num_hidden_layers": 6}
+STRETCHED = {
+    "sliding_attention": {"rope_type": "default", "rope_theta": 10_000.0},
+    "full_attention": {"rope_type": "linear", "rope_theta": 100_000.0, "factor": 8.0},
+}
 CONFIGS = {
     "llama": LlamaConfig(**SIZES),
     "llama, tied": LlamaConfig(**SIZES, tie_word_embeddings=True),
@@ -56,6 +66,27 @@ CONFIGS = {
     "mistral": MistralConfig(**SIZES, sliding_window=None),
     "qwen2": Qwen2Config(**SIZES),
     "qwen3": Qwen3Config(**SIZES, head_dim=32, tie_word_embeddings=True),
+    "gemma": AutoConfig.for_model("gemma", **SIZES, head_dim=16),
+    "gemma2": AutoConfig.for_model("gemma2", **SIZES, **GEMMA),
+    "gemma3": AutoConfig.for_model("gemma3_text", **LAYERS_6, **GEMMA),
+    "gemma3, stretched": AutoConfig.for_model("gemma3_text", **LAYERS_6, **GEMMA, rope_parameters=STRETCHED),
+    "phi3": AutoConfig.for_model("phi3", **SIZES, pad_token_id=0),
+    "phi3, longrope": AutoConfig.for_model("phi3", **SIZES, pad_token_id=0, rope_parameters=LONG),
+    "smollm3": AutoConfig.for_model("smollm3", **{**SIZES, "num_hidden_layers": 4}, pad_token_id=0),
+    "granite": AutoConfig.for_model(
+        "granite",
+        **SIZES,
+        attention_multiplier=0.1,
+        embedding_multiplier=3.0,
+        residual_multiplier=0.5,
+        logits_scaling=4.0,
+    ),
+    "olmo2": AutoConfig.for_model("olmo2", **SIZES),
+    "qwen3_moe": AutoConfig.for_model("qwen3_moe", **SIZES, **EXPERTS, head_dim=16),
+    "glm4": AutoConfig.for_model("glm4", **SIZES, head_dim=16, pad_token_id=0),
+    "seed_oss": AutoConfig.for_model("seed_oss", **SIZES, head_dim=16, pad_token_id=0),
+    "ernie4_5": AutoConfig.for_model("ernie4_5", **SIZES, head_dim=16, pad_token_id=0),
+    "starcoder2": AutoConfig.for_model("starcoder2", **SIZES, sliding_window=None),
     "gpt2": GPT2Config(
         vocab_size=SIZES["vocab_size"], n_positions=512, n_embd=64, n_layer=2, n_head=4, initializer_range=0.2
     ),
@@ -118,6 +149,17 @@ def test_what_splits_text_is_named(tmp_path: Path) -> None:
         assert GGUFReader(tmp_path / "model.gguf").get_field("tokenizer.ggml.pre").contents() == name
 
 
+def test_a_window_that_llamacpp_would_not_slide_is_the_longest_context(tmp_path: Path) -> None:
+    from gguf import GGUFReader
+
+    config = MistralConfig(**SIZES, sliding_window=64)
+    write_gguf(tmp_path / "model.gguf", random_model(config), TOKENIZER, END)
+    assert GGUFReader(tmp_path / "model.gguf").get_field("llama.context_length").contents() == 64
+    check_gguf(config, TOKENIZER, 64)
+    with pytest.raises(GgufError, match="64 tokens"):
+        check_gguf(config, TOKENIZER, 65)
+
+
 def test_what_is_not_known_is_refused_and_leaves_nothing(tmp_path: Path) -> None:
     path = tmp_path / "model.gguf"
     tokenizer = tiny_tokenizer(CHATML)
@@ -127,8 +169,13 @@ def test_what_is_not_known_is_refused_and_leaves_nothing(tmp_path: Path) -> None
     stretched = {"rope_type": "yarn", "rope_theta": 10_000.0, "factor": 4.0, "original_max_position_embeddings": 64}
     with pytest.raises(GgufError, match="yarn"):
         write_gguf(path, random_model(LlamaConfig(**SIZES, rope_parameters=stretched)), TOKENIZER, END)
-    with pytest.raises(GgufError, match="sliding"):
-        write_gguf(path, random_model(MistralConfig(**SIZES, sliding_window=64)), TOKENIZER, END)
+    with pytest.raises(GgufError, match="slide in another order"):
+        write_gguf(
+            path,
+            random_model(AutoConfig.for_model("gemma2", **LAYERS_6, layer_types=["full_attention"] * 6)),
+            TOKENIZER,
+            END,
+        )
     with pytest.raises(GgufError, match="activation"):
         write_gguf(path, random_model(LlamaConfig(**SIZES, hidden_act="relu")), TOKENIZER, END)
     neox = GPTNeoXConfig(

@@ -12,6 +12,8 @@ from conftest import write_training_data
 
 from selfchatbot.models import Machine, load_config
 from selfchatbot.parameters import TrainingParameters, read_parameters
+from selfchatbot.player import tune_sampling
+from selfchatbot.player.engines import kv_cache
 from selfchatbot.trainer import Result, Trainer, memory_estimate
 from selfchatbot.trainer.loss import LabelledLoss
 from selfchatbot.trainer.memory_estimate import ModelShape, kept_numbers, plan_memory
@@ -51,7 +53,8 @@ def test_what_autograd_keeps_is_counted(changes: dict[str, object], tiny_model: 
     with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
         LabelledLoss(model)(model, batch)
     counted = sum(tensor.untyped_storage().nbytes() for tensor in kept.values())
-    expected = 4 * (tokens * shape.layers * kept_numbers(options, shape) + labels * shape.vocabulary)
+    numbers = sum(kept_numbers(options, shape.hidden, block) for block in shape.blocks)
+    expected = 4 * (tokens * numbers + labels * shape.vocabulary)
     assert expected == pytest.approx(counted, rel=0.1)  # the ends of the model are left out
 
 
@@ -90,6 +93,21 @@ def test_the_choice_changes_no_loss(
         log = (tmp_path / name / "log.txt").read_text(encoding="utf-8")
         assert re.search(r"needs about \d+\.\d of ", log)
         assert ("may run out of memory: close other programs" in log) == (name == "little")
+
+
+def test_the_peak_of_choosing_the_sampling_counts(tiny_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    contexts, room = tune_sampling.MAX_CONTEXTS, tune_sampling.CONTEXT_TOKENS + kv_cache.SPARE_TOKENS
+    copied = 2 * tune_sampling.CONTEXTS_PER_BATCH  # two samplings at once
+    assert (contexts + copied) * room == memory_estimate.CHOOSING_TOKENS
+    monkeypatch.setattr(memory_estimate, "free", lambda _: 2**40)
+    config, windows = load_config(str(tiny_model)), ([32], [8])
+    without, told = (
+        plan_memory(parameters(tiny_model, choose_sampling=chosen), config, GPU, windows, 128).needed
+        for chosen in (False, True)
+    )
+    of_a_token = 2 * 2 * config.num_hidden_layers * config.num_key_value_heads * config.head_dim
+    caches = of_a_token * memory_estimate.CHOOSING_TOKENS
+    assert told == 2 * ModelShape(config).parameters + caches > without
 
 
 def train(data: Path, output: Path) -> Result:

@@ -1,6 +1,7 @@
 """parameters.json: what people write, what is wrong with it, and what survives when it is written again."""
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -274,3 +275,22 @@ def test_nothing_else_is_left_in_the_folder(tmp_path: Path) -> None:
     hand_over(tmp_path, start_values())
     hand_over(tmp_path, start_values(max_length=256))
     assert sorted(path.name for path in tmp_path.iterdir()) == [".parameters.written.json", "parameters.json"]
+
+
+def test_a_silence_of_any_length(tmp_path: Path) -> None:
+    assert read(tmp_path, '{"model": "gpt2", "conversation_gap_minutes": 1e12}').conversation_gap_minutes == 1e12
+    with pytest.raises(ParametersError, match='"conversation_gap_minutes": found 1e.18, expected less than'):
+        read(tmp_path, '{"model": "gpt2", "conversation_gap_minutes": 1e18}')
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="pipes with a name are of POSIX")
+def test_what_is_no_file_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    for name in ("pipe", "/dev/zero"):
+        with pytest.raises(ParametersError, match="can't be read: it is not a file"):
+            read_json(tmp_path / name)
+
+
+def test_a_file_that_nobody_wrote_by_hand_is_refused_unread(tmp_path: Path) -> None:
+    with pytest.raises(ParametersError, match="can't be read: it has more than 1,048,576 bytes"):
+        read(tmp_path, '{"model": "gpt2", "system": "' + "x" * 2**20 + '"}')

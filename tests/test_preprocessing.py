@@ -291,6 +291,27 @@ def test_messages_in_two_exports_count_once(dataset: Dataset) -> None:
     assert any("35 messages are in another export of the chat too" in warning for warning in summary.warnings)
 
 
+@pytest.mark.parametrize("folders", [("ChatExport_1", "ChatExport_2"), ("ChatExport_2", "ChatExport_1")])
+def test_a_message_edited_between_two_exports_keeps_its_last_wording(
+    dataset: Dataset, folders: tuple[str, str]
+) -> None:
+    """Whichever of them is read first, and where the message was answered in between."""
+    lines = [line for line in chat("Moss", "Rowan", exchanges=30) if line[2] != "text 4 of Moss?"]
+    for folder, until, sent, edited in ((folders[0], 40, "tonight at 7", 0), (folders[1], 60, "tonight at 8", 1)):
+        both = sorted([*lines[:until], (8, "Moss", sent)])
+        path = telegram(dataset.raw, {"Moss": both}, folder=f"Telegram/{folder}")
+        account = json.loads(path.read_text(encoding="utf-8"))
+        changed = next(one for one in account["chats"]["list"][0]["messages"] if one["text"] == sent)
+        if edited:
+            changed |= {"edited": "2024-03-01T18:00:00", "edited_unixtime": "1709316000"}
+        path.write_text(json.dumps(account), encoding="utf-8")
+    summary = run_with(dataset)
+    assert summary.formats[0].duplicates == 41
+    said = [turn["content"] for line in lines_of(dataset) for turn in line["messages"]]
+    assert [text for text in said if "tonight" in text] == ["tonight at 8"]
+    assert len(said) == 60
+
+
 def test_zip_beside_its_own_content(dataset: Dataset) -> None:
     path = whatsapp(dataset.raw, "WhatsApp Chat with Moss.txt", chat("Moss", "Rowan", exchanges=25))
     with zipfile.ZipFile(path.with_suffix(".zip"), "w") as archive:

@@ -147,7 +147,7 @@ def test_the_script_shows_samples(environment: Path, run: Run, tiny_model: Path)
     assert done.returncode == 0, done.stderr
     shown = [line.split() for line in done.stderr.split("\n")]
     assert (
-        sum(words[:3] == ["they", "\ufffd[31mhow", "are"] for words in shown) == 2
+        sum(words[:3] == ["they", r"\u001b[31mhow", "are"] for words in shown) == 2
     )  # of the base model, and at the end
     assert sum(words[:3] == ["you", "haha", "yeah"] for words in shown) == 2
     assert sum(words[:1] == ["model"] for words in shown) == 2

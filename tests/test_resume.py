@@ -335,9 +335,9 @@ def test_what_a_run_knows_when_it_goes_on(tiny_model: Path, tmp_path: Path, monk
     def progressed(progress: Progress) -> None:
         seen.append((progress, leftover.exists()))
 
-    def noted(batch: Batch, tokens: int, processes: int) -> Iterator[Batch]:
+    def noted(batch: Batch, tokens: int, processes: int, multiple: int) -> Iterator[Batch]:
         pieces.append(tokens)
-        return micro_batches(batch, tokens, processes)
+        return micro_batches(batch, tokens, processes, multiple)
 
     monkeypatch.setattr("selfchatbot.trainer.loop.micro_batches", noted)
     parameters = read_parameters(data / "parameters.json", TrainingParameters)

@@ -18,7 +18,7 @@ from selfchatbot.cli.session import session
 from selfchatbot.cli.session.commands import HELP
 from selfchatbot.cli.session.keyboard import Keyboard
 from selfchatbot.cli.session.screen import Screen
-from selfchatbot.cli.shell import printable
+from selfchatbot.display import visible
 from selfchatbot.environment import Dataset
 from selfchatbot.messages import read_conversations
 from selfchatbot.models import Machine
@@ -98,7 +98,7 @@ def test_others_are_shown_and_picked(talk: Talk, dataset: Dataset) -> None:
     assert [number for number, _ in listed[:3]] == ["1", "2", "3"]
     assert "there are 3 others" in shown and "which one?" in shown
     said = kept(dataset)[-1][-1]["content"]
-    assert printable(said.split("\n")[0]) == listed[1][1]
+    assert visible(said.split("\n")[0]) == listed[1][1]
     # The first choice has changed places with it.
     assert listed[4][1] not in {text for _, text in listed[:3]}
 
@@ -151,6 +151,16 @@ def test_save_and_load(talk: Talk, dataset: Dataset, tmp_path: Path) -> None:
     assert "exists already" in talk("x", f"/save {file}")
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="pipes with a name are of POSIX")
+def test_what_does_not_end_is_not_loaded(talk: Talk, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    deep = tmp_path / "deep"
+    deep.write_text('{"messages": ' + "[" * 100_000, encoding="utf-8")
+    shown = talk("/load /dev/zero", f"/load {tmp_path / 'pipe'}", f"/load {deep}", "/set seed " + "[" * 100_000)
+    assert shown.count("can't be read: it is not a file") == 2
+    assert 'deep, line 1: expected {"messages"' in shown and 'key "seed": found' in shown
+
+
 def test_load_opens_the_last_session_and_clear_begins_anew(talk: Talk, dataset: Dataset) -> None:
     assert "there is no saved conversation" in talk("/load")
     talk("first")
@@ -195,7 +205,6 @@ def test_odd_input(talk: Talk, dataset: Dataset) -> None:
     assert "\x1b" not in shown
     assert "\ufffd" in kept(dataset)[-1][0]["content"]
     assert len(kept(dataset)[-1][2]["content"]) == 2**20
-    assert printable("a\x1b[31m\x9bb\tc\n😀é") == "a\ufffd[31m\ufffdb\tc\n😀é"
 
 
 @pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="permissions of POSIX, which root ignores")

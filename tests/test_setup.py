@@ -34,13 +34,19 @@ FORMATS = {
     "jsonl": {"JSONL"},
     "kakaotalk": {"KakaoTalk"},
     "line": {"LINE"},
+    "mail": {"Mail"},
     "messenger": {"Messenger", "Instagram"},
     "signal": {"Signal"},
+    "skype": {"Skype"},
     "slack": {"Slack"},
+    "slack_dump": {"Slack"},
     "sms": {"SMS"},
+    "snapchat": {"Snapchat"},
     "telegram": {"Telegram"},
     "telegram_html": {"Telegram"},
     "whatsapp": {"WhatsApp"},
+    "whatsapp_json": {"WhatsApp"},
+    "x": {"X"},
 }
 
 

@@ -297,6 +297,28 @@ def test_batches_hold_every_window_once_and_little_padding() -> None:
         assert sum(lengths) / padded > 0.95
 
 
+def test_shapes_repeat_and_labels_stay(tiny_model: Path) -> None:
+    """Each shape that is new costs memory where matrices are multiplied by compiled programs."""
+    model = load_model(str(tiny_model), torch.float32).eval()
+    shapes = set()
+    model.get_output_embeddings().register_forward_hook(lambda _, inputs, __: shapes.add(inputs[0].shape))
+    loss, found = LabelledLoss(model, 32), 0.0
+    pieces = []
+    for length in range(4, 100, 3):
+        row = {"input_ids": list(range(3, length + 3)), "labels": [IGNORED, *range(4, length + 3)]}
+        (piece,) = micro_batches(collate([row], 100), 512, multiple=32)
+        pieces.append(piece)
+        labels = piece["labels"][piece["labels"] != IGNORED]
+        assert labels.tolist() == row["labels"][1:]
+        with torch.no_grad():
+            found += loss(model, piece).item()
+    assert {piece["input_ids"].shape for piece in pieces} == {(1, width) for width in (32, 64, 96, 100)}
+    assert shapes == {(labels, model.config.hidden_size) for labels in (32, 64, 96)}
+    with torch.no_grad():
+        expected = sum(LabelledLoss(model)(model, piece).item() for piece in pieces)
+    assert found == pytest.approx(expected, rel=1e-5)
+
+
 def test_a_window_has_the_same_loss_alone_and_in_any_batch(tiny_model: Path) -> None:
     model = load_model(str(tiny_model), torch.float32).eval()
     generator = torch.Generator().manual_seed(0)

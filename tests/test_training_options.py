@@ -74,8 +74,8 @@ def test_the_gradient_is_that_of_the_weighted_sum(half_life: float | None, per_r
     gradients = [parameter.grad.clone() for parameter in model.parameters()]
     model.zero_grad()
     total = 0.0
-    for piece in micro_batches(collate(list(weighted)), 256):
-        loss = LabelledLoss(model)(model, piece)
+    for piece in micro_batches(collate(list(weighted), 128), 256, multiple=32):
+        loss = LabelledLoss(model, 32)(model, piece)
         loss.backward()
         total += loss.item()
     assert total == pytest.approx(expected.item(), rel=1e-5)

@@ -11,7 +11,14 @@ import transformers
 from transformers import DynamicCache, PreTrainedModel
 
 from selfchatbot.models import load_model
-from selfchatbot.player.engines.kv_cache import SPARE_TOKENS, GrowingLayer, cache_argument, new_cache
+from selfchatbot.player.engines.kv_cache import (
+    SPARE_TOKENS,
+    GrowingLayer,
+    cache_argument,
+    new_cache,
+    repeat,
+    select_rows,
+)
 from selfchatbot.player.engines.likelihood import BATCH_TOKENS, PASS_TOKENS, _batches
 from selfchatbot.player.engines.protocol import Sampling
 from selfchatbot.player.engines.sampling import sample
@@ -53,6 +60,29 @@ def fresh(model: PreTrainedModel, prompt: list[int]) -> list[int]:
     return [token.id for token in TransformersEngine(model, 512).generate(prompt, GREEDY)]
 
 
+@pytest.mark.parametrize("layer", [0, 1])
+@pytest.mark.parametrize("passes", [0, 1, 3])
+def test_ctrl_c_while_it_reads_leaves_nothing_half_read(model: PreTrainedModel, layer: int, passes: int) -> None:
+    """Stopped in any layer of any forward pass: the next reply is that of a new engine."""
+    engine = TransformersEngine(model, 512)
+    prompt = list(range(20, 60))
+    prompt += [token.id for token in engine.generate(prompt, GREEDY)]
+    left = passes
+
+    def interrupt(*_: object) -> None:
+        nonlocal left
+        left -= 1
+        if left < 0:
+            raise KeyboardInterrupt
+
+    hook = model.model.layers[layer].register_forward_pre_hook(interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        list(engine.generate([*prompt, 7, 8], GREEDY))
+    hook.remove()
+    longer = [*prompt, 7, 8, 9, 10, 11, 12]
+    assert [token.id for token in engine.generate(longer, GREEDY)] == fresh(model, longer)
+
+
 @torch.inference_mode()
 def test_the_growing_cache_is_the_one_of_transformers(model: PreTrainedModel) -> None:
     """Whatever is done to it: logits are the same.
@@ -74,13 +104,13 @@ def test_the_growing_cache_is_the_one_of_transformers(model: PreTrainedModel) ->
 
     feed(17)
     for cache in (ours, theirs):
-        cache.batch_repeat_interleave(4)
+        repeat(cache, 4, model.device)
     rows = 4
     for _ in range(SPARE_TOKENS + 5):
         feed(1)
     for kept in ([0, 2, 3], [2, 0], [1]):
         for cache in (ours, theirs):
-            cache.batch_select_indices(torch.tensor(kept))
+            select_rows(cache, torch.tensor(kept))
         rows = len(kept)
         feed(1)
         feed(3)

@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -11,6 +12,7 @@ import openai
 import pytest
 from web_server import GREEDY, HEY, SlowPlayer, ask, completion_body, serving, tiny_player
 
+from selfchatbot.environment import Environment, find_dataset
 from selfchatbot.session.game import Game
 from selfchatbot.web.stop_sequences import StopSequences
 
@@ -161,6 +163,8 @@ def test_system_messages_and_parts(client: openai.OpenAI) -> None:
         ({"top_p": "secret words"}, "top_p"),
         ({"max_tokens": 0}, "max_tokens"),
         ({"n": 9}, "n"),
+        ({"extra_body": {"top_k": 10**400}}, "top_k"),
+        ({"extra_body": {"top_k": 10_000_000}}, "top_k"),
         ({"stop": ["a", "b", "c", "d", "e"]}, "stop"),
         ({"tools": [{"type": "function", "function": {"name": "x"}}]}, "tools"),
         ({"logprobs": True}, "logprobs"),
@@ -255,3 +259,40 @@ def test_the_game_reveals_the_real_reply_only_after_a_guess(player: SlowPlayer, 
         assert ask(address, "/game/guess", json.dumps(guess).encode())[0] == 404
         assert ask(address, "/game/round", b"{}")[0] == 404
     assert reply not in (tmp_path / "game.jsonl").read_text(encoding="utf-8")
+
+
+def test_after_a_failed_reply_the_game_goes_on(tiny_model: Path, tmp_path: Path) -> None:
+    player = tiny_player(tiny_model)
+    line = {"messages": [*HEY, {"role": "assistant", "content": "well it was quite a long day"}]}
+    (tmp_path / "test.jsonl").write_text((json.dumps(line) + "\n") * 3, encoding="utf-8")
+    chunks = player.chunks
+    player.chunks = lambda *arguments, **options: (_ for _ in ()).throw(RuntimeError)  # type: ignore[method-assign]
+    with serving(player, game=Game(player, tmp_path, tmp_path, "best")) as address:
+        assert ask(address, "/game/round", b"{}")[0] == 500
+        player.chunks = chunks  # type: ignore[method-assign]
+        assert ask(address, "/game/round", b"{}")[0] == 200
+        assert ask(address, "/game/round", b"{}")[0] == 200
+        assert ask(address, "/game/round", b"{}")[0] == 404
+        for deep in (b"[" * 100_000, b'{"id": "x", "side": ' + b"[" * 100_000):
+            assert ask(address, "/game/guess", deep)[0] == 400
+
+
+def test_a_panic_of_a_library_ends_one_request_only(tiny_model: Path) -> None:
+    """What Rust raises is no Exception."""
+    player = tiny_player(tiny_model)
+    chunks = player.chunks
+    player.chunks = lambda *arguments, **options: (_ for _ in ()).throw(BaseException)  # type: ignore[method-assign]
+    with serving(player) as address:
+        assert ask(address, "/v1/chat/completions", completion_body())[0] == 500
+        player.chunks = chunks  # type: ignore[method-assign]
+        assert ask(address, "/v1/chat/completions", completion_body())[0] == 200
+
+
+@pytest.mark.skipif(os.name == "nt", reason="names are text on Windows")
+def test_a_name_that_is_no_text(player: SlowPlayer, tmp_path: Path) -> None:
+    stages = [tmp_path / stage for stage in ("raw", "preprocessed", "results")]
+    os.makedirs(os.fsencode(stages[2]) + b"/Dataset_1_Zo\xeb")
+    dataset = find_dataset(Environment(*stages), "1", "results")
+    with serving(player, name=dataset.name) as address:
+        assert json.loads(ask(address, "/about")[2])["name"] == "Zo?"
+        assert json.loads(ask(address, "/v1/chat/completions", completion_body(max_tokens=2))[2])["model"] == "Zo?"

@@ -45,7 +45,7 @@ def tiny_player(model: Path, kind: type[SlowPlayer] = SlowPlayer) -> SlowPlayer:
 def serving(player: Player, port: int = 0, **options: Any) -> Iterator[str]:
     """The address of a server that ends with the block."""
     listener = listen("127.0.0.1", port)
-    server = Server(player, "Zoë", options.pop("host", "127.0.0.1"), **options)
+    server = Server(player, options.pop("name", "Zoë"), options.pop("host", "127.0.0.1"), **options)
     thread = threading.Thread(target=server.run, args=([listener],))
     thread.start()
     try:

@@ -1,4 +1,4 @@
-"""Background threads that don't block exit, and a two-worker map for CPU inference."""
+"""Background threads that don't block exit, a limit in time, and a two-worker map for CPU inference."""
 
 import threading
 from collections import deque
@@ -21,6 +21,23 @@ def left_running() -> bool:
     Python would wait for it at exit, or stop it in the middle of native code, which crashes; `os._exit` does neither.
     """
     return any(thread.name.startswith(ABANDONED) for thread in threading.enumerate())
+
+
+def within(seconds: float, work: Callable[[], Result]) -> Result:
+    """What ``work`` returns, or raises, from a thread of its own. Ctrl-C stops the waiting at once.
+
+    Raises TimeoutError after ``seconds``; the thread can't be stopped and goes on until the process ends.
+    """
+    result: Future[Result] = Future()
+
+    def run() -> None:
+        try:
+            result.set_result(work())
+        except BaseException as error:  # what Rust raises is no Exception
+            result.set_exception(error)
+
+    threading.Thread(target=run, name=ABANDONED, daemon=True).start()
+    return result.result(seconds)
 
 
 def two_at_once(compute: Callable[[Item], Result], items: Sequence[Item], device: str) -> Iterator[Result]:

@@ -43,7 +43,8 @@ class Dataset:
     def name(self) -> str:
         """The part of the folder's name after the ID."""
         match = DATASET_NAME.fullmatch(self.folder)
-        return match[2] if match else self.folder
+        name = match[2] if match else self.folder
+        return name.encode("utf-8", "replace").decode()  # the bytes of a file's name are not always UTF-8
 
     @property
     def raw(self) -> Path:

@@ -1,6 +1,25 @@
 """What goes wrong, said in one line to the person at the keyboard."""
 
+import errno
 from collections import Counter
+
+NO_MEMORY = (
+    *("allocate memory", "out of memory", "not enough memory", "bad_alloc"),
+    *("failed to map", "unable to mmap", "start new thread"),
+)
+"""What libraries say where Python says MemoryError."""
+
+
+def lacks_memory(error: BaseException | None) -> bool:
+    """Whether too little memory is the reason of ``error``, or of what it was raised from."""
+    while error is not None:
+        words = str(error).lower()
+        if isinstance(error, MemoryError) or getattr(error, "errno", None) == errno.ENOMEM:
+            return True
+        if isinstance(error, OSError | RuntimeError | ImportError) and any(part in words for part in NO_MEMORY):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
 
 
 class SelfChatBotError(Exception):

@@ -8,6 +8,7 @@ import hashlib
 import json
 import os
 import shutil
+import stat
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -132,6 +133,21 @@ def fsync(path: Path) -> None:
                 raise
 
 
+def read_small(path: Path, most: int = 64 * 2**20) -> bytes:
+    """The content of a regular file of at most ``most`` bytes.
+
+    Raises OSError for a larger file, and for a pipe or a device, which might never end.
+    """
+    kind = path.stat().st_mode
+    if not (stat.S_ISREG(kind) or stat.S_ISDIR(kind)):
+        raise OSError(errno.EINVAL, "it is not a file", str(path))
+    with path.open("rb") as file:
+        content = file.read(most + 1)
+    if len(content) > most:
+        raise OSError(errno.EFBIG, f"it has more than {most:,} bytes", str(path))
+    return content
+
+
 def read_jsonl(path: Path, stop_at_damage: bool = False) -> Iterator[Any]:
     """The values of the lines of a JSONL file. Lines left incomplete by a crash are skipped.
 
@@ -144,7 +160,7 @@ def read_jsonl(path: Path, stop_at_damage: bool = False) -> Iterator[Any]:
                 return
             try:
                 value = json.loads(line.decode("utf-8", "replace"))
-            except ValueError:
+            except (ValueError, RecursionError):
                 if stop_at_damage:
                     return
                 continue

@@ -29,6 +29,8 @@ class Message:
     """The id of the message within its chat, if the export has ids."""
     reply_to: str | None = None
     """The ``id`` of the message that this one replies to, if the export states it."""
+    edited: int = 0
+    """When it was edited last, in seconds since 1970; 0: not at all, or the export doesn't state it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +135,7 @@ def read_starts(path: Path) -> Iterator[datetime]:
     for place, line in _lines(path):
         try:
             yield datetime.fromisoformat(json.loads(line)["start"]).replace(tzinfo=None)
-        except (ValueError, LookupError, TypeError):
+        except (ValueError, LookupError, TypeError, RecursionError):
             raise SelfChatBotError(f'{place}: expected "start": a time such as "2024-01-31T18:00:00"') from None
 
 
@@ -152,7 +154,7 @@ def _messages_of(line: str, place: str) -> ChatMessages:
             message["role"] in ("system", "user", "assistant") and isinstance(message["content"], str)
             for message in messages
         )
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, LookupError, TypeError, RecursionError):
         well_formed = False
     if not well_formed:
         raise SelfChatBotError(f'{place}: expected {{"messages": [{{"role": ..., "content": ...}}, ...]}}')

@@ -1,5 +1,7 @@
 """Loads the model that parameters.json names: a hub id, a folder, a .gguf file, or the embedded model."""
 
+import ctypes
+import gc
 import importlib.metadata
 import io
 import json
@@ -13,9 +15,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from selfchatbot.errors import SelfChatBotError, UsageError
-from selfchatbot.files import atomic_directory, fingerprint, remove_leftovers
+from selfchatbot.errors import SelfChatBotError, UsageError, lacks_memory
+from selfchatbot.files import atomic_directory, fingerprint, read_small, remove_leftovers
 from selfchatbot.hub import ALTERNATIVES, ask_hub, check_name
+from selfchatbot.model_families import LANGUAGE_MODEL_KEYS, language_config
+from selfchatbot.model_files import check_files, check_sizes
 
 if TYPE_CHECKING:
     import torch
@@ -35,6 +39,15 @@ class Machine:
     """``cuda``, ``mps`` or ``cpu``."""
     dtype: "torch.dtype"
     """Of frozen weights and of computation: bfloat16 or float16 on CUDA, float32 elsewhere, but see `fast_machine`."""
+
+    @property
+    def length_multiple(self) -> int:
+        """What the lengths of windows are rounded up to, so that shapes repeat.
+
+        A CPU multiplies 16-bit matrices with oneDNN, which compiles a program for each new shape: 1.5 MiB and about a
+        millisecond, 40 times for one window.
+        """
+        return 32 if self.device == "cpu" and self.dtype.itemsize < 4 else 1
 
 
 def this_machine() -> Machine:
@@ -121,25 +134,49 @@ def load_tokenizer(name: str) -> "PreTrainedTokenizerBase":
 def _is_plain_tokenizer(folder: Path) -> bool:
     """Whether tokenizer.json is the whole tokenizer. `AutoTokenizer` would load torch to find out."""
     try:
-        config = json.loads((folder / "tokenizer_config.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        config = json.loads(read_small(folder / "tokenizer_config.json"))
+    except (OSError, ValueError, RecursionError):
         return False
     plain = ("TokenizersBackend", "PreTrainedTokenizerFast")
     return isinstance(config, dict) and config.get("tokenizer_class") in plain and (folder / "tokenizer.json").is_file()
 
 
 def load_model(name: str, dtype: "torch.dtype", **options: Any) -> "PreTrainedModel":
-    """The causal language model ``name``. Raises SelfChatBotError if it can't be loaded."""
+    """The causal language model ``name``. Raises SelfChatBotError if it can't be loaded or lacks weights."""
     from transformers import AutoModelForCausalLM
 
-    return _load(name, AutoModelForCausalLM.from_pretrained, dtype=dtype, **options)
+    whole = _load_whole_config(name)
+    config = language_config(whole)
+    options["config"] = config
+    if config is not whole:
+        options["key_mapping"] = LANGUAGE_MODEL_KEYS
+    model: PreTrainedModel
+    model, report = _load(name, AutoModelForCausalLM.from_pretrained, dtype=dtype, output_loading_info=True, **options)
+    if missing := sorted(report["missing_keys"]):  # transformers would fill them with random numbers
+        raise SelfChatBotError(
+            f'model "{name}" has no weights for {missing[0]} and {len(missing) - 1} more: choose another model'
+        )
+    if config is not whole:  # saved by the names of a language model, not by those of the file it came from
+        model.__dict__.pop("_weight_conversions", None)
+    return model
 
 
 def load_config(name: str) -> "PretrainedConfig":
-    """The configuration of a model, without its weights. Raises SelfChatBotError if it can't be loaded."""
-    from transformers import AutoConfig
+    """The configuration of a language model, without its weights. Raises SelfChatBotError if it can't be loaded."""
+    return language_config(_load_whole_config(name))
 
-    return _load(name, AutoConfig.from_pretrained)
+
+def _load_whole_config(name: str) -> "PretrainedConfig":
+    from transformers import AutoConfig, PretrainedConfig
+
+    def from_pretrained(location: str, **options: Any) -> Any:
+        values, _ = PretrainedConfig.get_config_dict(location, **options)
+        check_sizes(values, f"config.json of {name}")
+        config = AutoConfig.from_pretrained(location, **options)
+        config._attn_implementation = None  # it may name a kernel, which would be native code from elsewhere
+        return config
+
+    return _load(name, from_pretrained)  # type: ignore[no-any-return]
 
 
 def window(config: "PretrainedConfig", max_length: int) -> int:
@@ -148,14 +185,21 @@ def window(config: "PretrainedConfig", max_length: int) -> int:
     return min(max_length, positions) if isinstance(positions, int) and positions > 0 else max_length
 
 
+ONEDNN_PROGRAMS = 128
+"""Compiled programs that oneDNN keeps, of 1.5 MiB each: those of three shapes of a training window. By itself it keeps
+1024. With fewer than one window needs, each layer would compile them again."""
+
+
 def quiet() -> None:
-    """Turn off the libraries' progress bars and notices; errors are still raised."""
+    """Turn off the libraries' progress bars and notices, and bound their caches; errors are still raised."""
     # Before the import: bitsandbytes logs while it is being imported.
     for name in ("huggingface_hub", "bitsandbytes", "accelerate", "torch", "peft"):
         logging.getLogger(name).setLevel(logging.ERROR)
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
     os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+    for cache in ("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "LRU_CACHE_CAPACITY"):  # of oneDNN, and of torch above it
+        os.environ.setdefault(cache, str(ONEDNN_PROGRAMS))
     warnings.filterwarnings("ignore", module=r"(?:torch|transformers|peft|accelerate|bitsandbytes|huggingface_hub)\b")
     if not {"transformers", "huggingface_hub"} & set(sys.modules):  # they may not be needed: importing takes a second
         os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
@@ -165,6 +209,13 @@ def quiet() -> None:
 
     transformers.logging.set_verbosity_error()
     transformers.logging.disable_progress_bar()
+
+
+def give_back_memory() -> None:
+    """Return to the system what a model took that is no longer used; glibc keeps it for the next one."""
+    gc.collect()
+    with suppress(AttributeError, OSError, TypeError):  # other systems
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def converted(gguf: Path) -> Path:
@@ -243,16 +294,18 @@ def _load(name: str, from_pretrained: Callable[..., Any], **options: Any) -> Any
     location = resolve(name)
     options["trust_remote_code"] = False
     try:
-        if not Path(location).is_dir():
+        if Path(location).is_dir():
+            check_files(Path(location))
+        else:
             with suppress(OSError, ValueError):
                 return from_pretrained(location, local_files_only=True, **options)
             ask_hub(location)
         return from_pretrained(location, **options)
-    except (MemoryError, SelfChatBotError):
+    except (MemoryError, SelfChatBotError, KeyboardInterrupt, SystemExit):
         raise
-    except Exception as error:  # safetensors, json and transformers each have their own exceptions
+    except BaseException as error:  # each library has its own exceptions, and Rust's are not even Exceptions
         reason = str(error).strip().split("\n")[0]
-        if "allocate memory" in reason.lower():
+        if lacks_memory(error):
             raise MemoryError(reason) from error
         if "trust_remote_code" in str(error):
             reason = "it needs code of its own, which is not run here: choose another model"

@@ -118,12 +118,14 @@ nicks = st.from_regex(r"[A-Za-z_\[\]\\`^{}|][A-Za-z0-9_\[\]\\`^{}|-]{0,11}", ful
 letters = st.characters(blacklist_categories=("Cs", "Cc"))
 words = st.text(letters, min_size=1, max_size=60).filter(lambda text: not text.isspace())
 NAMES = {"irssi": "#c.log", "weechat": "irc.net.#c.weechatlog", "mirc": "#c.log", "znc": "user_net_#c_20231231.log"}
+NAMES |= {"hexchat": "#c.log", "thelounge": "#c.log"}
 
 
 def written(client: str, messages: list[tuple[datetime, str, str, bool]]) -> str:
     start = messages[0][0]
     lines = {
         "irssi": [f"--- Log opened {start:%a %b %d %H:%M:%S %Y}"],
+        "hexchat": [f"**** BEGIN LOGGING AT {start:%a %b} {start.day:2} {start:%H:%M:%S %Y}", ""],
         "mirc": ["", f"Session Start: {start:%a %b %d %H:%M:%S %Y}", "Session Ident: #c"],
     }.get(client, [])
     day = start.date()
@@ -139,6 +141,8 @@ def written(client: str, messages: list[tuple[datetime, str, str, bool]]) -> str
             "weechat": (f"{time:%Y-%m-%d %H:%M:%S}\t+{nick}\t{text}", f"{time:%Y-%m-%d %H:%M:%S}\t *\t{nick} {text}"),
             "mirc": (f"[{time:%H:%M}] <%{nick}> {text}", f"[{time:%H:%M}] * {nick} {text}"),
             "znc": (f"[{time:%H:%M:%S}] <{nick}> {text}", f"[{time:%H:%M:%S}] * {nick} {text}"),
+            "hexchat": (f"{time:%b %d %H:%M:%S} <{nick}>\t{text}", f"{time:%b %d %H:%M:%S} *\t{nick} {text}"),
+            "thelounge": (f"[{time.isoformat()}.123Z] <@{nick}> {text}", f"[{time.isoformat()}.123Z] * @{nick} {text}"),
         }[client]
         lines.append(done if action else said)
     return "\n".join(lines) + "\n"
@@ -168,13 +172,20 @@ def test_any_log_comes_back_message_for_message(
     assert found == [
         (
             "#c",
-            (time if client in ("weechat", "znc") else time.replace(second=0)).isoformat(),
+            (time.replace(second=0) if client in ("irssi", "mirc") else time).isoformat(),
             nick,
             f"/me {text}" if action else text,
         )
         for time, nick, text, action in messages
     ]
     assert files[0].messages == len(messages)
+
+
+def test_the_actions_of_a_log_in_another_language_are_not_told_from_its_events(tmp_path: Path) -> None:
+    for begins, texts in (("BEGIN LOGGING AT", ["hi", "/me waves"]), ("BEGINN DER PROTOKOLLIERUNG AM", ["hi"])):
+        lines = [f"**** {begins} Fri Mar  1 10:00:00 2024", "Mar 01 10:00:01 <ann>\thi", "Mar 01 10:00:02 *\tann waves"]
+        (tmp_path / "#c.log").write_text("\n".join([*lines, "Mar 01 10:00:03 *\tann has quit (bye)"]))
+        assert [text for *_, text in read(tmp_path)[0]] == texts
 
 
 @settings(max_examples=examples(150))

@@ -127,6 +127,16 @@ def test_what_two_exports_of_a_workspace_share_counts_once(tmp_path: Path) -> No
     assert [one.messages for one in files] == [one.messages for one in files_alone]
 
 
+def test_of_two_exports_the_last_edit_counts(tmp_path: Path) -> None:
+    sent = {"type": "message", "ts": "1700000010.5", "user": "U1"}
+    edited = {**sent, "text": "at 8", "edited": {"user": "U1", "ts": "1700000090.0"}}
+    for folder, message in (("a", {**sent, "text": "at 7"}), ("b", edited), ("c", {**sent, "text": "at 7"})):
+        (tmp_path / folder / "general").mkdir(parents=True)
+        (tmp_path / folder / "users.json").write_text('[{"id": "U1", "team_id": "T1"}]', encoding="utf-8")
+        (tmp_path / folder / "general" / "2023-11-14.json").write_text(json.dumps([message]), encoding="utf-8")
+    assert [one.content for one in read(Slack(username="U1"), tmp_path)[0]] == ["at 8"]
+
+
 @pytest.mark.parametrize("turned", [False, True])
 def test_the_times_tell_the_order_of_a_day(tmp_path: Path, turned: bool) -> None:
     times = [f"17000000{second:02}.{digits}" for second in range(10, 60) for digits in ("000100", "000200")]

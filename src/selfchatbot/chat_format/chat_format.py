@@ -10,7 +10,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from selfchatbot.chat_format.template import TemplateParts, ensure_template, template_parts
+from selfchatbot.chat_format.template import TemplateParts, ensure_template, special_ids, template_parts
+from selfchatbot.concurrency import within
 from selfchatbot.errors import SelfChatBotError
 from selfchatbot.messages import ChatMessages, merged
 
@@ -24,6 +25,9 @@ IGNORED = -100
 
 TOKENIZER_BATCH = 256
 """Conversations that are tokenized in one call."""
+TOKENIZER_SECONDS = 20.0
+"""In which a text is tokenized, and a second more for each ``CHARACTERS_PER_SECOND``: fifty times what it takes."""
+CHARACTERS_PER_SECOND = 20_000
 CONTEXT_FRACTION = 1 / 4
 """Part of a window that repeats the turns before it, if the window continues a conversation."""
 KEPT_FRACTION = 0.7
@@ -57,12 +61,12 @@ class ChatFormat:
         self, tokenizer: "PreTrainedTokenizerBase | SavedTokenizer", parts: TemplateParts | None = None
     ) -> None:
         self.tokenizer: Any = tokenizer
-        self._special = set(tokenizer.all_special_ids)
         if parts is None:
             ensure_template(self.tokenizer)
             parts = template_parts(self.tokenizer)
         self._parts = parts
         self.end = self._parts.end
+        self._special = special_ids(tokenizer) | {self.end}
 
     def windows(self, conversations: Iterable[ChatMessages], max_length: int) -> Iterator[Window]:
         """Training windows of at most ``max_length`` tokens, split between turns.
@@ -137,21 +141,7 @@ class ChatFormat:
         Keys: ``head`` before a first turn of the others, ``opening`` before a first one of mine, ``user_to_me``,
         ``me_to_user`` (my end token included), ``system``, ``system_to_user``, ``system_to_me``, ``end``.
         """
-        parts = self._parts
-        ids = {
-            "head": parts.head,
-            "opening": parts.opening,
-            "user_to_me": parts.user_to_me,
-            "me_to_user": [self.end, *parts.me_to_user],
-            "system": parts.system,
-            "system_to_user": parts.system_to_user,
-            "system_to_me": parts.system_to_me,
-            "end": [self.end],
-        }
-        return {
-            name: None if tokens is None else str(self.tokenizer.decode(tokens, clean_up_tokenization_spaces=False))
-            for name, tokens in ids.items()
-        }
+        return dict(self._parts.texts)
 
     @property
     def markers(self) -> frozenset[str]:
@@ -178,17 +168,30 @@ class ChatFormat:
         ids = iter(self._ids(texts))
         for messages in batch:
             turns = [_Turn(m["role"] == "assistant", next(ids)) for m in messages if m["role"] != "system"]
-            if not turns or self._parts.system is not None or messages[0]["role"] != "system":
+            if not messages or self._parts.system is not None or messages[0]["role"] != "system":
                 yield messages, turns
             else:  # the template accepts no system message: it goes before the first turn
                 first = _Turn(False, self._ids([messages[0]["content"] + "\n\n"])[0])
-                rest = turns if turns[0].mine else [_Turn(False, first.ids + turns[0].ids), *turns[1:]]
-                yield messages[1:], [first, *rest] if turns[0].mine else rest
+                if turns and not turns[0].mine:
+                    turns[0] = _Turn(False, first.ids + turns[0].ids)
+                else:
+                    turns = [first, *turns]
+                yield messages[1:], turns
 
     def _ids(self, texts: list[str]) -> list[list[int]]:
         """Token ids of contents. ``<|im_end|>`` and the like, typed in a chat, are ordinary characters."""
         if not texts:
             return []
+        limit = TOKENIZER_SECONDS + sum(map(len, texts)) / CHARACTERS_PER_SECOND
+        try:
+            return within(limit, lambda: self._tokens(texts))
+        except TimeoutError:
+            # The regular expression of a pre-tokenizer can need exponential time.
+            raise SelfChatBotError(
+                f"the tokenizer of this model has not read a text within {limit:.0f} seconds: choose another model"
+            ) from None
+
+    def _tokens(self, texts: list[str]) -> list[list[int]]:
         if self.tokenizer.is_fast:
             # The same result as the call below in less than half the time: only ids are computed.
             backend = self.tokenizer.backend_tokenizer

@@ -22,6 +22,7 @@ class SavedTokenizer:
     def __init__(self, backend: Tokenizer, special: Sequence[int]) -> None:
         self.backend_tokenizer = backend
         self.all_special_ids = list(special)
+        self.added_tokens_decoder: dict[int, Any] = {}
 
     def __call__(self, text: str, add_special_tokens: bool = False, **_: Any) -> dict[str, list[int]]:
         return {"input_ids": self.backend_tokenizer.encode(text, add_special_tokens=add_special_tokens).ids}

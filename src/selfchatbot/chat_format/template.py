@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from selfchatbot.concurrency import within
 from selfchatbot.errors import SelfChatBotError
 
 if TYPE_CHECKING:
@@ -24,13 +25,15 @@ FIXED_DATE = "{%- macro strftime_now(format) %}26 Jul 2024{% endmacro %}"
 It is the date that Llama 3.2's template uses when there is no other.
 """
 
+TEMPLATE_SECONDS = 20.0
+"""To render a few short messages, which takes milliseconds: a template is a program, and may never end."""
 _PROBE = {"s": "xqSYSTEMqx", "u": "xqUSERqx", "a": "xqASSISTANTqx", "v": "xqOTHERqx", "b": "xqSECONDqx"}
 _ROLES = {"s": "system", "u": "user", "v": "user", "a": "assistant", "b": "assistant"}
 
 
 @dataclass(frozen=True, slots=True)
 class TemplateParts:
-    """Token ids of what a template puts around the contents of a conversation."""
+    """What a template puts around the contents of a conversation, as token ids."""
 
     head: list[int]
     """Before a first turn of the others."""
@@ -45,6 +48,8 @@ class TemplateParts:
     system_to_me: list[int] | None
     end: int
     """The token that ends my turns."""
+    texts: dict[str, str | None]
+    """All of these as text, by name; ``me_to_user`` begins with the end token."""
 
 
 def ensure_template(tokenizer: "PreTrainedTokenizerBase") -> None:
@@ -66,32 +71,63 @@ def template_parts(tokenizer: "PreTrainedTokenizerBase") -> TemplateParts:
         """Token ids of template text, in which special tokens are special."""
         return list(tokenizer(text, add_special_tokens=False)["input_ids"]) if text else []
 
-    whole = _render(tokenizer, "uavb")
+    probes = ("uavb", "avb", "suavb", "savb")
+    try:
+        whole, opening, system, system_opening = within(
+            TEMPLATE_SECONDS, lambda: [_render(tokenizer, probe) for probe in probes]
+        )
+    except TimeoutError:
+        raise SelfChatBotError(
+            f"the chat template of this model does not end within {TEMPLATE_SECONDS:g} seconds: choose another model"
+        ) from None
     if whole is None:
         raise SelfChatBotError("the chat template of this model can't be used: choose another model")
     head, user_to_me, me_to_user, _, _ = whole
     after = ids(me_to_user)
-    special = set(tokenizer.all_special_ids)
-    ends = [index for index, token in enumerate(after) if token in special]
-    if ends:
-        end, rest = after[ends[0]], after[ends[0] + 1 :]
-    elif tokenizer.eos_token_id is not None:
-        end, rest = tokenizer.eos_token_id, after
-    else:
-        raise SelfChatBotError("this model has no token that ends a turn: choose another model")
+    end, rest = _split_end(tokenizer, after)
+    end_text = str(tokenizer.decode([end]))
+    if len(rest) < len(after):
+        me_to_user = me_to_user.partition(end_text)[2]
     opening = _render(tokenizer, "avb")
     system = _render(tokenizer, "suavb")
     system_opening = _render(tokenizer, "savb")
+    texts = {
+        "head": head,
+        "opening": opening[0] if opening else None,
+        "user_to_me": user_to_me,
+        "system": system[0] if system else None,
+        "system_to_user": system[1] if system else "",
+        "system_to_me": system_opening[1] if system and system_opening else None,
+    }
+    tokens = {name: None if text is None else ids(text) for name, text in texts.items()}
     return TemplateParts(
-        head=ids(head),
-        opening=ids(opening[0]) if opening else None,
-        user_to_me=ids(user_to_me),
+        **tokens,  # type: ignore[arg-type]
         me_to_user=rest,
-        system=ids(system[0]) if system else None,
-        system_to_user=ids(system[1]) if system else [],
-        system_to_me=ids(system_opening[1]) if system and system_opening else None,
         end=end,
+        texts={**texts, "me_to_user": end_text + me_to_user, "end": end_text},
     )
+
+
+def special_ids(tokenizer: "PreTrainedTokenizerBase") -> set[int]:
+    """Ids of all special tokens. ``all_special_ids`` has only those with a role, such as bos and eos."""
+    added = {index for index, token in tokenizer.added_tokens_decoder.items() if token.special}
+    return added | set(tokenizer.all_special_ids)
+
+
+def _split_end(tokenizer: "PreTrainedTokenizerBase", after: list[int]) -> tuple[int, list[int]]:
+    """The token that ends my turns and what follows it, from what a template writes after my words.
+
+    It is the first special token there, or else the first one that was added to the vocabulary. A template that writes
+    neither gets the model's own end token.
+    """
+    added = {index for index, token in tokenizer.added_tokens_decoder.items() if token.content.strip()}
+    for markers in (special_ids(tokenizer), added):
+        for place, index in enumerate(after):
+            if index in markers:
+                return index, after[place + 1 :]
+    if tokenizer.eos_token_id is None:
+        raise SelfChatBotError("this model has no token that ends a turn: choose another model")
+    return tokenizer.eos_token_id, after
 
 
 def _render(tokenizer: "PreTrainedTokenizerBase", probe: str) -> list[str] | None:

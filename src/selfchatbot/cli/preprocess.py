@@ -6,13 +6,15 @@ import sys
 from typing import TYPE_CHECKING
 
 from selfchatbot.cli.shell import parser, run
+from selfchatbot.display import visible, visible_line
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Callable
 
-    from rich.console import Console, RenderableType
+    from rich.console import RenderableType
 
+    from selfchatbot.cli.console import Console
     from selfchatbot.conversations.summary import FormatSummary, Summary
     from selfchatbot.preprocessors import ExportFile
 
@@ -52,26 +54,25 @@ def _add_setup_options(arguments: argparse.ArgumentParser) -> None:
 
 
 def _stage(chosen: argparse.Namespace) -> None:
-    from rich.console import Console
-
+    from selfchatbot.cli.console import Console
     from selfchatbot.conversations.stage import preprocess
     from selfchatbot.environment import find_dataset, read_environment
     from selfchatbot.parameters import FILE_NAME, RawParameters, read_parameters
     from selfchatbot.setup.model_check import problem_of
 
-    console = Console(highlight=False, markup=False)
+    console = Console()
     if chosen.files:
         from selfchatbot.cli.setup import Setup
 
         dataset, summary = Setup(chosen, console).run()
     else:
         dataset = find_dataset(read_environment(), chosen.dataset, "raw")
-        with Console(stderr=True, highlight=False).status("reading") as status:
+        with Console(stderr=True).status("reading") as status:
             summary = preprocess(dataset, progress=status.update)
     _show(console, summary)
     total = sum(part.conversations for part in summary.splits.values())
     console.print(f"\n{total:,} conversations are in {dataset.preprocessed}", soft_wrap=True)
-    with Console(stderr=True, highlight=False).status("checking the model"):
+    with Console(stderr=True).status("checking the model"):
         problem = problem_of(read_parameters(dataset.raw / FILE_NAME, RawParameters))
     if problem:
         console.print(f"warning: {problem}", style="yellow", soft_wrap=True)
@@ -85,7 +86,7 @@ def _show(console: Console, summary: Summary) -> None:
     for found in summary.formats:
         console.print(_files(found, summary.hide))
         console.print(_senders(found))
-        console.print(f"you are {' and '.join(found.me)}: {HOW[found.how]}\n", soft_wrap=True)
+        console.print(f"you are {visible_line(' and '.join(found.me))}: {HOW[found.how]}\n", soft_wrap=True)
     if len(summary.formats) > 1:
         console.print(_contacts(summary))
     console.print(_splits(summary))
@@ -95,7 +96,7 @@ def _show(console: Console, summary: Summary) -> None:
     if (expected := forecast(summary.splits["train"].replies)) is not None:
         console.print(expected, soft_wrap=True)
     for warning in summary.warnings:
-        console.print(f"warning: {warning}", style="yellow", soft_wrap=True)
+        console.print(f"warning: {visible_line(warning)}", style="yellow", soft_wrap=True)
 
 
 def _files(found: FormatSummary, hide: Callable[[str], str]) -> RenderableType:
@@ -120,7 +121,7 @@ def _files(found: FormatSummary, hide: Callable[[str], str]) -> RenderableType:
         first = min((file.first for file in files if file.first), default=None)
         last = max((file.last for file in files if file.last), default=None)
         table.add_row(
-            hide(files[0].chat if found.by_chat else files[0].path.name),
+            visible_line(hide(files[0].chat if found.by_chat else files[0].path.name)),
             f"{_messages(files):,}",
             f"{sum(stated):,}" if stated else "",
             *(time.date().isoformat() if time else "" for time in (first, last)),
@@ -144,7 +145,7 @@ def _senders(found: FormatSummary) -> RenderableType:
     shown = ranked[:MAX_ROWS] + [pair for pair in ranked[MAX_ROWS:] if pair[0] in found.me]
     for author, count in shown:
         is_me = author in found.me
-        table.add_row(author, f"{count:,}", "you" if is_me else "", style="bold green" if is_me else None)
+        table.add_row(visible_line(author), f"{count:,}", "you" if is_me else "", style="bold green" if is_me else None)
     if len(ranked) > len(shown):
         table.add_row(
             f"... {len(ranked) - len(shown)} more", f"{found.senders.total() - sum(c for _, c in shown):,}", ""
@@ -161,7 +162,7 @@ def _contacts(summary: Summary) -> RenderableType:
     contacts = summary.contacts()
     for contact in list(contacts)[:MAX_ROWS]:
         counts = (contacts[contact].get(found.name, 0) for found in summary.formats)
-        table.add_row(contact, *(f"{count:,}" if count else "" for count in counts))
+        table.add_row(visible_line(contact), *(f"{count:,}" if count else "" for count in counts))
     if len(contacts) > MAX_ROWS:
         table.add_row(f"... {len(contacts) - MAX_ROWS:,} more")
     return table
@@ -198,7 +199,7 @@ def _example(summary: Summary) -> RenderableType:
         label = {"assistant": "you  > ", "user": "them   ", "system": "system "}[message["role"]]
         for number, line in enumerate(message["content"].split("\n")):
             start = label if number == 0 else "     > " if mine else " " * len(label)
-            text.append(f"{start}{line}\n", style="bold green" if mine else "dim")
+            text.append(f"{start}{visible(line)}\n", style="bold green" if mine else "dim")
     text.rstrip()
     return Panel(text, title="Part of a conversation; the model learns to say the lines marked >", title_align="left")
 

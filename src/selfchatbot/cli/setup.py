@@ -8,10 +8,9 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rich.console import Console
-
-from selfchatbot.cli.shell import printable
+from selfchatbot.cli.console import Console
 from selfchatbot.conversations.stage import preprocess
+from selfchatbot.display import visible_line
 from selfchatbot.environment import Dataset, Environment, find_dataset
 from selfchatbot.errors import ParametersError, UnknownMeError, UsageError
 from selfchatbot.hub import check_name
@@ -79,7 +78,7 @@ class Setup:
         if self._options.model:
             check_name(self._options.model)
             return self._options.model, "lora"
-        with Console(stderr=True, highlight=False).status("looking at this machine"):
+        with Console(stderr=True).status("looking at this machine"):
             hardware = this_hardware()
             fits = fitting(hardware)
         if not fits:
@@ -105,7 +104,7 @@ class Setup:
         asked: set[str] = set()
         while True:
             try:
-                with Console(stderr=True, highlight=False).status("reading") as status:
+                with Console(stderr=True).status("reading") as status:
                     summary = preprocess(dataset, progress=status.update)
             except UnknownMeError as error:
                 if error.format in asked or (username := self._me(error)) is None:
@@ -139,7 +138,7 @@ class Setup:
             return None
         self._say(f"\nWho are you in {error.format}? Messages with text:")
         for number, author in enumerate(authors[:MAX_SENDERS], 1):
-            self._say(f"  {number}  {printable(author)} ({error.senders[author]:,})")
+            self._say(f"  {number}  {author} ({error.senders[author]:,})")
         if len(authors) > MAX_SENDERS:
             self._say(f"  ... and {len(authors) - MAX_SENDERS:,} others, whose names you can type")
         for _ in range(MAX_WRONG_ANSWERS):
@@ -166,7 +165,7 @@ class Setup:
         """The answer, at a terminal; elsewhere ``default``, with --yes."""
         if self._interactive:
             while True:
-                answer = input(f"{question}{f' [{default}]' if default else ''}: ").strip() or default
+                answer = input(visible_line(f"{question}{f' [{default}]' if default else ''}: ")).strip() or default
                 if answer:
                     return answer
         if self._options.yes and default is not None:

@@ -12,8 +12,9 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, NoReturn
 
 from selfchatbot.concurrency import left_running
+from selfchatbot.display import visible, visible_line
 from selfchatbot.distributed import rank, speaks
-from selfchatbot.errors import SelfChatBotError
+from selfchatbot.errors import SelfChatBotError, lacks_memory
 
 if TYPE_CHECKING:
     from rich.status import Status
@@ -28,7 +29,7 @@ class _Parser(argparse.ArgumentParser):
     """Reports wrong usage in one line, like every other error here."""
 
     def error(self, message: str) -> NoReturn:
-        self.exit(2, f"error: {message} ({self.prog} --help explains the options)\n")
+        self.exit(2, f"error: {visible_line(message)} ({self.prog} --help explains the options)\n")
 
 
 def parser(prog: str, description: str, needs_dataset: bool = True) -> argparse.ArgumentParser:
@@ -62,7 +63,7 @@ def show_log(write: Callable[[str], object]) -> None:
 
     class Handler(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
-            write(record.getMessage())
+            write(visible_line(record.getMessage()))
 
     logger = logging.getLogger("selfchatbot")
     logger.addHandler(Handler())
@@ -71,17 +72,14 @@ def show_log(write: Callable[[str], object]) -> None:
 
 def loading_status() -> "Status":
     """Shows on stderr that the model is being loaded, as long as the context is open."""
-    from rich.console import Console
+    from selfchatbot.cli.console import Console
 
     return Console(stderr=True).status("loading the model")
 
 
-def printable(text: str) -> str:
-    """``text`` with control characters replaced: a model must not move the cursor or set the window's title."""
-    return "".join(
-        character if character in "\n\t" or character.isprintable() or ord(character) > 0x9F else "\ufffd"
-        for character in text
-    )
+def say(text: str) -> None:
+    """Print one or several lines, at once."""
+    print(visible(text), flush=True)
 
 
 def run(stage: Callable[[], None]) -> int:
@@ -110,20 +108,20 @@ def run(stage: Callable[[], None]) -> int:
     except KeyboardInterrupt as interrupt:
         if rank():
             return 0  # the first of several processes reports it
-        print(f"\n{interrupt}" if str(interrupt) else "\ninterrupted", file=sys.stderr)
+        print(f"\n{visible_line(str(interrupt) or 'interrupted')}", file=sys.stderr)
         return int(getattr(interrupt, "exit_code", INTERRUPTED_CODE))
     except BrokenPipeError:
         # The reader of our output is gone (`| head`).
         _drop_output()
         return 128 + getattr(signal, "SIGPIPE", 13)
-    except OSError as error:
-        _drop_output()
-        if error.errno in DISK_FULL:
-            return _fail(f"the disk is full{_file_of(error)}: free some space and run the same command again", 1)
-        return _fail(f"{error.strerror or error}{_file_of(error)}", 1)
-    except MemoryError:
-        return _fail("out of memory: close other programs, or lower max_length in parameters.json", 1)
-    except Exception as error:
+    except BaseException as error:  # what Rust raises is no Exception
+        if lacks_memory(error):
+            return _fail("out of memory: close other programs, or lower max_length in parameters.json", 1)
+        if isinstance(error, OSError):
+            _drop_output()
+            if error.errno in DISK_FULL:
+                return _fail(f"the disk is full{_file_of(error)}: free some space and run the same command again", 1)
+            return _fail(f"{error.strerror or error}{_file_of(error)}", 1)
         where = traceback.extract_tb(error.__traceback__)[-1]
         place = f"{os.path.basename(where.filename)}:{where.lineno}"  # noqa: PTH119
         return _fail(
@@ -152,10 +150,8 @@ def _fail(message: str, code: int) -> int:
     if not speaks():
         return code
     if os.environ.get("SELFCHATBOT_DEBUG"):
-        traceback.print_exc()
-    # Names of files and people may contain any character, even line ends.
-    line = "".join(character if character.isprintable() else " " for character in message)
-    print(f"error: {line}", file=sys.stderr)
+        print(visible(traceback.format_exc()), file=sys.stderr)
+    print(f"error: {visible_line(message)}", file=sys.stderr)
     return code
 
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from selfchatbot.cli.shell import leave, parser, printable, run, show_log
+from selfchatbot.cli.shell import leave, parser, run, say, show_log
 from selfchatbot.distributed import is_main
 
 if TYPE_CHECKING:
-    from rich.console import Console
     from rich.progress import Progress as Bar
 
+    from selfchatbot.cli.console import Console
     from selfchatbot.environment import Dataset
     from selfchatbot.parameters import TrainingParameters
     from selfchatbot.trainer import Progress
@@ -31,8 +31,7 @@ def main() -> None:
 
 
 def _stage(dataset_id: str, restart: bool, dry_run: bool, name: str | None) -> None:
-    from rich.console import Console
-
+    from selfchatbot.cli.console import Console
     from selfchatbot.environment import conversations_file, find_dataset, read_environment
     from selfchatbot.parameters import FILE_NAME, TrainingParameters, read_parameters
     from selfchatbot.runs import check_name, run_name
@@ -44,7 +43,7 @@ def _stage(dataset_id: str, restart: bool, dry_run: bool, name: str | None) -> N
     parameters = read_parameters(dataset.preprocessed / FILE_NAME, TrainingParameters)
     for split in ("train", "validation"):  # before torch is loaded, which takes a while
         conversations_file(dataset.preprocessed, split)
-    console = Console(stderr=True, highlight=False, markup=False, quiet=not is_main())
+    console = Console(stderr=True, quiet=not is_main())
     show_log(lambda line: console.print(line, soft_wrap=True))  # above the progress bar
     if dry_run:
         _dry_run(parameters, dataset, console)
@@ -84,7 +83,7 @@ def _stage(dataset_id: str, restart: bool, dry_run: bool, name: str | None) -> N
         _choose_sampling(dataset, parameters.seed, console)
     _prepare(dataset, console)
     early = ", stopped early" if result.stopped_early else ""
-    output = Console(highlight=False, markup=False)
+    output = Console()
     output.print(
         f"Validation loss: base model {result.base_loss:.3f}, best {result.best_loss:.3f} nats per trained token "
         f"(step {result.best_step} of {result.steps}{early})",
@@ -102,18 +101,17 @@ def _dry_run(parameters: TrainingParameters, dataset: Dataset, console: Console)
 
         estimate = dry_run(parameters, dataset.preprocessed, dataset.results)
     if is_main():
-        print(estimate)
+        say(str(estimate))
 
 
 def _choose_sampling(dataset: Dataset, seed: int, console: Console) -> None:
     """Choose the sampling parameters; the model stays whatever happens here."""
-    import gc
-
     from selfchatbot.errors import SelfChatBotError
+    from selfchatbot.models import give_back_memory
     from selfchatbot.player.tune_sampling import choose_sampling
     from selfchatbot.trainer.report import LOG_NAME, log_file
 
-    gc.collect()  # the trained model is loaded again as it will be played
+    give_back_memory()  # the trained model is loaded again as it will be played
     try:
         with (
             log_file(dataset.results / LOG_NAME, append=True),
@@ -151,9 +149,9 @@ def _show_samples(console: Console, step: int, samples: list[Sample]) -> None:
         return
     table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
     for sample in samples:
-        table.add_row("they", printable(sample.question), style="dim")
-        table.add_row("you", printable(sample.mine), style="bold green")
-        table.add_row("model", printable(sample.answers[step]), end_section=True)
+        table.add_row("they", sample.question, style="dim")
+        table.add_row("you", sample.mine, style="bold green")
+        table.add_row("model", sample.answers[step], end_section=True)
         table.add_row("")
     console.print(table)
 

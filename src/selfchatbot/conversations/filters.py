@@ -5,8 +5,10 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import NamedTuple
 
 from selfchatbot.conversations.duplicates import Duplicates
+from selfchatbot.conversations.edits import Edits
 from selfchatbot.conversations.people import Exclusion
 from selfchatbot.messages import Message
 from selfchatbot.preprocessors import ExportFile, Preprocessor
@@ -19,6 +21,14 @@ MAX_REMEMBERED_IDS = 20_000
 
 class OverlapError(Exception):
     """Two files cover the same time of one chat: read again and look for duplicates."""
+
+
+class Overlap(NamedTuple):
+    """What is needed where exports of one chat overlap."""
+
+    scratch: Path
+    """A directory for a temporary file."""
+    edits: Edits
 
 
 class MessageFilter:
@@ -47,17 +57,16 @@ class MessageFilter:
         self.duplicates = 0
         """Messages that are in another export of the same chat too."""
 
-    def messages(self, on_file: OnFile, has_several_files: bool, scratch: Path | None) -> Iterator[Message]:
+    def messages(self, on_file: OnFile, has_several_files: bool, overlap: Overlap | None) -> Iterator[Message]:
         """The messages to use.
 
-        Comparing messages costs time and is rarely needed. So without ``scratch``, an OverlapError is raised if two of
-        several files cover the same time of a chat. ``scratch``: a directory for a temporary file; duplicates are
-        removed then.
+        Comparing messages costs time and is rarely needed. So without ``overlap``, an OverlapError is raised if two of
+        several files cover the same time of a chat. With it, duplicates are removed.
         """
         number = -1
         chat: str | None = None
         time: datetime | None = None
-        checks_overlap = has_several_files and scratch is None and self._preprocessor.exports_overlap
+        checks_overlap = has_several_files and overlap is None and self._preprocessor.exports_overlap
         ends: dict[str, datetime] = {}  # latest time of each chat so far
         duplicates_by_file: Counter[int] = Counter()
         excludes = (
@@ -66,7 +75,7 @@ class MessageFilter:
             else None
         )
         with ExitStack() as stack:
-            duplicates = stack.enter_context(Duplicates(scratch)) if scratch is not None else None
+            duplicates = stack.enter_context(Duplicates(overlap.scratch)) if overlap is not None else None
             for message in self._preprocessor.read(self._folder, self.files):
                 if message.chat != chat or len(self.files) != number:
                     if checks_overlap and chat is not None and time is not None:
@@ -84,7 +93,7 @@ class MessageFilter:
                 elif duplicates is not None and duplicates.contains(message, number):
                     duplicates_by_file[number] += 1
                 else:
-                    yield message
+                    yield message if overlap is None else overlap.edits.latest(message)
         self.duplicates = duplicates_by_file.total()
         for number, count in duplicates_by_file.items():
             if number > 0:

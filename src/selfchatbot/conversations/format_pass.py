@@ -10,7 +10,7 @@ from operator import attrgetter
 from pathlib import Path
 
 from selfchatbot.conversations.build import build_conversations
-from selfchatbot.conversations.filters import MessageFilter, OnFile
+from selfchatbot.conversations.filters import MessageFilter, OnFile, Overlap
 from selfchatbot.conversations.people import Contacts, Exclusion
 from selfchatbot.conversations.store import ConversationStore
 from selfchatbot.conversations.summary import FormatSummary
@@ -80,7 +80,7 @@ class FormatPass:
         self._used_chats: set[str] = set()
         self._last_progress = 0.0
 
-    def run(self, how: str, on_file: OnFile, has_several_files: bool, scratch: Path | None) -> FormatSummary:
+    def run(self, how: str, on_file: OnFile, has_several_files: bool, overlap: Overlap | None) -> FormatSummary:
         """Put the conversations into the store. If the pass fails, or nobody is me, none of them stay there.
 
         ``how`` I was found: a key of `summary.HOW`. For the other arguments, see `MessageFilter.messages`.
@@ -93,7 +93,7 @@ class FormatPass:
             self._speakers.clear()  # I may have another name there
 
         try:
-            stream = self._filter.messages(next_file, has_several_files, scratch)
+            stream = self._filter.messages(next_file, has_several_files, overlap)
             for chat, messages in groupby(stream, key=attrgetter("chat")):
                 self._read_chat(chat, messages)
             self._finish(how)

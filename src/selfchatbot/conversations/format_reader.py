@@ -6,7 +6,8 @@ from itertools import groupby
 from operator import attrgetter
 from pathlib import Path
 
-from selfchatbot.conversations.filters import MessageFilter, OnFile, OverlapError
+from selfchatbot.conversations.edits import Edits
+from selfchatbot.conversations.filters import MessageFilter, OnFile, Overlap, OverlapError
 from selfchatbot.conversations.format_pass import DatasetContext, FormatPass, Speakers
 from selfchatbot.conversations.summary import FormatSummary
 from selfchatbot.errors import ExportError, ParametersError, UnknownMeError
@@ -29,7 +30,7 @@ class FormatReader:
         self._dataset = dataset
         self._parameters_file = folder.parent / FILE_NAME
         self._exports = preprocessor.export_files(folder)
-        self._scratch: Path | None = None
+        self._overlap: Overlap | None = None
         """Set when files overlap: then duplicates are removed."""
 
     def read(self) -> FormatSummary:
@@ -50,7 +51,8 @@ class FormatReader:
             try:
                 summary = self._read()
             except OverlapError:
-                self._scratch = self._dataset.scratch
+                edits = Edits(self._preprocessor.read(self._folder, []))
+                self._overlap = Overlap(self._dataset.scratch, edits)
                 summary = self._read()
             if not summary.senders:
                 raise ExportError(f"{self._folder}: there is no message with text in the files that may be used")
@@ -114,7 +116,7 @@ class FormatReader:
         summary = FormatSummary(self._name, files=messages.files)
         in_all_chats: set[str] | None = None
         chats: set[str] = set()
-        stream = messages.messages(lambda _: None, len(self._exports) > 1, self._scratch)
+        stream = messages.messages(lambda _: None, len(self._exports) > 1, self._overlap)
         for chat, group in groupby(stream, key=attrgetter("chat")):
             authors = Counter(message.author for message in group)
             summary.senders.update(authors)
@@ -152,4 +154,4 @@ class FormatReader:
 
     def _pass(self, is_me: Callable[[str], bool], how: str, on_file: OnFile = lambda _: None) -> FormatSummary:
         format_pass = FormatPass(self._folder, self._preprocessor, self._dataset, is_me)
-        return format_pass.run(how, on_file, len(self._exports) > 1, self._scratch)
+        return format_pass.run(how, on_file, len(self._exports) > 1, self._overlap)

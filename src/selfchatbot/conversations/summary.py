@@ -12,6 +12,7 @@ from typing import Any
 from selfchatbot.conversations.learning_curve import expected_gain
 from selfchatbot.conversations.store import ConversationStore
 from selfchatbot.conversations.typing_pace import TypingGaps
+from selfchatbot.display import visible
 from selfchatbot.messages import ChatMessages
 from selfchatbot.preprocessors import ExportFile
 
@@ -142,7 +143,7 @@ class Summary:
             "warnings": list(map(self.redact, self.warnings)),
             "example": self.example,
         }
-        return json.dumps(values, indent=2, ensure_ascii=False, default=_plain) + "\n"
+        return visible(json.dumps(values, indent=2, ensure_ascii=False, default=_plain)) + "\n"
 
 
 def _plain(value: object) -> object:

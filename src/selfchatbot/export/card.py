@@ -1,9 +1,11 @@
 """The model card: whom the model imitates, its base model, how like the person it is, and whose consent it needs."""
 
+import json
 import re
 from contextlib import suppress
 from pathlib import Path
 
+from selfchatbot.display import markdown
 from selfchatbot.likeness.report.phrasing import number
 from selfchatbot.likeness.result import Likeness, SpeakerResult
 from selfchatbot.models import EMBEDDED, resolve
@@ -13,13 +15,15 @@ LICENCES = {"SmolLM2-135M-Instruct": ("HuggingFaceTB/SmolLM2-135M-Instruct", "ap
 
 
 def model_card(
-    name: str, base: str, gguf: str, losses: tuple[float, float] | None, likeness: Likeness | None = None
+    name: str, base: str, gguf: str | None, losses: tuple[float, float] | None, likeness: Likeness | None = None
 ) -> str:
     """The README.md of an exported folder, with the front matter that model hubs read."""
     where, licence = origin(base)
     folder_name = re.split(r"[/\\]", base)[-1]  # a path of the system that it was trained on
-    front = ["---", f"base_model: {where}"] if where else ["---"]
-    front += [f"license: {licence}"] if licence else []
+    front = ["---", f"base_model: {_yaml(where)}"] if where else ["---"]
+    front += [f"license: {_yaml(licence)}"] if licence else []
+    name, folder_name = markdown(name), markdown(folder_name)
+    where, licence = where and markdown(where), licence and markdown(licence)
     front += ["pipeline_tag: text-generation", "library_name: transformers", "tags: [selfchatbot]", "---"]
     measured = _likeness_sentence(name, likeness) + (
         f"Its loss on {name}'s words in conversations it was not trained on is {losses[1]:.3f} nats per token, the "
@@ -45,17 +49,29 @@ consent, keep this folder to yourself.
 
 ## Use
 
-    ollama create {Path(gguf).stem.partition(".")[0].lower()} -f Modelfile
-
-for Ollama; `{gguf}` for llama.cpp and programs built on it; the folder itself for transformers:
-`AutoModelForCausalLM.from_pretrained`, and the tokenizer's `apply_chat_template(..., add_generation_prompt=True)`.
+{_use(gguf)}
 The repetition penalty of selfchatbot applies to the reply only; other programs apply it to the prompt too.
 """
     )
 
 
+def _use(gguf: str | None) -> str:
+    transformers = """the folder itself for transformers:
+`AutoModelForCausalLM.from_pretrained`, and the tokenizer's `apply_chat_template(..., add_generation_prompt=True)`."""
+    if gguf is None:
+        return transformers.replace("the", "The", 1)
+    return f"""    ollama create {Path(gguf).stem.partition(".")[0].lower()} -f Modelfile
+
+for Ollama; `{gguf}` for llama.cpp and programs built on it; {transformers}"""
+
+
+def _yaml(text: str) -> str:
+    """``text`` as a value in the front matter."""
+    return text if re.fullmatch(r"[A-Za-z][\w./-]*", text, re.ASCII) else json.dumps(text)
+
+
 def _likeness_sentence(name: str, likeness: Likeness | None) -> str:
-    """What an evaluation found; empty without one."""
+    """What an evaluation found, in Markdown as ``name`` is; empty without one."""
     model = likeness.speakers.get("model") if likeness else None
     if likeness is None or model is None or model.auc is None:
         return ""

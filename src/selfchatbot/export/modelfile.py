@@ -18,7 +18,7 @@ def modelfile(gguf: str, chat_format: ChatFormat, parameters: GenerationParamete
         "temperature": parameters.temperature,
         "top_p": parameters.top_p,
         "top_k": parameters.top_k,
-        "min_p": 0,
+        "min_p": parameters.min_p,
         "repeat_penalty": parameters.repetition_penalty,
     }
     if parameters.seed is not None:

@@ -1,31 +1,21 @@
-"""The model families that can be written: their settings, and their weights by llama.cpp's names and layout."""
+"""The model families that can be written: their settings, and their weights by llama.cpp's names and layout.
+
+What llama.cpp computes for an architecture is in its source (src/models); what it doesn't read from the file, such as
+which layers slide, is required of the configuration here.
+"""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from selfchatbot.errors import SelfChatBotError
+from selfchatbot.gguf.errors import GgufError
+from selfchatbot.gguf.rotary import add_rotary_settings, paired, rotary_tensors
+from selfchatbot.gguf.tensors import Tensor, float32, stored_parts
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-    from transformers import PreTrainedModel
+    from transformers import PretrainedConfig, PreTrainedModel
 
-
-class GgufError(SelfChatBotError):
-    """A model that can't be written as GGUF; the text says which part of it is not supported."""
-
-
-@dataclass(frozen=True, slots=True)
-class Tensor:
-    """A weight as it is stored."""
-
-    name: str
-    shape: tuple[int, ...]
-    """Rows first, as in torch."""
-    values: "Callable[[], NDArray[Any]]"
-    """float32, computed when it is written."""
-    exact: bool = False
-    """Kept in float32 although it is a matrix."""
+GELU = ("gelu_pytorch_tanh", "gelu_new")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,26 +29,61 @@ class Family:
     """Ends of names of weights that transformers stores as (in, out)."""
     skipped: tuple[str, ...] = ()
     """Ends of names of buffers that are not weights."""
+    norms_of_one: bool = False
+    """transformers multiplies by one plus the weight of a norm, llama.cpp by what is stored."""
+    layer_norm: bool = False
+    """Means are subtracted: LayerNorm instead of RMSNorm."""
+    activations: tuple[str, ...] = ("silu",)
+    every: int | None = None
+    """All layers slide but each one with this number; None: llama.cpp lets none slide."""
+    settings: dict[str, str] = field(default_factory=dict)
+    """From keys of the configuration to methods of `gguf.GGUFWriter`; a key without a value is left out."""
+    required: dict[str, Any] = field(default_factory=dict)
+    """Values of the configuration that llama.cpp takes for granted."""
+    requires: Callable[[Any], bool] = lambda _: True
+    """The same, as a condition."""
+
+    def check(self, config: Any) -> None:
+        """Raise GgufError for a model of this family that llama.cpp would compute in another way."""
+        activation = getattr(config, "hidden_activation", None) or getattr(config, "hidden_act", None)
+        activation = activation or getattr(config, "activation_function", None)
+        if activation not in self.activations:
+            raise GgufError(f'models with the activation "{activation}" can\'t be written as GGUF')
+        if self.every and config.layer_types != _pattern(self.every, config.num_hidden_layers):
+            raise GgufError("models whose layers slide in another order can't be written as GGUF")
+        wrong = [key for key, value in self.required.items() if getattr(config, key, value) != value]
+        if wrong or not self.requires(config):
+            kind = wrong[0] if wrong else self.architecture
+            raise GgufError(f"models with this setting of {kind} can't be written as GGUF")
 
     def add_settings(self, writer: Any, model: "PreTrainedModel") -> None:
         """Add the sizes and constants of the network."""
         config: Any = model.config
         writer.add_vocab_size(model.get_input_embeddings().weight.shape[0])
-        writer.add_context_length(config.max_position_embeddings)
+        writer.add_context_length(positions(config))
         writer.add_embedding_length(config.hidden_size)
         writer.add_block_count(config.num_hidden_layers)
         writer.add_head_count(config.num_attention_heads)
+        writer.add_feed_forward_length(
+            getattr(config, "intermediate_size", None) or getattr(config, "n_inner", None) or 4 * config.hidden_size
+        )
+        epsilon = next(
+            getattr(config, key)
+            for key in ("rms_norm_eps", "norm_eps", "norm_epsilon", "layer_norm_eps", "layer_norm_epsilon")
+            if hasattr(config, key)
+        )
+        (writer.add_layer_norm_eps if self.layer_norm else writer.add_layer_norm_rms_eps)(epsilon)
+        if self.every:
+            writer.add_sliding_window(config.sliding_window)
+        for key, method in self.settings.items():
+            if (value := getattr(config, key, None)) is not None:
+                getattr(writer, method)(value)
         if self.architecture == "gpt2":
-            writer.add_feed_forward_length(config.n_inner or 4 * config.hidden_size)
-            writer.add_layer_norm_eps(config.layer_norm_epsilon)
             return
-        writer.add_feed_forward_length(config.intermediate_size)
         writer.add_head_count_kv(config.num_key_value_heads)
-        writer.add_layer_norm_rms_eps(config.rms_norm_eps)
-        writer.add_rope_freq_base(config.rope_parameters["rope_theta"])
-        writer.add_rope_dimension_count(head_size(config))
         writer.add_key_length(head_size(config))
         writer.add_value_length(head_size(config))
+        add_rotary_settings(writer, config, head_size(config))
 
     def tensors(self, model: "PreTrainedModel") -> Iterator[Tensor]:
         """All weights. Raises GgufError for one that the family doesn't have."""
@@ -70,14 +95,21 @@ class Family:
         for name, weight in model.state_dict().items():
             if name.endswith(self.skipped) or (name == "lm_head.weight" and config.tie_word_embeddings):
                 continue
-            stored = names.get_name(name, try_suffixes=(".weight", ".bias"))
-            if stored is None:
-                raise GgufError(f"this model can't be written as GGUF: llama.cpp has no tensor for its {name}")
-            change = self._change(name, config)
-            shape = tuple(reversed(weight.shape)) if name.endswith(self.transposed or ("\0",)) else tuple(weight.shape)
-            yield Tensor(stored, shape, _values(weight, change), exact=stored == "position_embd.weight")
-        if factors := _rope_factors(model):
-            yield Tensor("rope_freqs.weight", (len(factors),), lambda: _float32(factors))
+            for part in stored_parts(name, weight):
+                # A weight that is no module's, such as a stack of experts, has no suffix in llama.cpp's table.
+                ending = part.name if part.name.endswith((".weight", ".bias")) else f"{part.name}.weight"
+                stored = names.get_name(ending, try_suffixes=(".weight", ".bias"))
+                if stored is None:
+                    raise GgufError(f"this model can't be written as GGUF: llama.cpp has no tensor for its {name}")
+                transposed = part.name.endswith(self.transposed or ("\0",))
+                change = self._change(part.name, config)
+                yield Tensor(
+                    stored,
+                    tuple(reversed(part.shape)) if transposed else part.shape,
+                    lambda part=part, change=change: float32(change(part.values())),  # type: ignore[misc]
+                    exact=stored == "position_embd.weight",
+                )
+        yield from rotary_tensors(model)
 
     def _change(self, name: str, config: Any) -> "Callable[[Any], Any]":
         if name.endswith(self.transposed or ("\0",)):
@@ -86,9 +118,36 @@ class Family:
             return lambda weight: paired(weight, config.num_attention_heads)
         if self.rotary_pairs and ".self_attn.k_proj." in name:
             return lambda weight: paired(weight, config.num_key_value_heads)
+        if self.norms_of_one and name.endswith("norm.weight"):
+            return lambda weight: weight + 1
         return lambda weight: weight
 
 
+def _pattern(every: int, layers: int) -> list[str]:
+    return ["full_attention" if (number + 1) % every == 0 else "sliding_attention" for number in range(layers)]
+
+
+def _scales_by_head(config: Any) -> bool:
+    """Whether attention is scaled by its head size, as in all of Gemma but 27B."""
+    return bool(config.query_pre_attn_scalar == config.head_dim and config.num_hidden_layers not in (46, 62))
+
+
+SCALES = {
+    "attention_multiplier": "add_attention_scale",
+    "embedding_multiplier": "add_embedding_scale",
+    "residual_multiplier": "add_residual_scale",
+    "logits_scaling": "add_logit_scale",
+}
+EXPERTS = {
+    "num_experts": "add_expert_count",
+    "num_local_experts": "add_expert_count",
+    "num_experts_per_tok": "add_expert_used_count",
+    "moe_intermediate_size": "add_expert_feed_forward_length",
+}
+SOFTCAPS = {
+    "attn_logit_softcapping": "add_attn_logit_softcapping",
+    "final_logit_softcapping": "add_final_logit_softcapping",
+}
 FAMILIES = {
     "llama": Family("llama", rotary_pairs=True),
     "mistral": Family("llama", rotary_pairs=True),
@@ -98,23 +157,54 @@ FAMILIES = {
         "gpt2",
         transposed=("attn.c_attn.weight", "attn.c_proj.weight", "mlp.c_fc.weight", "mlp.c_proj.weight"),
         skipped=(".attn.bias", ".attn.masked_bias"),
+        layer_norm=True,
+        activations=("gelu_new",),
     ),
+    "gemma": Family("gemma", norms_of_one=True, activations=GELU),
+    "gemma2": Family(
+        "gemma2", norms_of_one=True, activations=GELU, every=2, settings=SOFTCAPS, requires=_scales_by_head
+    ),
+    "gemma3_text": Family(
+        "gemma3",
+        norms_of_one=True,
+        activations=GELU,
+        every=6,
+        required={
+            "attn_logit_softcapping": None,
+            "final_logit_softcapping": None,
+            "use_bidirectional_attention": False,
+        },
+        requires=_scales_by_head,
+    ),
+    "phi3": Family("phi3"),
+    "smollm3": Family(
+        "smollm3",
+        rotary_pairs=True,
+        requires=lambda config: (
+            config.no_rope_layers == [int((n + 1) % 4 != 0) for n in range(config.num_hidden_layers)]
+        ),
+    ),
+    "granite": Family("granite", rotary_pairs=True, settings=SCALES),
+    "olmo2": Family("olmo2"),
+    "qwen3_moe": Family(
+        "qwen3moe", settings=EXPERTS, required={"norm_topk_prob": True, "decoder_sparse_step": 1, "mlp_only_layers": []}
+    ),
+    "glm4": Family("glm4"),
+    "seed_oss": Family("seed_oss"),
+    "ernie4_5": Family("ernie4_5"),
+    "starcoder2": Family("starcoder2", layer_norm=True, activations=GELU),
 }
 """By ``model_type`` in config.json."""
 
 
-def family_of(model: "PreTrainedModel") -> Family:
-    """The family of this model. Raises GgufError if it is not supported."""
-    config: Any = model.config
-    family = FAMILIES.get(config.model_type)
+def family_of(config: "PretrainedConfig") -> Family:
+    """The family of a model. Raises GgufError if it is not supported."""
+    known: Any = config
+    family = FAMILIES.get(known.model_type)
     if family is None:
-        known = ", ".join(FAMILIES)
-        raise GgufError(f'models of the type "{config.model_type}" can\'t be written as GGUF yet (supported: {known})')
-    if _slides(config):
-        raise GgufError("models with sliding-window attention can't be written as GGUF yet")
-    activation = getattr(config, "hidden_act", None) or getattr(config, "activation_function", None)
-    if activation not in ("silu", "gelu_new"):
-        raise GgufError(f'models with the activation "{activation}" can\'t be written as GGUF')
+        names = ", ".join(FAMILIES)
+        raise GgufError(f'models of the type "{known.model_type}" can\'t be written as GGUF yet (supported: {names})')
+    family.check(known)
     return family
 
 
@@ -123,39 +213,9 @@ def head_size(config: Any) -> int:
     return int(getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads)
 
 
-def paired(weight: Any, heads: int) -> Any:
-    """Reorder the rows of a query or key weight (or bias) so that the two dimensions of a rotation are neighbours."""
-    halves = weight.reshape(heads, 2, weight.shape[0] // heads // 2, *weight.shape[1:])
-    return halves.swapaxes(1, 2).reshape(weight.shape)
-
-
-def _slides(config: Any) -> bool:
-    """Whether attention is limited to a window shorter than the model's positions."""
+def positions(config: Any) -> int:
+    """How many tokens llama.cpp may read: where it lets no layer slide, as many as fit into the window."""
+    longest = int(config.max_position_embeddings)
     window = getattr(config, "sliding_window", None)
-    used = getattr(config, "use_sliding_window", window is not None)
-    return bool(used and window and window < config.max_position_embeddings)
-
-
-def _rope_factors(model: "PreTrainedModel") -> list[float] | None:
-    """The divisor of each rotary frequency, in models that scale their positions (Llama 3 and others)."""
-    rotary: Any = getattr(getattr(model, "model", None), "rotary_emb", None)
-    parameters = getattr(model.config, "rope_parameters", None) or {}
-    kind = parameters.get("rope_type", "default")
-    if rotary is None or kind == "default":
-        return None
-    if kind not in ("linear", "llama3") or rotary.attention_scaling != 1:
-        raise GgufError(f'models with rotary scaling of the type "{kind}" can\'t be written as GGUF yet')
-    frequencies = rotary.inv_freq.double().tolist()
-    size = 2 * len(frequencies)
-    base = float(parameters["rope_theta"])
-    return [base ** (-2 * index / size) / frequency for index, frequency in enumerate(frequencies)]
-
-
-def _values(weight: Any, change: "Callable[[Any], Any]") -> "Callable[[], NDArray[Any]]":
-    return lambda: _float32(change(weight.detach().float().cpu().numpy()))
-
-
-def _float32(values: Any) -> "NDArray[Any]":
-    import numpy
-
-    return numpy.ascontiguousarray(values, dtype=numpy.float32)
+    slides = getattr(config, "use_sliding_window", True) and window and not FAMILIES[config.model_type].every
+    return min(longest, int(window)) if slides else longest

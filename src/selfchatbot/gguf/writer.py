@@ -9,15 +9,27 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from selfchatbot.files import atomic_file
-from selfchatbot.gguf.families import GgufError, Tensor, family_of
+from selfchatbot.gguf.errors import GgufError
+from selfchatbot.gguf.families import family_of, positions
 from selfchatbot.gguf.quantization import DEFAULT_QUANTIZATION, Quantization
-from selfchatbot.gguf.vocabulary import add_vocabulary
+from selfchatbot.gguf.tensors import Tensor
+from selfchatbot.gguf.vocabulary import add_vocabulary, read_vocabulary
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+    from transformers import PretrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
 Q8_0_BLOCK = 32
 """Weights that share a scale; rows that are not a multiple of it can't be q8_0."""
+
+
+def check_gguf(config: "PretrainedConfig", tokenizer: "PreTrainedTokenizerBase", window: int = 0) -> None:
+    """Raise GgufError, without loading the model, if it or its tokenizer can't be written to read ``window`` tokens."""
+    family_of(config)
+    if window > positions(config):
+        raise GgufError(
+            f"llama.cpp lets no layer of this model slide, which is right for {positions(config)} tokens only"
+        )
+    read_vocabulary(tokenizer)
 
 
 def write_gguf(
@@ -37,7 +49,7 @@ def write_gguf(
     import gguf
     from gguf import GGMLQuantizationType
 
-    family = family_of(model)
+    family = family_of(model.config)
     kinds = {
         "f32": (GGMLQuantizationType.F32, gguf.LlamaFileType.ALL_F32),
         "f16": (GGMLQuantizationType.F16, gguf.LlamaFileType.MOSTLY_F16),
@@ -88,4 +100,4 @@ def _announce(writer: Any, tensor: Tensor, kind: object) -> None:
     writer.add_tensor_info(tensor.name, shape, dtype, size, raw_dtype=kind)
 
 
-__all__ = ["GgufError", "Quantization", "write_gguf"]
+__all__ = ["GgufError", "Quantization", "check_gguf", "write_gguf"]

@@ -9,10 +9,12 @@ from typing import Any, TypeVar, get_args
 from pydantic import BaseModel, ValidationError
 
 from selfchatbot.errors import ParametersError
-from selfchatbot.files import atomic_files
+from selfchatbot.files import atomic_files, read_small
 
 FILE_NAME = "parameters.json"
 WRITTEN_NAME = ".parameters.written.json"
+MAX_BYTES = 2**20
+"""json5 reads some 300,000 characters in a second."""
 BROKEN_JSON = re.compile(r"<string>:(\d+) (.*) at column (\d+)", re.DOTALL)
 CURLY_QUOTES = re.compile("[\u2018\u2019\u201c\u201d\u201e]\\s*[:,}\\]]|[:,{\\[]\\s*[\u2018\u201c\u201d\u201e]")
 """Where a key or text begins or ends, as word processors and some phones write them."""
@@ -42,7 +44,7 @@ def read_json(path: Path) -> dict[str, Any]:
     import json5
 
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        text = read_small(path, MAX_BYTES).decode("utf-8-sig")
     except FileNotFoundError:
         raise ParametersError(f"{path} is not there: {_instead_of(path)}") from None
     except UnicodeDecodeError as error:
@@ -104,7 +106,7 @@ def handed_over(directory: Path, computed: dict[str, Any]) -> dict[Path, str]:
 def _written(record: Path) -> dict[str, Any]:
     """What was written last; without a record, every value counts as edited, so that none is lost."""
     try:
-        values = json.loads(record.read_bytes())
+        values = json.loads(read_small(record))
     except (OSError, ValueError, RecursionError):
         return {}
     return values if isinstance(values, dict) else {}

@@ -28,7 +28,26 @@ class GenerationParameters(Parameters):
         0.9, gt=0, le=1, description="Sample only from the most likely tokens with this total probability. 1: from all."
     )
     top_k: Annotated[int, Trait.PER_REQUEST] = Field(
-        0, ge=0, description="Sample only from this many most likely tokens. 0: no limit."
+        0, ge=0, le=1_000_000, description="Sample only from this many most likely tokens. 0: no limit."
+    )
+    min_p: Annotated[float, Trait.PER_REQUEST] = Field(
+        0.0,
+        ge=0,
+        le=1,
+        description="Never sample a token that is less probable than this share of the most probable one. 0: no limit.",
+    )
+    guidance: Annotated[float, Trait.PER_REQUEST] = Field(
+        0.5,
+        ge=0,
+        le=5,
+        description="How much more to prefer what answers this conversation over what you say anywhere. Makes more "
+        "sense up to about 1; twice the work for each token. 0: off.",
+    )
+    no_repeat_ngram_size: Annotated[int, Trait.PER_REQUEST] = Field(
+        4,
+        ge=0,
+        le=100,
+        description="No sequence of this many tokens is written twice in a reply, laughter and dots aside. 0: off.",
     )
     repetition_penalty: Annotated[float, Trait.PER_REQUEST] = Field(
         1.0, ge=0.5, le=10, description="Above 1: tokens that were already written become less likely."

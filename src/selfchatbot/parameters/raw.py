@@ -27,7 +27,7 @@ class RawParameters(Parameters):
         default_factory=dict, description="One entry for each format folder: who you are there."
     )
     conversation_gap_minutes: float = Field(
-        60.0, gt=0, description="A silence of this many minutes ends a conversation."
+        60.0, gt=0, le=1e12, description="A silence of this many minutes ends a conversation."
     )
     context_turns: int = Field(
         10, ge=1, le=10_000, description="Group chats: how many turns by others are kept before each of your replies."

@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from selfchatbot.errors import SelfChatBotError
+from selfchatbot.errors import SelfChatBotError, lacks_memory
+from selfchatbot.files import read_small
+from selfchatbot.model_files import check_files
 from selfchatbot.models import Machine, load_model, load_tokenizer, this_machine, window
 from selfchatbot.parameters import GenerationParameters
 
@@ -38,7 +40,7 @@ def load_checkpoint(
 
     machine = machine or this_machine()
     adapter = check_checkpoint(folder)
-    base = str(folder) if adapter is None else _base_model(adapter, parameters)
+    base = base_name(folder, parameters)
     tokenizer = load_checkpoint_tokenizer(folder)
     # Adapters are merged in float32 and rounded once, where main memory holds the model anyway.
     dtype = torch.float32 if machine.device == "cpu" else machine.dtype
@@ -70,17 +72,26 @@ def check_checkpoint(folder: Path) -> dict[str, Any] | None:
     """The content of adapter_config.json; None for a whole model. Raises SelfChatBotError for any other folder."""
     if not (folder / "config.json").exists() and not (folder / "adapter_config.json").exists():
         raise SelfChatBotError(f"{folder} holds no checkpoint: train again")
+    check_files(folder)
     if not (folder / "adapter_config.json").exists():
         return None
     try:
-        config: dict[str, Any] = json.loads((folder / "adapter_config.json").read_text(encoding="utf-8"))
+        config = json.loads(read_small(folder / "adapter_config.json"))
+        if not isinstance(config, dict):
+            raise ValueError("no object")
         return config
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise SelfChatBotError(f"{folder} is damaged (adapter_config.json): train again") from error
 
 
-def _base_model(adapter: dict[str, Any], parameters: GenerationParameters | None) -> str:
-    """The name in parameters.json, which stays valid if the results move to another machine, else the saved one."""
+def base_name(folder: Path, parameters: GenerationParameters | None = None) -> str:
+    """The name of the base model of adapters, or the folder of a whole model.
+
+    The name in parameters.json stays valid if the results move to another machine, the saved one may not.
+    """
+    adapter = check_checkpoint(folder)
+    if adapter is None:
+        return str(folder)
     return str(adapter.get("base_model_name_or_path")) if parameters is None else parameters.model
 
 
@@ -101,8 +112,10 @@ def _loaded(folder: Path, load: Callable[[], Any]) -> Any:
     """Load a part of the checkpoint. Raises SelfChatBotError in one line for a file that is cut or of another kind."""
     try:
         return load()
-    except (SelfChatBotError, MemoryError):
+    except (SelfChatBotError, MemoryError, KeyboardInterrupt, SystemExit):
         raise
-    except Exception as error:  # safetensors, json and peft each have their own exceptions
+    except BaseException as error:  # each library has its own exceptions, and Rust's are not even Exceptions
+        if lacks_memory(error):
+            raise MemoryError from error
         reason = str(error).strip().split("\n")[0]
         raise SelfChatBotError(f"{folder} is damaged ({type(error).__name__}: {reason}): train again") from error

@@ -11,10 +11,10 @@ from pathlib import Path
 from selfchatbot.chat_format import ChatFormat
 from selfchatbot.chat_format.saved import save_chat_format
 from selfchatbot.files import fingerprint, remove_leftovers, write_text
-from selfchatbot.gguf.writer import Quantization, write_gguf
-from selfchatbot.models import Machine
+from selfchatbot.gguf.writer import Quantization, check_gguf, write_gguf
+from selfchatbot.models import Machine, load_config, window
 from selfchatbot.parameters import GenerationParameters
-from selfchatbot.player.checkpoint import load_checkpoint
+from selfchatbot.player.checkpoint import base_name, load_checkpoint, load_checkpoint_tokenizer
 
 logger = logging.getLogger(__name__)
 
@@ -38,6 +38,10 @@ def checkpoint_gguf(
         return path
     import torch
 
+    # Before anything is loaded: a model that can't be written is asked for at every start.
+    config = load_config(base_name(checkpoint, parameters))
+    longest = window(config, parameters.max_length) if parameters else 0
+    check_gguf(config, load_checkpoint_tokenizer(checkpoint), longest)
     logger.info("writing %s, once for this checkpoint", path.name)
     remove_leftovers(checkpoint.parent)
     loaded = load_checkpoint(checkpoint, parameters, Machine("cpu", torch.float32))

@@ -161,6 +161,8 @@ class Player:
                 draft.restart()
             sampling = self._sampling(parameters, len(prompt), attempt, seed)
             sampling = replace(sampling, log_probabilities=log_probabilities)
+            if parameters.guidance and (beginning := introduction(messages)) != messages:
+                sampling = sampling.guided_by(parameters, self.prompt(beginning, parameters))
             for token in self._engine.generate(prompt, sampling, len(missing)):
                 draft = missing[token.candidate]
                 if draft.ended:

@@ -10,7 +10,7 @@ import random
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -47,6 +47,8 @@ MIN_SHARE_NEARER = 0.84
 """Share of the resamples in which a sampling must be nearer to me than the defaults: one standard error."""
 RESAMPLES = 100
 MAX_CONTEXTS = 64
+CONTEXTS_PER_BATCH = 32
+"""Their keys and values are copied for each sampling, and two samplings are tried at once."""
 CONTEXT_TURNS = 4
 CONTEXT_TOKENS = 96
 REPLY_TOKENS = 40
@@ -105,7 +107,7 @@ def choose_sampling(
     on_progress(0, len(GRID))
     parameters = read_parameters(results / FILE_NAME, GenerationParameters)
     checkpoint = load_checkpoint(results / "best", parameters, machine)
-    choice = _choose(checkpoint, contexts, mine, seed, until, on_progress)
+    choice = _choose(checkpoint, parameters, contexts, mine, seed, until, on_progress)
     if choice is None:
         logger.info("sampling: %.0f seconds are too short to compare on this machine: the defaults stay", seconds)
         return None
@@ -117,6 +119,7 @@ def choose_sampling(
 
 def _choose(
     checkpoint: "Checkpoint",
+    parameters: GenerationParameters,
     contexts: list[ChatMessages],
     mine: list[str],
     seed: int,
@@ -127,11 +130,22 @@ def _choose(
 
     chat_format = ChatFormat(checkpoint.tokenizer)
     prompt_tokens = min(CONTEXT_TOKENS, max(checkpoint.window - REPLY_TOKENS, checkpoint.window // 2))
-    batch = Batch(checkpoint.model, [chat_format.prompt(context, prompt_tokens) for context in contexts])
+    prompts = sorted(  # little padding
+        (
+            (chat_format.prompt(context, prompt_tokens), chat_format.prompt(introduction(context), prompt_tokens))
+            for context in contexts
+        ),
+        key=lambda pair: len(pair[0]),
+    )
+    batches = [
+        Batch(checkpoint.model, *map(list, zip(*prompts[start : start + CONTEXTS_PER_BATCH], strict=True)))
+        for start in range(0, len(prompts), CONTEXTS_PER_BATCH)
+    ]
     reply_tokens = min(REPLY_TOKENS, checkpoint.window - prompt_tokens)
+    parameters = parameters.model_copy(update={"max_new_tokens": reply_tokens})
     replies: dict[GridPoint, list[str]] = {}
     generated = two_at_once(
-        lambda point: _replies(batch, chat_format, point, reply_tokens, seed, until),
+        lambda point: _replies(batches, chat_format, parameters, point, seed, until),
         GRID,
         checkpoint.model.device.type,
     )
@@ -173,23 +187,24 @@ def clearly_nearer(one: Sequence[str], other: Sequence[str], mine: Style, seed: 
 
 
 def _replies(
-    batch: "Batch", chat_format: ChatFormat, point: GridPoint, reply_tokens: int, seed: int, until: float
+    batches: "Sequence[Batch]",
+    chat_format: ChatFormat,
+    parameters: GenerationParameters,
+    point: GridPoint,
+    seed: int,
+    until: float,
 ) -> list[str]:
     from selfchatbot.player.engines.protocol import Sampling
 
-    defaults = GenerationParameters.model_fields
-    sampling = Sampling(
-        temperature=point.temperature,
-        top_p=point.top_p,
-        top_k=defaults["top_k"].default,
-        repetition_penalty=point.repetition_penalty,
-        max_new_tokens=reply_tokens,
-        end=chat_format.end,
-        never=frozenset(chat_format.special - {chat_format.end}),
-        seed=seed,
-        may_be_empty=False,
-    )
-    return [chat_format.reply(candidate.ids) for candidate in batch.replies(sampling, until)]
+    tried = parameters.model_copy(update=point._asdict())
+    room = tried.max_new_tokens
+    sampling = Sampling.of(tried, chat_format.end, chat_format.special, room, seed, may_be_empty=False)
+    sampling = replace(sampling, guidance=tried.guidance)
+    return [
+        chat_format.reply(candidate.ids)
+        for number, batch in enumerate(batches)
+        for candidate in batch.replies(replace(sampling, seed=seed + number), until)
+    ]
 
 
 def _contexts(path: Path, seed: int) -> tuple[list[ChatMessages], list[str]]:

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from selfchatbot.errors import SelfChatBotError
+from selfchatbot.files import read_small
 
 
 def contact_messages(data: Path) -> dict[str, str]:
@@ -26,7 +27,7 @@ def contact_messages(data: Path) -> dict[str, str]:
                 first = values["messages"][0]
                 if first["role"] == "system":
                     found[str(values.get("contact") or first["content"])] = str(first["content"])
-    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
         raise SelfChatBotError(f"{path} can't be read as conversations: run selfChatBot_preprocess again") from error
     return found
 
@@ -39,15 +40,16 @@ def contact_names(data: Path) -> frozenset[str]:
     names.update(contacts if isinstance(contacts, dict) else ())
     formats = summary.get("formats")
     for part in formats if isinstance(formats, list) else ():
-        senders, me = part.get("senders", {}), part.get("me", [])
-        names.update(name for name in senders if name not in me)
+        senders, me = (part.get(key) or () for key in ("senders", "me")) if isinstance(part, dict) else ((), ())
+        if isinstance(senders, dict) and isinstance(me, list | tuple):
+            names.update(name for name in senders if name not in me)
     return frozenset(str(name) for name in names)
 
 
 def read_summary(data: Path) -> dict[str, Any]:
     """What preprocess found; empty if it can't be read, because nothing here depends on it."""
     try:
-        values = json.loads((data / "summary.json").read_bytes())
-    except (OSError, ValueError):
+        values = json.loads(read_small(data / "summary.json"))
+    except (OSError, ValueError, RecursionError):
         return {}
     return values if isinstance(values, dict) else {}

@@ -104,10 +104,11 @@ class Game:
         played = {(record["conversation"] - 1, record["turn"]) for record in self._records()}
         # Rounds of earlier games come last.
         self._places.sort(key=played.__contains__)
+        self._left = iter(self._places)
 
     def rounds(self) -> Iterator[Round]:
-        """One round after another, until there are no replies left."""
-        for number, turn in self._places:
+        """One round after another, until there are no replies left. Goes on where an earlier call has stopped."""
+        for number, turn in self._left:
             conversation = self._conversations[number]
             context, real = conversation[:turn], conversation[turn]["content"].strip()
             for _ in range(MAX_ATTEMPTS):

@@ -6,10 +6,12 @@ from datetime import datetime
 from pathlib import Path
 
 from selfchatbot.errors import SelfChatBotError
-from selfchatbot.files import write_text
+from selfchatbot.files import read_small, write_text
 from selfchatbot.messages import ChatMessages, encodable, read_conversations
 
 SESSIONS_FOLDER = "sessions"
+MAX_BYTES = 64 * 2**20
+"""Of a file that can be loaded."""
 CHAT_NAME = "session"
 """The value of "chat" in each line."""
 
@@ -25,6 +27,7 @@ def read_transcript(path: Path) -> tuple[ChatMessages, int]:
     last: ChatMessages = []
     count = 0
     try:
+        read_small(path, MAX_BYTES)  # no device, and no file that fills the memory
         for conversation in read_conversations(path):
             last = conversation
             count += 1

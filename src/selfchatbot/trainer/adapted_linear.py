@@ -72,10 +72,11 @@ class _Sum(torch.autograd.Function):
     ) -> torch.Tensor:
         rows = x.reshape(-1, x.shape[-1])
         low = rows @ a.T
-        result = torch.nn.functional.linear(rows, weight, bias).addmm_(low, b.T, alpha=scaling)
+        result = torch.nn.functional.linear(x, weight, bias)
+        result.view(-1, weight.shape[0]).addmm_(low, b.T, alpha=scaling)
         ctx.save_for_backward(x, weight, a, b, low)
         ctx.scaling = scaling
-        return result.view(*x.shape[:-1], -1)
+        return result  # not a view of it, which nobody could change in place (Gemma 3n does)
 
     @staticmethod
     def backward(ctx: Any, gradient: torch.Tensor) -> tuple[torch.Tensor | None, ...]:

@@ -97,10 +97,11 @@ class TokenBatches:
             yield batch
 
 
-def collate(rows: list[dict[str, Any]]) -> Batch:
-    """Pad on the right, longest window first. Causal attention never sees that padding, so no mask is needed."""
+def collate(rows: list[dict[str, Any]], width: int = 0) -> Batch:
+    """Pad on the right, to at least ``width``, longest window first. Causal attention never sees that padding, so no
+    mask is needed."""
     rows = sorted(rows, key=lambda row: -len(row["input_ids"]))
-    width = len(rows[0]["input_ids"])
+    width = max(width, len(rows[0]["input_ids"]))
     batch = {
         "input_ids": torch.zeros(len(rows), width, dtype=torch.long),
         "labels": torch.full((len(rows), width), IGNORED),
@@ -113,10 +114,17 @@ def collate(rows: list[dict[str, Any]]) -> Batch:
     return batch
 
 
-def micro_batches(batch: Batch, tokens: int, ranks: int = 1) -> Iterator[Batch]:
+def rounded_up(length: int, multiple: int, longest: int) -> int:
+    """``length`` tokens, padded to a ``multiple`` but not beyond the ``longest`` window."""
+    return min(-(-length // multiple) * multiple, longest)
+
+
+def micro_batches(batch: Batch, tokens: int, ranks: int = 1, multiple: int = 1) -> Iterator[Batch]:
     """Split a batch into parts of at most ``tokens`` tokens for each of ``ranks`` processes, but at least one window
-    each, without padding columns that no window of the part needs."""
-    lengths = real_lengths(batch)
+    each, without padding columns that no window of the part needs. Its width is a ``multiple`` if the batch is wide
+    enough."""
+    longest = batch["labels"].shape[1]
+    lengths = [rounded_up(length, multiple, longest) for length in real_lengths(batch)]
     start = 0
     while start < len(lengths):
         count = ranks * max(1, tokens // max(lengths[start], 1))

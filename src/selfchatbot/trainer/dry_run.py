@@ -108,14 +108,14 @@ def _estimate(parameters: TrainingParameters, data: Path, output: Path, machine:
 
 def _micro_batches(plan: TrainingPlan, batches: list[list[int]], machine: Machine) -> Iterator[Batch]:
     for indices in batches:
-        batch = collate([plan.train[index] for index in indices])
-        for micro_batch in micro_batches(batch, plan.memory.micro_tokens):
+        batch = collate([plan.train[index] for index in indices], plan.max_length)
+        for micro_batch in micro_batches(batch, plan.memory.micro_tokens, multiple=machine.length_multiple):
             yield {name: values.to(machine.device) for name, values in micro_batch.items()}
 
 
 def _seconds_per_token(model: "PreTrainedModel", machine: Machine, parts: Iterator[Batch]) -> tuple[float, float]:
     """In training and in validation, which is a forward pass only."""
-    loss = LabelledLoss(model)
+    loss = LabelledLoss(model, machine.length_multiple)
     seconds, tokens = 0.0, 0
     for number, part in enumerate(parts):
         started = time.perf_counter()

@@ -15,13 +15,13 @@ import torch
 from torch.nn.parallel import DistributedDataParallel
 
 from selfchatbot import distributed
-from selfchatbot.errors import SelfChatBotError
+from selfchatbot.errors import SelfChatBotError, lacks_memory
 from selfchatbot.models import Machine
 from selfchatbot.trainer import resume
 from selfchatbot.trainer.data import Batch, collate, label_count, micro_batches, nothing, real_lengths, share
 from selfchatbot.trainer.loss import LabelledLoss
 from selfchatbot.trainer.model_setup import adamw, add_embedding_noise, checkpoint_gradients
-from selfchatbot.trainer.out_of_memory import SMALLER, is_out_of_memory
+from selfchatbot.trainer.out_of_memory import SMALLER
 from selfchatbot.trainer.plan import TrainingPlan
 from selfchatbot.trainer.result import LOWER_RATE, Progress
 from selfchatbot.trainer.schedule import rate_factor
@@ -73,7 +73,7 @@ class Loop:
         self._machine = machine
         self._checkpoints = checkpoints
         self._on_log, self._on_validation, self._own_state = on_log, on_validation, own_state
-        self._loss = LabelledLoss(model)
+        self._loss = LabelledLoss(model, machine.length_multiple)
         if parameters.neftune_alpha is not None:
             add_embedding_noise(model, parameters.neftune_alpha)
         self._optimizer: torch.optim.Optimizer = adamw(model, parameters, machine)
@@ -181,7 +181,7 @@ class Loop:
                 yield self._load(plan.train, indices)
 
     def _load(self, windows: Any, indices: list[int]) -> Batch:
-        batch = collate([windows[index] for index in indices])
+        batch = collate([windows[index] for index in indices], self._plan.max_length)
         return {name: values.to(self._machine.device) for name, values in batch.items()}
 
     def _train_step(self, batch: Batch) -> None:
@@ -197,9 +197,9 @@ class Loop:
         self._scaler.unscale_(self._optimizer)
         self.accelerator.clip_grad_norm_(self.wrapped.parameters(), self._plan.parameters.max_grad_norm)
         parameters, plan = self._plan.parameters, self._plan
-        factor = rate_factor(self.step, plan.steps, parameters.warmup_ratio, parameters.cooldown_ratio)
+        rate = plan.peak_rate * rate_factor(self.step, plan.steps, parameters.warmup_ratio, parameters.cooldown_ratio)
         for group in self._optimizer.param_groups:
-            group["lr"] = plan.peak_rate * factor
+            group["lr"] = rate
         self._scaler.step(self._optimizer)
         self._scaler.update()
         self._optimizer.zero_grad()
@@ -241,8 +241,8 @@ class Loop:
 
     def _own_share(self, batch: Batch) -> Iterator[Batch]:
         """This process's share of each micro-batch: the same number of them in every process."""
-        for micro_batch in micro_batches(batch, self.micro_tokens, distributed.world_size()):
-            yield share(micro_batch, distributed.rank(), distributed.world_size())
+        parts = micro_batches(batch, self.micro_tokens, distributed.world_size(), self._machine.length_multiple)
+        return (share(part, distributed.rank(), distributed.world_size()) for part in parts)
 
     def _log(self) -> None:
         plan = self._plan
@@ -270,7 +270,7 @@ class Loop:
             try:
                 return compute(batch)
             except (RuntimeError, MemoryError) as error:
-                if not is_out_of_memory(error):
+                if not lacks_memory(error):
                     raise
             self._optimizer.zero_grad()
             self._use_less_memory(max(real_lengths(batch)))

@@ -2,6 +2,7 @@
 
 import json
 import math
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,8 @@ class Metrics:
     def __init__(self, path: Path, until_step: int | None = None) -> None:
         """A new file or, for a resumed run, the old one as it was at ``until_step``."""
         self.path = path
-        kept = [] if until_step is None else [record for record in self.read() if record["step"] <= until_step]
+        records = [] if until_step is None else _records(path)
+        kept = [record for record in records if record["step"] <= until_step]
         write_text(path, "".join(json.dumps(record) + "\n" for record in kept))
 
     def add(self, **record: Any) -> None:
@@ -34,7 +36,7 @@ class Metrics:
 
     def read(self) -> list[dict[str, Any]]:
         """All records; lines left incomplete by a crash are skipped."""
-        return list(read_jsonl(self.path))
+        return list(_records(self.path))
 
 
 def validations(path: Path) -> list[dict[str, Any]]:
@@ -42,5 +44,9 @@ def validations(path: Path) -> list[dict[str, Any]]:
 
     Reads up to the first damaged line; empty if there is no file.
     """
-    records = read_jsonl(path, stop_at_damage=True)
+    records = _records(path, stop_at_damage=True)
     return [record for record in records if isinstance(record.get("validation_loss"), float)]
+
+
+def _records(path: Path, stop_at_damage: bool = False) -> Iterator[dict[str, Any]]:
+    return (one for one in read_jsonl(path, stop_at_damage) if isinstance(one, dict) and type(one.get("step")) is int)

@@ -1,18 +1,24 @@
 """The model of a training, for each of the three methods: full, LoRA, QLoRA; and its optimizer."""
 
+import logging
 import math
+from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
 
 import torch
 
 from selfchatbot import distributed
 from selfchatbot.errors import UsageError
+from selfchatbot.model_families import expert_stacks
 from selfchatbot.models import Machine, load_model
 from selfchatbot.parameters import TrainingParameters
+from selfchatbot.trainer.adapter_targets import adapter_targets, without_adapters
 
 if TYPE_CHECKING:
     from peft import LoraConfig
     from transformers import BitsAndBytesConfig, PreTrainedModel
+
+logger = logging.getLogger(__name__)
 
 
 def trainable_model(parameters: TrainingParameters, machine: Machine) -> "PreTrainedModel":
@@ -36,19 +42,21 @@ def trainable_model(parameters: TrainingParameters, machine: Machine) -> "PreTra
 
 
 def with_adapters(model: "PreTrainedModel", parameters: TrainingParameters) -> "PreTrainedModel":
-    """``model`` with LoRA adapters on all linear layers except the output layer (Hu et al. 2021)."""
+    """``model`` with LoRA adapters on its `adapter_targets` (Hu et al. 2021)."""
     from peft import get_peft_model
 
     from selfchatbot.trainer.adapted_linear import use_adapted_linear
 
-    adapted: Any = get_peft_model(model, adapters(parameters))
+    if left := without_adapters(model):
+        logger.info("%s", left)
+    adapted: Any = get_peft_model(model, adapters(parameters, adapter_targets(model)))
     if not distributed.sharded():  # never tried on weights that FSDP has sharded
         use_adapted_linear(adapted)
     return adapted
 
 
-def adapters(parameters: TrainingParameters) -> "LoraConfig":
-    """peft's configuration of the adapters.
+def adapters(parameters: TrainingParameters, targets: Collection[str]) -> "LoraConfig":
+    """peft's configuration of the adapters on the layers that are named like ``targets``.
 
     Options: scaled by the square root of the rank (Kalajdzievski 2023, "rsLoRA"); weights decomposed into magnitude
     and direction (Liu et al. 2024, "DoRA").
@@ -57,7 +65,7 @@ def adapters(parameters: TrainingParameters) -> "LoraConfig":
 
     return LoraConfig(
         task_type="CAUSAL_LM",
-        target_modules="all-linear",
+        target_modules=list(targets),
         r=parameters.lora_r,
         lora_alpha=parameters.lora_alpha,
         lora_dropout=parameters.lora_dropout,
@@ -113,8 +121,6 @@ def four_bit(dtype: torch.dtype) -> "BitsAndBytesConfig":
 
 
 def _load_in_4_bit(name: str, machine: Machine) -> "PreTrainedModel":
-    from peft import prepare_model_for_kbit_training
-
     if machine.device == "mps":
         raise UsageError('type_fine_tune "qlora": bitsandbytes does not support this GPU: use "lora"')
     try:
@@ -128,8 +134,12 @@ def _load_in_4_bit(name: str, machine: Machine) -> "PreTrainedModel":
         # validation: rounded, and not possible for every shape.
         if hasattr(module, "support_avx512bf16_for_cpu"):
             module.support_avx512bf16_for_cpu = False
+    experts = {id(weight) for weight in expert_stacks(model).values()}
     for parameter in model.parameters():
+        parameter.requires_grad_(False)
         if machine.device == "cpu" and parameter.is_floating_point():
             parameter.data = parameter.data.clone()  # otherwise it keeps the model's whole file in memory
-    prepared: Any = prepare_model_for_kbit_training(model, use_gradient_checkpointing=False)
-    return prepared
+        # Norms and embeddings become exact, as in peft's `prepare_model_for_kbit_training`; experts would be too large.
+        if parameter.dtype in (torch.float16, torch.bfloat16) and id(parameter) not in experts:
+            parameter.data = parameter.data.float()
+    return model

@@ -85,8 +85,7 @@ def plan_training(parameters: TrainingParameters, data: Path, machine: Machine, 
     train, validation = (_windows(data, name, chat_format, max_length, keep) for name in ("train", "validation"))
     memory = plan_memory(parameters, config, machine, counts(train), max_length)
     if not distributed.sharded():  # then no single device has to hold it all
-        short = memory.needed > memory.available
-        logger.info("%s%s", memory, f", so it may run out of memory: {LESS_MEMORY}" if short else "")
+        logger.info("%s%s", memory, f", so it may run out of memory: {LESS_MEMORY}" if memory.is_short else "")
     step_tokens = parameters.batch_size * max_length * distributed.world_size()
     train_batches = TokenBatches(counts(train)[0], step_tokens, parameters.seed)
     rate = peak_rate(parameters, config, _steps(train_batches, parameters))

@@ -4,7 +4,6 @@ import importlib.metadata
 import json
 import logging
 import platform
-import re
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,6 +12,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+from selfchatbot.display import markdown, visible_line
 from selfchatbot.files import atomic_file, write_text
 from selfchatbot.trainer.metrics import METRICS_NAME, Metrics
 from selfchatbot.trainer.samples import Samples
@@ -21,7 +21,6 @@ PLOT_NAME = "loss.png"
 REPORT_NAME = "report.md"
 LOG_NAME = "log.txt"
 PACKAGES = ("selfchatbot", "torch", "transformers", "peft", "accelerate", "bitsandbytes", "tokenizers")
-MARKUP = re.compile(r"([\\`*_\[\]<>|~$&#])")
 
 
 class _Handler(logging.FileHandler):
@@ -36,12 +35,17 @@ class _Handler(logging.FileHandler):
             super().close()
 
 
+class _Formatter(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        return visible_line(super().format(record))
+
+
 @contextmanager
 def log_file(path: Path, append: bool = False) -> Iterator[None]:
     """Also write selfchatbot's log into ``path``; it never contains message texts."""
     logger = logging.getLogger("selfchatbot")
     handler = _Handler(path, mode="a" if append else "w", encoding="utf-8")
-    handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%Y-%m-%d %H:%M:%S"))
+    handler.setFormatter(_Formatter("%(asctime)s %(message)s", "%Y-%m-%d %H:%M:%S"))
     logger.addHandler(handler)
     logger.setLevel(logging.INFO)
     try:
@@ -187,15 +191,10 @@ def versions() -> dict[str, str]:
 
 def _table(rows: Sequence[Sequence[object]]) -> str:
     """A Markdown table; the first row is its heading."""
-    heading, *body = [f"| {' | '.join(_text(str(cell)) for cell in row)} |" for row in rows]
+    heading, *body = [f"| {' | '.join(markdown(str(cell)) for cell in row)} |" for row in rows]
     return "\n".join([heading, "|" + " --- |" * len(rows[0]), *body])
 
 
 def _value(value: object) -> str:
     """A parameter as in parameters.json, but without quotation marks."""
     return value if isinstance(value, str) else json.dumps(value)
-
-
-def _text(text: str) -> str:
-    """``text`` escaped, on one line of Markdown."""
-    return MARKUP.sub(r"\\\1", text).replace("\r", "").replace("\n", "<br>")

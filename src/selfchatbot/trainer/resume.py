@@ -9,6 +9,7 @@ import json
 import re
 import shutil
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -55,7 +56,7 @@ class Checkpoints:
                 for name in (WEIGHTS, OPTIMIZER, RANDOM):
                     with safe_open(folder / name, "pt"):  # which looks whether all of it is there
                         pass
-            except (OSError, ValueError, KeyError, TypeError, AttributeError, SafetensorError):
+            except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError, SafetensorError):
                 continue  # damaged: the one before is as good
             if version != FORMAT:
                 raise UsageError(
@@ -98,6 +99,15 @@ class Checkpoints:
     def _all(self) -> list[Path]:
         folders = ((path, re.fullmatch(r"step-(\d+)", path.name)) for path in self.folder.glob("step-*"))
         return [path for _, path in sorted((int(match[1]), path) for path, match in folders if match)]
+
+
+@contextmanager
+def undamaged(checkpoint: Path) -> Iterator[None]:
+    """Raises SelfChatBotError where a part of ``checkpoint`` is not what was written."""
+    try:
+        yield
+    except (LookupError, TypeError, ValueError, AttributeError) as error:
+        raise SelfChatBotError(f"{checkpoint} is damaged: start over with --restart") from error
 
 
 def read_state(checkpoint: Path) -> dict[str, Any]:

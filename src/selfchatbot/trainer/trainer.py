@@ -13,7 +13,7 @@ import signal
 import tempfile
 import time
 from collections.abc import Callable
-from contextlib import AbstractContextManager, ExitStack, suppress
+from contextlib import AbstractContextManager, ExitStack, nullcontext, suppress
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -35,7 +35,7 @@ from selfchatbot.trainer.out_of_memory import SMALLER, out_of_memory_advice
 from selfchatbot.trainer.plan import TrainingPlan, plan_training, summary
 from selfchatbot.trainer.report import LOG_NAME, Report, log_file
 from selfchatbot.trainer.result import Progress, Result
-from selfchatbot.trainer.resume import CHECKPOINTS_FOLDER, Checkpoints, read_state
+from selfchatbot.trainer.resume import CHECKPOINTS_FOLDER, Checkpoints, read_state, undamaged
 from selfchatbot.trainer.samples import Sample, Samples
 from selfchatbot.trainer.saved_models import save_model
 from selfchatbot.trainer.signals import Stopped, on_signals
@@ -135,12 +135,14 @@ class Trainer:
         model = trainable_model(plan.parameters, machine)
         report_state = None
         if checkpoint is not None:
-            own_state = read_state(checkpoint)["own"]
-            self.result, report_state = Result(**own_state["result"]), own_state["report"]
-            logger.info("resuming the unfinished run after step %d", report_state["step"])
+            with undamaged(checkpoint):
+                own_state = read_state(checkpoint)["own"]
+                self.result, report_state = Result(**own_state["result"]), own_state["report"]
+                logger.info("resuming the unfinished run after step %d", int(report_state["step"]))
             if changed := checkpoints.changed(checkpoint):
                 logger.info("changed since the checkpoint: %s", ", ".join(changed))
-        self._report = self._make_report(plan, machine, report_state)
+        with undamaged(checkpoint) if checkpoint else nullcontext():
+            self._report = self._make_report(plan, machine, report_state)
         accelerator = make_accelerator(plan.parameters, machine, self.output)
         try:
             self._loop = Loop(
@@ -148,7 +150,8 @@ class Trainer:
             )
             if checkpoint is not None:
                 self._loop.validation_loss = self._report.metrics.last_validation_loss()
-                self._loop.resume(checkpoint)
+                with undamaged(checkpoint):
+                    self._loop.resume(checkpoint)
             logger.info("%d steps: %d per epoch", plan.steps, plan.steps_per_epoch)
             self._run(self._loop)
         finally:

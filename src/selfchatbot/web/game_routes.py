@@ -4,7 +4,8 @@ import json
 import logging
 import secrets
 from collections import OrderedDict
-from collections.abc import Generator, Iterator
+from collections.abc import Generator
+from itertools import islice
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -26,7 +27,6 @@ class GameRoutes:
     def __init__(self, game: Game, worker: Worker) -> None:
         self._game = game
         self._worker = worker
-        self._rounds: Iterator[Round] = game.rounds()
         self._open: OrderedDict[str, Round] = OrderedDict()
 
     async def next_round(self, request: Request) -> Response:
@@ -52,7 +52,7 @@ class GameRoutes:
         try:
             asked = json.loads(await body(request))
             name, side = asked["id"], asked["side"]
-        except (ValueError, TypeError, KeyError):
+        except (ValueError, TypeError, KeyError, RecursionError):
             raise ApiError(400, 'expected {"id": ..., "side": "a" or "b"}') from None
         if side not in ("a", "b"):
             raise ApiError(400, 'side: "a" or "b"', param="side")
@@ -68,5 +68,4 @@ class GameRoutes:
 
     def _next(self) -> Generator[Round, None, None]:
         """One round or none; in the worker's thread, where the model writes the other reply."""
-        if (current := next(self._rounds, None)) is not None:
-            yield current
+        yield from islice(self._game.rounds(), 1)

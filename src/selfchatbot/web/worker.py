@@ -60,8 +60,8 @@ class Job(Generic[T]):
             finally:
                 items.close()
             self._put(None)
-        except Exception as error:  # the client gets it; the worker continues with the next job
-            self.fail(error)
+        except BaseException as error:  # the client gets it, Rust's too; the worker continues with the next job
+            self.fail(error if isinstance(error, Exception) else RuntimeError(type(error).__name__))
 
     def fail(self, error: Exception) -> None:
         """End with ``error``; from any thread."""

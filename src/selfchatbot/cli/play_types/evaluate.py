@@ -11,8 +11,7 @@ from selfchatbot.cli.shell import integer
 from selfchatbot.likeness.limits import DEFAULT_CONTEXTS, MIN_CONTEXTS
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
+    from selfchatbot.cli.console import Console
     from selfchatbot.likeness.result import Likeness
     from selfchatbot.likeness.run.inputs import ProbeLine
 
@@ -53,8 +52,7 @@ class EvaluatePlay(PlayType):
 
     def run(self, play: PlayRun) -> None:
         """The summary goes to the screen, everything else into the results folder."""
-        from rich.console import Console
-
+        from selfchatbot.cli.console import Console
         from selfchatbot.cli.signals import exit_on_signals
         from selfchatbot.likeness.measures.canaries import rows
         from selfchatbot.likeness.measures.probes import read_probes
@@ -84,7 +82,7 @@ class EvaluatePlay(PlayType):
                 )
         except KeyboardInterrupt:
             raise KeyboardInterrupt("stopped; run the same command again to resume") from None
-        screen = Console(highlight=False, markup=False)
+        screen = Console()
         print_summary(result, screen)
         for inserted, exposure, extracted, _ in rows(result.canaries):
             screen.print(
@@ -105,10 +103,11 @@ def _print_probes(result: "Likeness", lines: "list[ProbeLine]", screen: "Console
 @contextmanager
 def _progress() -> Iterator[Callable[[str, int, int], None]]:
     """A bar for the current step."""
-    from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-    console = Console(stderr=True, highlight=False, markup=False)
+    from selfchatbot.cli.console import Console
+
+    console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
     with Progress(*columns, console=console, transient=True) as bar:
         task = bar.add_task("loading")

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from selfchatbot.cli.play_types.base import PlayRun, PlayType
+from selfchatbot.cli.shell import say
 from selfchatbot.gguf.quantization import DEFAULT_QUANTIZATION, EXPORT_QUANTIZATIONS
 
 if TYPE_CHECKING:
@@ -27,14 +28,14 @@ class ExportPlay(PlayType):
         )
 
     def run(self, play: PlayRun) -> None:
-        from rich.console import Console
+        from selfchatbot.cli.console import Console
 
         with Console(stderr=True).status("loading and writing the model"):
             from selfchatbot.models import quiet
 
             quiet()
             folder = export_dataset(play.dataset, play.checkpoint, play.parameters, play.arguments.quantize)
-        print(f"{folder} is ready: its README.md says how to use it, and whom to ask before you share it")
+        say(f"{folder} is ready: its README.md says how to use it, and whom to ask before you share it")
 
 
 def export_dataset(

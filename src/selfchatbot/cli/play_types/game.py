@@ -48,8 +48,7 @@ class GamePlay(PlayType):
 
 def _guess(game: "Game", screen: "Screen", guesses: int) -> None:
     """Rounds until there are ``guesses``, fewer if the test conversations have no more or the player leaves."""
-    from rich.console import Console
-
+    from selfchatbot.cli.console import Console
     from selfchatbot.session.game import GAME_FILE
 
     console = Console(stderr=True)

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import NoReturn
 
 from selfchatbot.cli.play_types.base import PlayRun, PlayType
-from selfchatbot.cli.shell import loading_status
+from selfchatbot.cli.shell import loading_status, say
 
 
 class PromptPlay(PlayType):
@@ -25,4 +25,4 @@ class PromptPlay(PlayType):
             player = play.load_player()
         messages = [{"role": "user", "content": encodable(play.arguments.prompt)}]
         for number, reply in enumerate(player.replies(messages, play.parameters.num_return_sequences), 1):
-            print(f"Response {number}: {reply}")
+            say(f"Response {number}: {reply}")  # in a pipe too: `| tee` and `| head` end at a terminal

@@ -8,7 +8,7 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from selfchatbot.cli.play_types.base import PlayRun, PlayType
-from selfchatbot.cli.shell import loading_status
+from selfchatbot.cli.shell import loading_status, say
 from selfchatbot.errors import SelfChatBotError, UsageError
 from selfchatbot.web.address import DEFAULT_HOST, DEFAULT_PORT
 
@@ -68,7 +68,7 @@ def _serve(player: "Player", listener: socket.socket, play: PlayRun, token: str 
     shown = socket.gethostname() if host in ("0.0.0.0", "::") else host
     url = f"http://{f'[{shown}]' if ':' in shown else shown}:{listener.getsockname()[1]}"
     if token is not None and len(token) < SAFE_TOKEN_LENGTH:
-        print(f"warning: a token of {len(token)} characters can be guessed: {SAFE_TOKEN_LENGTH} or more are safe")
-    print(f"Talk to {dataset.name} at {url}/ (Ctrl-C ends it). For programs: {url}/v1", flush=True)
+        say(f"warning: a token of {len(token)} characters can be guessed: {SAFE_TOKEN_LENGTH} or more are safe")
+    say(f"Talk to {dataset.name} at {url}/ (Ctrl-C ends it). For programs: {url}/v1")
     Server(player, dataset.name, host, token, contact_messages(dataset.preprocessed), game=game).run([listener])
-    print("The server has stopped.")
+    say("The server has stopped.")

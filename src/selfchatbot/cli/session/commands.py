@@ -178,7 +178,7 @@ class Commands:
             raise SelfChatBotError(f"{key} can't change while the model is loaded: change it in parameters.json")
         try:
             parsed = json.loads(value)
-        except ValueError:
+        except (ValueError, RecursionError):
             parsed = value.strip()
         player = self._dialogue.player
         player.parameters = validate(GenerationParameters, {**player.parameters.model_dump(), key: parsed}, "/set")

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 from prompt_toolkit.completion import CompleteEvent, Completer, Completion, PathCompleter
 from prompt_toolkit.document import Document
 
+from selfchatbot.display import visible_line
+
 if TYPE_CHECKING:
     from selfchatbot.cli.session.commands import Commands
 
@@ -34,4 +36,5 @@ class CommandCompleter(Completer):
         for word in words:
             typed = rest if space else name
             if word.casefold().startswith(typed.casefold()):
-                yield Completion(word, start_position=-len(typed), display_meta=commands.help_of(word))
+                help_text = commands.help_of(word)
+                yield Completion(word, -len(typed), display=visible_line(word), display_meta=help_text)

@@ -7,14 +7,14 @@ import sys
 import time
 from collections.abc import Callable, Iterable
 
-from selfchatbot.cli.shell import printable
+from selfchatbot.cli.shell import say
 from selfchatbot.session.typing_pace import Pace
 
 ERASE_LINE = "\r\x1b[K"
 
 
 class Screen:
-    """Writes to stdout, without characters that could control the terminal."""
+    """Writes to stdout, everything visible."""
 
     def __init__(self, pace: Pace | None = None) -> None:
         self._pace = pace
@@ -22,7 +22,7 @@ class Screen:
 
     def say(self, text: str) -> None:
         """Show one or several lines."""
-        print(printable(text), flush=True)
+        say(text)
 
     def note(self, text: str) -> None:
         """Show a line about the conversation, set apart from it."""

@@ -9,6 +9,7 @@ from pathlib import Path
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
+from selfchatbot.display import visible
 from selfchatbot.files import write_text
 from selfchatbot.likeness.measures.registry import MEASURES
 from selfchatbot.likeness.report.advice import advice
@@ -46,7 +47,12 @@ def write_page(
     were easiest to tell apart, worst first. Without ``examples`` and ``misses``, the page holds no word of a message.
     """
     environment = Environment(
-        loader=PackageLoader("selfchatbot.likeness.report", "assets"), autoescape=True, undefined=StrictUndefined
+        loader=PackageLoader("selfchatbot.likeness.report", "assets"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        finalize=lambda value: (
+            visible(value) if type(value) is str else value
+        ),  # not Markup, which is made of visible text
     )
     environment.filters.update(place=percent_of_axis, code=_code, unbroken=_unbroken, bubbles=messages_of)
     found = [(measure, findings) for measure in MEASURES if (findings := result.findings(measure))]
@@ -79,12 +85,12 @@ def _axis_start(sections: Sequence[Section]) -> float:
 
 def _code(sentence: str) -> Markup:
     """Names of parameters are between backticks, as in Markdown."""
-    return Markup(CODE.sub(r"<code>\1</code>", str(escape(sentence))))
+    return Markup(CODE.sub(r"<code>\1</code>", str(escape(visible(sentence)))))
 
 
 def _unbroken(text: str) -> Markup:
     """Keep intervals, and numbers with their per cent sign, on one line."""
-    return Markup(FIGURE.sub(r"<span>\g<0></span>", str(escape(text))))
+    return Markup(FIGURE.sub(r"<span>\g<0></span>", str(escape(visible(text)))))
 
 
 __all__ = ["PAGE_FILE", "Example", "write_page"]

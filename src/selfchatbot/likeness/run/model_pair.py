@@ -1,6 +1,5 @@
 """My model and its base model: loaded only when there is something to compute, and computing everything only once."""
 
-import gc
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
@@ -64,10 +63,11 @@ class ModelPair:
         """The model in memory, after the other one was dropped. Raises SelfChatBotError when it can't be loaded."""
         with self._loading:
             if self._loaded is None or self._loaded[0] != speaker:
+                from selfchatbot.models import give_back_memory
                 from selfchatbot.player.checkpoint import load_base, load_checkpoint
 
                 self._loaded = None
-                gc.collect()
+                give_back_memory()
                 load = load_checkpoint if speaker == "model" else load_base
                 self._loaded = speaker, load(self._checkpoint, self.parameters, self.machine)
             return self._loaded[1]

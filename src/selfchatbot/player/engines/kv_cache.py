@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from transformers import DynamicCache
-from transformers.cache_utils import DynamicLayer
+from transformers.cache_utils import DynamicLayer, DynamicSlidingWindowLayer
+
+from selfchatbot.model_families import CACHES
 
 if TYPE_CHECKING:
     from transformers import PreTrainedConfig, PreTrainedModel
@@ -25,9 +27,43 @@ def new_cache(config: "PreTrainedConfig") -> DynamicCache:
     return cache
 
 
+def select_rows(cache: Any, rows: torch.Tensor) -> None:
+    """Keep these ``rows`` of all sequences, in this order; a row may come several times.
+
+    Every kind of layer can do this. Linear attention has no other way to repeat or to drop sequences.
+    """
+    cache.reorder_cache(rows)
+
+
+def repeat(cache: Any, count: int, device: torch.device) -> None:
+    """Make ``count`` sequences out of the only one."""
+    select_rows(cache, torch.zeros(count, dtype=torch.long, device=device))
+
+
+def keeps_everything(cache: Any) -> bool:
+    """Whether each layer keeps all tokens: no sliding window, no running state."""
+    return all(isinstance(layer, GrowingLayer) for layer in cache.layers)
+
+
+def cropped(cache: Any, count: int) -> bool:
+    """Remove the last ``count`` tokens; False, and nothing removed, if a layer no longer has what came before them."""
+    if count == 0:
+        return True
+    if not all(isinstance(layer, GrowingLayer) or _window_is_open(layer) for layer in cache.layers):
+        return False
+    cache.crop(-count)
+    return True
+
+
+def _window_is_open(layer: Any) -> bool:
+    """Whether a sliding window still holds every token."""
+    return type(layer) is DynamicSlidingWindowLayer and layer.get_seq_length() < layer.sliding_window
+
+
 def cache_argument(model: "PreTrainedModel") -> str:
-    """What the forward pass calls its cache: `cache` in new versions of transformers, `past_key_values` before."""
-    return "cache" if "cache" in inspect.signature(type(model).forward).parameters else "past_key_values"
+    """What the forward pass calls its cache, which differs between versions of transformers and between families."""
+    parameters = inspect.signature(type(model).forward).parameters
+    return next(name for name in CACHES if name in parameters)
 
 
 class GrowingLayer(DynamicLayer):  # type: ignore[misc]  # transformers has no types
@@ -55,14 +91,14 @@ class GrowingLayer(DynamicLayer):  # type: ignore[misc]  # transformers has no t
         self.is_initialized, self.dtype, self.device = True, key_states.dtype, key_states.device
         return self.keys, self.values
 
-    def batch_select_indices(self, indices: torch.Tensor) -> None:
-        """Keep only these sequences, with their spare room."""
+    def reorder_cache(self, beam_idx: torch.Tensor) -> None:
+        """Keep these sequences, with their spare room."""
         length = self.get_seq_length()
         if not self._has_room(length):
-            super().batch_select_indices(indices)
+            super().reorder_cache(beam_idx)
         else:
             assert self._buffers is not None
-            self._buffers = [buffer[indices] for buffer in self._buffers]
+            self._buffers = [buffer[beam_idx] for buffer in self._buffers]
             self._set_length(length)
 
     def _has_room(self, length: int) -> bool:
@@ -79,4 +115,4 @@ class GrowingLayer(DynamicLayer):  # type: ignore[misc]  # transformers has no t
         self.keys, self.values = (buffer[..., :length, :] for buffer in self._buffers)
 
 
-__all__ = ["GrowingLayer", "cache_argument", "new_cache"]
+__all__ = ["GrowingLayer", "cache_argument", "cropped", "keeps_everything", "new_cache", "repeat", "select_rows"]

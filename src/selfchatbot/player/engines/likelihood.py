@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from selfchatbot.chat_format import IGNORED, Window
-from selfchatbot.player.engines.kv_cache import cache_argument, new_cache
+from selfchatbot.player.engines.kv_cache import cache_argument, new_cache, repeat
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -46,7 +46,7 @@ def continuation_log_probabilities(
         first = torch.full_like(labels[:, :1], prompt[-1])
         cache = deepcopy(prefix)
         if len(prompt) > 1:
-            cache.batch_repeat_interleave(len(rows))
+            repeat(cache, len(rows), model.device)
         # Padding is on the right, where causal attention never looks: no mask is needed.
         tokens = torch.cat([first, labels[:, :-1].clamp(min=0)], dim=1)
         logits = model(input_ids=tokens, **{argument: cache}).logits

@@ -19,9 +19,11 @@ from selfchatbot.chat_format.saved import load_chat_format, save_chat_format
 from selfchatbot.errors import SelfChatBotError
 from selfchatbot.parameters import GenerationParameters
 from selfchatbot.player.checkpoint import load_checkpoint_tokenizer
+from selfchatbot.player.engines.guided_choice import choose
 from selfchatbot.player.engines.llamacpp_server import LlamaCppServer, uses_gpu
 from selfchatbot.player.engines.protocol import LoadedEngine, Sampling, Token
 from selfchatbot.player.gguf_cache import checkpoint_gguf, format_file
+from selfchatbot.player.reply.repetition import repeating_tokens
 
 SLOTS = 4
 """Sequences that are cached, and so candidates that are generated together; more come in groups."""
@@ -35,6 +37,8 @@ The fixed cost of a request only matters with small models. With large ones, sev
 """
 CERTAIN_BIAS = 1_000.0
 """A logit bias that leaves no choice."""
+GUIDED_TOKENS = 64
+"""With guidance, the most probable tokens, among which the next one is chosen: few others are plausible."""
 TOP_LOG_PROBABILITIES = 1_024
 """The most probable tokens, among which the log-probability of a part of a character is looked up."""
 
@@ -84,9 +88,37 @@ class LlamaCppEngine:
 
     def generate(self, prompt: list[int], sampling: Sampling, count: int = 1) -> Generator[Token, None, None]:
         seeds = random.Random(sampling.seed)  # None: different in every call
-        for first in range(0, count, SLOTS):
-            group = range(first, min(first + SLOTS, count))
-            yield from self._generate_group(prompt, sampling, group, seeds)
+        generate, size = (self._generate_guided, 1) if sampling.guidance else (self._generate_group, SLOTS)
+        for first in range(0, count, size):
+            group = range(first, min(first + size, count))
+            yield from generate(prompt, sampling, group, seeds)
+
+    def _generate_guided(
+        self, prompt: list[int], sampling: Sampling, group: range, seeds: random.Random
+    ) -> Generator[Token, None, None]:
+        """Tokens of one candidate, chosen here among the most probable ones with and without the conversation.
+
+        Each reading has a slot of its own, so that neither replaces the other in the cache.
+        """
+        rng = random.Random(seeds.getrandbits(64))
+        reply: list[int] = []
+        bare_prompt = list(sampling.bare_prompt)
+        while len(reply) < sampling.max_new_tokens:
+            readings = [(prompt + reply, 0), (bare_prompt + reply, SLOTS - 1)]
+            own, bare = self._workers.map(lambda one: self._most_probable(*one, sampling.end), readings)
+            never = sampling.never | repeating_tokens(reply, sampling.no_repeat_ngram_size)
+            if not reply and not sampling.may_be_empty:
+                never |= {sampling.end}
+            token = choose(own, bare, sampling, reply, never, rng)
+            reply.append(token)
+            yield Token(group.start, token, own.get(token, min(own.values())))
+            if token == sampling.end:
+                return
+
+    def _most_probable(self, sequence: list[int], slot: int, end: int) -> dict[int, float]:
+        """The log-probabilities of the ``GUIDED_TOKENS`` most probable tokens after ``sequence``."""
+        reported = self._forced(sequence, end, GUIDED_TOKENS, slot)[0]["top_logprobs"]
+        return {one["id"]: float(one["logprob"]) for one in reported}
 
     def _generate_group(
         self, prompt: list[int], sampling: Sampling, group: range, seeds: random.Random
@@ -101,18 +133,21 @@ class LlamaCppEngine:
         per_request = self._tokens_per_request if sampling.repetition_penalty == 1 else 1
         answers = self._next_tokens(prompt, [], sampling, seeds.getrandbits(31), count=len(group))
         running = list(range(len(group)))
-        length = 1
         while True:
             for candidate, answer in zip(running, answers, strict=True):
                 for token, log_probability in answer:
+                    if token in repeating_tokens(replies[candidate], sampling.no_repeat_ngram_size):
+                        break  # asked again, without this token
                     replies[candidate].append(token)
                     yield Token(group[candidate], token, log_probability)
-            running = [candidate for candidate in running if replies[candidate][-1] != sampling.end]
-            more = min(per_request, sampling.max_new_tokens - length)
-            if not running or not more:
+            running = [
+                candidate
+                for candidate in running
+                if replies[candidate][-1:] != [sampling.end] and len(replies[candidate]) < sampling.max_new_tokens
+            ]
+            if not running:
                 return
-            length += more
-            work = [(prompt, replies[one], sampling, own[one].getrandbits(31), more) for one in running]
+            work = [(prompt, replies[one], sampling, own[one].getrandbits(31), per_request) for one in running]
             if len(work) == 1:
                 answers = self._next_tokens(*work[0])
             else:
@@ -127,14 +162,18 @@ class LlamaCppEngine:
     ) -> list[list[tuple[int, float]]]:
         """``count`` samples of the next ``length`` tokens with their log-probabilities; fewer where a turn ends."""
         never = sampling.never if reply or sampling.may_be_empty else sampling.never | {sampling.end}
+        if repeating := repeating_tokens(reply, sampling.no_repeat_ngram_size):
+            never, length = never | repeating, 1
+        length = min(length, sampling.max_new_tokens - len(reply))
         request = {
             "prompt": prompt + reply,
             "n_predict": length,
             "n": count,
-            "samplers": ["penalties", "temperature", "top_k", "top_p"],
+            "samplers": ["penalties", "temperature", "top_k", "top_p", "min_p"],
             "temperature": sampling.temperature,
             "top_k": sampling.top_k,
             "top_p": sampling.top_p,
+            "min_p": sampling.min_p,
             "repeat_penalty": sampling.repetition_penalty,
             "repeat_last_n": len(reply),
             "logit_bias": [[token, False] for token in never],

@@ -1,7 +1,7 @@
 """What an engine is: it runs a model and samples tokens, and knows nothing of conversations."""
 
-from collections.abc import Collection, Generator
-from dataclasses import dataclass
+from collections.abc import Collection, Generator, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
 from selfchatbot.parameters import GenerationParameters
@@ -9,10 +9,13 @@ from selfchatbot.parameters import GenerationParameters
 if TYPE_CHECKING:
     from selfchatbot.chat_format import ChatFormat
 
+PLAUSIBLE_SHARE = 0.01
+"""Guidance chooses among tokens that are at least this probable, as a share of the most probable one."""
+
 
 @dataclass(frozen=True, slots=True)
 class Sampling:
-    """How the next token is chosen. Temperature comes first, then top_k, then top_p."""
+    """How the next token is chosen: guidance, repetition, temperature, top_k, top_p, min_p, in this order."""
 
     temperature: float
     """0: always the most probable token."""
@@ -31,6 +34,14 @@ class Sampling:
     """False: the first token is not ``end``."""
     log_probabilities: bool = True
     """False: not needed. An engine that would have to compute them may give nan."""
+    min_p: float = 0.0
+    """Smallest probability, as a share of the largest one (Nguyen et al. 2024, "Turning Up the Heat")."""
+    no_repeat_ngram_size: int = 0
+    """See `selfchatbot.player.reply.repetition.repeating_tokens`; 0: off."""
+    guidance: float = 0.0
+    """See `selfchatbot.player.engines.sampling.guided`; 0: off."""
+    bare_prompt: tuple[int, ...] = ()
+    """The prompt without the conversation, for ``guidance``."""
 
     @classmethod
     def of(
@@ -53,7 +64,13 @@ class Sampling:
             never=frozenset(special) - {end},
             seed=seed,
             may_be_empty=may_be_empty,
+            min_p=parameters.min_p,
+            no_repeat_ngram_size=parameters.no_repeat_ngram_size,
         )
+
+    def guided_by(self, parameters: GenerationParameters, bare_prompt: Sequence[int]) -> "Sampling":
+        """The same with the guidance of ``parameters``; ``bare_prompt`` is the prompt without the conversation."""
+        return replace(self, guidance=parameters.guidance, bare_prompt=tuple(bare_prompt))
 
 
 @dataclass(frozen=True, slots=True)

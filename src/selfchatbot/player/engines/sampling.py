@@ -1,8 +1,11 @@
 """Samples the next token of one or several replies that are generated together."""
 
+import math
+
 import torch
 
-from selfchatbot.player.engines.protocol import Sampling, Token
+from selfchatbot.player.engines.protocol import PLAUSIBLE_SHARE, Sampling, Token
+from selfchatbot.player.reply.repetition import repeating_tokens
 
 SORTED_TOKENS = 1_024
 """The most probable tokens, which are sorted first for top_p; rarely are more needed."""
@@ -19,20 +22,31 @@ class Sampler:
         """The tokens sampled last, of the replies that are still running; shape (rows,)."""
         self._replies = list(range(logits.shape[0]))
         """The number of the reply in each row."""
+        self._ids: list[list[int]] = [[] for _ in self._replies]
+        """The tokens of the reply in each row."""
         self._sampling = sampling
         self._generator = generator
         self._never = torch.tensor(sorted(sampling.never), dtype=torch.long, device=logits.device)
         self._seen = torch.zeros_like(logits, dtype=torch.bool)
         self._steps = 0
 
-    def step(self, logits: torch.Tensor) -> list[Token]:
-        """Sample one token for each row from ``logits``, shape (rows, vocabulary), which are overwritten."""
+    def step(self, logits: torch.Tensor, bare_logits: torch.Tensor | None = None) -> list[Token]:
+        """Sample one token for each row from ``logits``, shape (rows, vocabulary), which are overwritten.
+
+        ``bare_logits`` are those after the prompt without the conversation, for guidance.
+        """
         totals = logits.logsumexp(-1)
         logits[:, self._never] = -torch.inf
         if self._steps == 0 and not self._sampling.may_be_empty:
             logits[:, self._sampling.end] = -torch.inf
         self._steps += 1
-        self.last = sample(logits, self._seen, self._sampling, self._generator)
+        for row, ids in enumerate(self._ids):
+            if repeating := repeating_tokens(ids, self._sampling.no_repeat_ngram_size):
+                logits[row, sorted(repeating)] = -torch.inf
+        preferred = logits if bare_logits is None else guided(logits, bare_logits, self._sampling.guidance)
+        self.last = sample(preferred, self._seen, self._sampling, self._generator)
+        for ids, token in zip(self._ids, self.last.tolist(), strict=True):
+            ids.append(token)
         log_probabilities = logits.gather(-1, self.last[:, None])[:, 0] - totals
         return list(map(Token, self._replies, self.last.tolist(), log_probabilities.tolist()))
 
@@ -47,7 +61,20 @@ class Sampler:
         if running.numel() < len(self._replies):
             self.last, self._seen = self.last[running], self._seen[running]
             self._replies = [self._replies[index] for index in running.tolist()]
+            self._ids = [self._ids[index] for index in running.tolist()]
         return running
+
+
+def guided(logits: torch.Tensor, bare_logits: torch.Tensor, guidance: float) -> torch.Tensor:
+    """The log-probabilities, not normalised, that prefer what the conversation makes more probable.
+
+    Classifier-free guidance (Sanchez et al. 2023, "Stay on topic with Classifier-Free Guidance"): log p(token |
+    conversation) + guidance * (log p(token | conversation) - log p(token | none)). As in contrastive decoding (Li et
+    al. 2022), only tokens that are plausible in the conversation take part. All shapes are (rows, vocabulary).
+    """
+    own = logits.log_softmax(-1)
+    plausible = own >= own.amax(-1, keepdim=True) + math.log(PLAUSIBLE_SHARE)
+    return (own + guidance * (own - bare_logits.log_softmax(-1))).masked_fill(~plausible, -torch.inf)
 
 
 def sample(logits: torch.Tensor, seen: torch.Tensor, sampling: Sampling, generator: torch.Generator) -> torch.Tensor:
@@ -76,6 +103,8 @@ def sample(logits: torch.Tensor, seen: torch.Tensor, sampling: Sampling, generat
             beyond = probabilities.cumsum(-1) - probabilities >= sampling.top_p
             ordered = ordered.masked_fill(beyond, -torch.inf)
         logits = ordered
+    if sampling.min_p:
+        logits = logits.masked_fill(logits < logits.amax(-1, keepdim=True) + math.log(sampling.min_p), -torch.inf)
     # One random number per row: torch.multinomial draws one per token, which took a tenth of the time.
     cumulative = logits.softmax(-1).cumsum(-1)
     total = cumulative[:, -1:]

@@ -2,6 +2,7 @@
 
 from collections.abc import Generator
 from copy import deepcopy
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,7 @@ from selfchatbot.chat_format import ChatFormat
 from selfchatbot.models import Machine, fast_machine
 from selfchatbot.parameters import GenerationParameters
 from selfchatbot.player.checkpoint import load_checkpoint
-from selfchatbot.player.engines.kv_cache import cache_argument, new_cache
+from selfchatbot.player.engines.kv_cache import cache_argument, cropped, new_cache, repeat, select_rows
 from selfchatbot.player.engines.likelihood import continuation_log_probabilities
 from selfchatbot.player.engines.protocol import LoadedEngine, Sampling, Token
 from selfchatbot.player.engines.sampling import Sampler
@@ -38,6 +39,9 @@ class TransformersEngine:
         self._cached: list[int] = []
         """The tokens that are in the cache."""
         self._cache: Any = None
+        """None too while it is being filled: Ctrl-C in a forward pass leaves layers of different length."""
+        self._bare: _Read | None = None
+        """The prompt without the conversation, which is the same for a whole session."""
 
     @torch.inference_mode()
     def generate(self, prompt: list[int], sampling: Sampling, count: int = 1) -> Generator[Token, None, None]:
@@ -47,12 +51,27 @@ class TransformersEngine:
             generator.seed()
         else:
             generator.manual_seed(sampling.seed)
+        bare = self._read_bare(sampling, count)
         if count == 1:
-            yield from self._decode(logits, self._cache, sampling, generator, self._cached)
+            yield from self._decode(logits, self._cache, sampling, generator, self._cached, bare)
         else:
             cache = deepcopy(self._cache)
-            cache.batch_repeat_interleave(count)
-            yield from self._decode(logits.repeat(count, 1), cache, sampling, generator, None)
+            repeat(cache, count, self._model.device)
+            yield from self._decode(logits.repeat(count, 1), cache, sampling, generator, None, bare)
+
+    def _read_bare(self, sampling: Sampling, count: int) -> "_Read | None":
+        """The prompt without the conversation, read for ``count`` replies; None without guidance."""
+        if not sampling.guidance:
+            return None
+        if self._bare is None or self._bare.prompt != sampling.bare_prompt:
+            cache = new_cache(self._model.config)
+            logits = self._forward(torch.tensor([sampling.bare_prompt], device=self._model.device), cache)
+            self._bare = _Read(sampling.bare_prompt, logits, cache)
+        read = deepcopy(self._bare)
+        if count > 1:
+            repeat(read.cache, count, self._model.device)
+            read.logits = read.logits.repeat(count, 1)
+        return read
 
     def log_probabilities(self, prompt: list[int], continuations: list[list[int]]) -> list[float]:
         return continuation_log_probabilities(self._model, prompt, continuations)
@@ -63,13 +82,12 @@ class TransformersEngine:
         # The last token is always read again, because its logits are needed.
         while common < min(len(self._cached), len(prompt) - 1) and self._cached[common] == prompt[common]:
             common += 1
-        if self._cache is None or not _cropped(self._cache, common, len(self._cached)):
-            self._cache, common = new_cache(self._model.config), 0
-        # Ctrl-C in a forward pass leaves layers of different length, so nothing counts as cached until it is complete.
-        self._cached = []
+        cache, self._cache = self._cache, None
+        if cache is None or not cropped(cache, len(self._cached) - common):
+            cache, common = new_cache(self._model.config), 0
         tokens = torch.tensor([prompt[common:]], device=self._model.device)
-        logits = self._forward(tokens, self._cache)
-        self._cached = list(prompt)
+        logits = self._forward(tokens, cache)
+        self._cache, self._cached = cache, list(prompt)
         return logits
 
     def _forward(self, tokens: torch.Tensor, cache: Any) -> torch.Tensor:
@@ -84,27 +102,33 @@ class TransformersEngine:
         sampling: Sampling,
         generator: torch.Generator,
         cached: list[int] | None,
+        bare: "_Read | None",
     ) -> Generator[Token, None, None]:
         """Sample and feed tokens until every candidate has ended; ``cached`` gets each token that enters the cache."""
         sampler = Sampler(logits, sampling, generator)
         while True:
-            yield from sampler.step(logits)
+            yield from sampler.step(logits, None if bare is None else bare.logits)
             if (running := sampler.running()) is None:
                 return
             if running.numel() < logits.shape[0]:
-                cache.batch_select_indices(running)
+                select_rows(cache, running)
+                if bare is not None:
+                    select_rows(bare.cache, running)
+            if cached is not None:
+                self._cache = None
             logits = self._forward(sampler.last[:, None], cache)
             if cached is not None:
+                self._cache = cache
                 cached.append(int(sampler.last))
+            if bare is not None:
+                bare.logits = self._forward(sampler.last[:, None], bare.cache)
 
 
-def _cropped(cache: Any, length: int, full: int) -> bool:
-    """Crop the cache to its first ``length`` tokens; False for a cache that can't be cropped (sliding windows)."""
-    if length == 0:
-        return False
-    if length < full or cache.get_seq_length() != length:
-        try:
-            cache.crop(length - cache.get_seq_length())
-        except (AttributeError, NotImplementedError, RuntimeError, ValueError):
-            return False
-    return bool(cache.get_seq_length() == length)
+@dataclass(slots=True)
+class _Read:
+    """A prompt that was read."""
+
+    prompt: tuple[int, ...]
+    logits: torch.Tensor
+    """Of the next token, shape (replies, vocabulary)."""
+    cache: Any

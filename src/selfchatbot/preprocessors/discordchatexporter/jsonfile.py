@@ -25,6 +25,7 @@ PLACES = ("guild", "channel", "messages[]", "messageCount")
 TYPED = ("Default", "Reply")
 LOOKED_AT = 100
 """Messages whose times show the direction of a file."""
+EPOCH = datetime(1970, 1, 1)
 OFFSET = re.compile(r"[+-]\d\d:[0-5]\d", re.ASCII)
 CUT_SHORT = "the export was cut short: what it has was read; export it again for the rest"
 
@@ -82,9 +83,10 @@ def read_json(export: JsonExport, chat: str, names: Names, files: list[ExportFil
     file = ExportFile(path=export.path, chat=chat, group=export.group)
     files.append(file)
     rows = _rows(file, names)
-    for time, author, content, number, answered in oldest_first(_plain(rows)) if export.newest_first else rows:
+    for time, author, *rest in oldest_first(_plain(rows)) if export.newest_first else rows:
         timestamp = time if isinstance(time, datetime) else datetime.fromisoformat(time)
-        yield Message(timestamp, author, content, chat, id=number, reply_to=answered)
+        content, number, answered, edited = rest
+        yield Message(timestamp, author, content, chat, number, answered, edited)
     if file.declared is not None and file.declared != file.messages:
         file.notes.append(f"the export states {file.declared:,} messages, {file.messages:,} were found")
 
@@ -94,7 +96,7 @@ def _plain(rows: Iterator[Row]) -> Iterator[Row]:
 
 
 def _rows(file: ExportFile, names: Names) -> Iterator[Row]:
-    """Time, author, content, id and the id that is answered, of each message that was typed."""
+    """Time, author, content, id, the id that is answered and the time of the edit, of each message that was typed."""
     try:
         for place, value in json_values(file.path, *PLACES):
             if place == "messages":
@@ -121,7 +123,10 @@ def _row(record: dict[str, Any], file: ExportFile, names: Names) -> Row | None:
     number = record.get("id")
     if not isinstance(number, str | None) or not isinstance(answered, str | None):
         raise _wrong(file.path, file.messages, "an id is no text")
-    return time, _author(record.get("author"), file, names), content, number, answered
+    edited = 0
+    if changed := record.get("timestampEdited"):
+        edited = int((utc(changed, file.path, file.messages) - EPOCH).total_seconds())
+    return time, _author(record.get("author"), file, names), content, number, answered, edited
 
 
 def _author(author: Any, file: ExportFile, names: Names) -> str:

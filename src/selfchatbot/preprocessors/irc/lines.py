@@ -1,7 +1,7 @@
 r"""The lines of an IRC log, whichever client wrote it: when, and who said what or became whom.
 
-Grammar: irssi's theme and ``autolog`` settings, WeeChat's logger plugin, mIRC's and ZNC's log files, and the parsers of
-PISG. After the time::
+Grammar: irssi's theme and ``autolog`` settings, WeeChat's logger plugin, mIRC's and ZNC's log files, the parsers of
+PISG, ``text.ts`` of thelounge/thelounge, ``text.c`` and ``textevents.in`` of hexchat/hexchat. After the time::
 
     irssi    10:02 <@nick> text      10:03  * nick waves    10:01 -!- nick [user@host] has joined #chan
              --- Log opened Tue Jan 02 10:00:00 2024        --- Day changed Wed Jan 03 2024
@@ -9,6 +9,9 @@ PISG. After the time::
     mIRC     [10:01] <@nick> text    [10:01] * nick waves   [10:01] * nick has joined #chan
              Session Start: Tue Jan 02 10:00:00 2024
     ZNC      [10:01:02] <nick> text  [10:01:02] * nick waves  [10:01:02] *** Joins: nick (user@host)
+    Lounge   [2024-01-02T10:01:02.000Z] <nick> text, and for its further lines: [2024-01-02T10:01:02.000Z] | text
+    HexChat  Jan 02 10:01:02 <nick><TAB>text   Jan 02 10:01:02 *<TAB>nick waves, and so it writes events
+             **** BEGIN LOGGING AT Tue Jan  2 10:00:00 2024
 """
 
 import codecs
@@ -25,21 +28,35 @@ from selfchatbot.preprocessors.reading.dates import MONTHS
 from selfchatbot.preprocessors.reading.lines import decoded_lines
 
 TAB = re.compile(r"(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d)\t([^\t]*)\t(.*)")
-CLOCK = re.compile(r"\[?(?:(\d{4}-\d\d-\d\d)[ T])?(\d{1,2}):(\d\d)(?::(\d\d))?(?:\.\d+)?Z?\]? (.*)")
+CLOCK = re.compile(r"\[?(?:(\d{4}-\d\d-\d\d)[ T])?(\d{1,2}):(\d\d)(?::(\d\d))?(?:\.\d+)?(?:Z|[+-]\d{4})?\]? (.*)")
+MONTH_CLOCK = re.compile(r"([^\W\d_]{2,6}\.?) ([ \d]\d) (\d\d):(\d\d):(\d\d) (.*)")
 SAID = re.compile(r"<[ @+%&~!.]?([^\s<>]+)> ?(.*)")
 ACTION = re.compile(r" ?\* ([^\s*:]+) (.*)")
 DAY = re.compile(
     r"(?:--- |Session )(?P<what>Log opened|Log closed|Day changed|Start:|Time:|Close:) \S+ "
     r"(?P<month>\S+) +(?P<day>\d{1,2}) (?:\d\d:\d\d:\d\d )?(?P<year>\d{4})"
 )
+LOGGING = re.compile(
+    r"\*{4} (?P<what>\S.{2,60}?) [A-Z][a-z]{2} (?P<month>[A-Z][a-z]{2}) +(?P<day>\d{1,2}) [\d:]{8} (?P<year>\d{4})"
+)
 BECAME = re.compile(r"(?:\* |\*\*\* |-!- |\t)?(\S+)(?: is|'re| are) now known as (\S+)")
+CHANGED_NICK = re.compile(r"\*\*\* (\S+) changed nick to (\S+)")
 MY_NICK = re.compile(r"\* Your nick is now (\S+)")
-GONE = re.compile(r"(?:\* |\*\*\* |-!- |\t)?(?:Quits: )?(\S+) [\[(]\S+@\S+[\])](?: has quit| Quit|$| \()")
+GONE = re.compile(r"(?:\* |\*\*\* |-!- |\t)?(?:Quits: )?(\S+) [\[(]\S+@\S+[\])](?: has quit| [Qq]uit|$| \()")
+HAS_QUIT = re.compile(r"\* (\S+) has quit \(.*\)")
 # In mIRC these begin like the actions of people.
 EVENT = re.compile(
     r"\(\S+@\S+\) .*|has (?:joined|left) [#&+!]\S+.*|has quit IRC.*|is now known as \S+|sets mode: .*"
     r"|was kicked by \S+.*|changes topic to .*"
 )
+# In HexChat, in English.
+HEXCHAT_EVENT = re.compile(
+    r"\(\S+\) has (?:joined|left).*|has quit \(.*|has kicked \S+ from .*|has changed the topic to: .*|has offered '.*"
+    r"|has requested to resume '.*|is already in use\. .*|(?:added to|deleted from) notify list\.|sets modes? .*"
+    r"|(?:sets|removes) (?:ban|exempt|invite exempt|quiet) on .*|(?:sets|removes) channel (?:keyword|limit).*"
+    r"|removes user limit|(?:gives|removes) (?:voice|channel (?:half-)?operator status) (?:to|from) .*"
+)
+ENGLISH = ("BEGIN LOGGING AT", "ENDING LOGGING AT")
 # Bold, colour, hexadecimal colour, monospace, reverse, italic, strike-through, underline, reset.
 FORMATTING = re.compile(r"\x03(?:\d{1,2}(?:,\d{1,2})?)?|\x04[0-9A-Fa-f]{6}|[\x02\x03\x04\x0f\x11\x16\x1d\x1e\x1f]")
 PREFIXES = "@+%&~!"
@@ -116,7 +133,12 @@ def people(path: ExportPath) -> Iterator[str | Became | None]:
             if said := SAID.match(text):
                 yield said[1]
                 continue
-        elif DAY.fullmatch(line):
+        elif match := MONTH_CLOCK.fullmatch(line):
+            text = match[6].replace("\t", " ", 1)
+            if said := SAID.match(text):
+                yield said[1]
+                continue
+        elif DAY.fullmatch(line) or LOGGING.fullmatch(line):
             text = ""
         else:
             continue
@@ -132,6 +154,8 @@ def events(path: ExportPath, day: datetime | None) -> Iterator[Said | Became | G
     Raises ExportError for what can't be read and for a day whose month is unknown.
     """
     last: datetime | None = None
+    said: Said | Became | Gone | None = None
+    english = False
     for number, line in enumerate(decoded_lines(path, errors="selfchatbot.windows1252"), 1):
         if match := TAB.fullmatch(line):
             stamp, prefix, text = match.groups()
@@ -149,8 +173,23 @@ def events(path: ExportPath, day: datetime | None) -> Iterator[Said | Became | G
                 day += timedelta(days=1)
                 moment += timedelta(days=1)
             last = moment
-            yield _of_clock(moment, rest if rest.isprintable() else FORMATTING.sub("", rest))
-        elif match := DAY.fullmatch(line):
+            rest = rest if rest.isprintable() else FORMATTING.sub("", rest)
+            if rest.startswith("| ") and isinstance(said, Said) and said.time == moment:
+                yield said._replace(text=rest[2:], action=False)
+                continue
+            said = _of_clock(moment, rest)
+            yield said
+        elif match := MONTH_CLOCK.fullmatch(line):
+            name, date, hour, minute, second, rest = match.groups()
+            month = LOCAL_MONTHS.get(name.casefold().rstrip("."))
+            if day is None or month is None or (clock := _clock(hour, minute, second)) is None:
+                yield None
+                continue
+            # The year is that in which logging began, or the next one.
+            day = _moment(f"{day.year + (month < day.month)}-{month:02}-{int(date):02}") or day
+            rest = rest.replace("\t", " ", 1)
+            yield _of_hexchat(day + clock, rest if rest.isprintable() else FORMATTING.sub("", rest), english)
+        elif match := DAY.fullmatch(line) or LOGGING.fullmatch(line):
             month = LOCAL_MONTHS.get(match["month"].casefold().rstrip("."))
             if month is None:
                 raise ExportError(
@@ -159,7 +198,8 @@ def events(path: ExportPath, day: datetime | None) -> Iterator[Said | Became | G
                 )
             # The next lines have times of this day, whatever came before.
             day, last = _moment(f"{match['year']}-{month:02}-{int(match['day']):02}") or day, None
-            yield Gone("") if match["what"] in ("Log opened", "Start:") else None
+            english = match["what"] in ENGLISH
+            yield Gone("") if match["what"] in ("Log opened", "Start:", ENGLISH[0]) else None
 
 
 def _of_tab(moment: datetime, prefix: str, text: str) -> Said | Became | Gone | None:
@@ -188,9 +228,24 @@ def _of_clock(moment: datetime, rest: str) -> Said | Became | Gone | None:
     return None
 
 
+def _of_hexchat(moment: datetime, rest: str, english: bool) -> Said | Became | Gone | None:
+    """What follows the time in HexChat. Its events, in many languages, look like the actions of people."""
+    if match := SAID.fullmatch(rest):
+        return Said(moment, match[1], match[2])
+    if not english:
+        return None
+    if match := HAS_QUIT.fullmatch(rest):
+        return Gone(match[1])
+    match = ACTION.fullmatch(rest)
+    found = None if match and HEXCHAT_EVENT.fullmatch(match[2]) else _of_clock(moment, rest)
+    return found._replace(doubtful=True) if isinstance(found, Said) else found
+
+
 def _became(text: str) -> Became | None:
     if match := BECAME.fullmatch(text):
         return Became("" if match[1].casefold() == "you" else match[1], match[2])
+    if match := CHANGED_NICK.fullmatch(text):
+        return Became(match[1], match[2])
     match = MY_NICK.fullmatch(text)
     return Became("", match[1]) if match else None
 

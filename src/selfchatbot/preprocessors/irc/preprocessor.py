@@ -1,4 +1,4 @@
-"""IRC logs of irssi, WeeChat, mIRC and ZNC.
+"""IRC logs of irssi, WeeChat, mIRC, ZNC, HexChat and The Lounge.
 
 A log is one file for each channel or person, or one for each of its days; names of files and folders say which. `lines`
 knows how the clients write; this module puts the files of a channel together and yields the messages. An action is
@@ -17,7 +17,7 @@ from typing import ClassVar
 from selfchatbot.errors import ExportError
 from selfchatbot.messages import Message
 from selfchatbot.preprocessors.base import ExportFile, ExportPath, Preprocessor, same_name
-from selfchatbot.preprocessors.irc.lines import CLOCK, DAY, SAID, TAB, Became, Gone, Said, events, people
+from selfchatbot.preprocessors.irc.lines import CLOCK, DAY, LOGGING, SAID, TAB, Became, Gone, Said, events, people
 from selfchatbot.preprocessors.reading.order import chronological
 
 DATE = re.compile(r"(.*?)[._-]?((?:19|20)\d\d)-?([01]\d)-?([0-3]\d)")
@@ -73,7 +73,7 @@ class IRC(Preprocessor):
             line.removesuffix("\r") for line in head.decode(errors="replace").removeprefix("\ufeff").split("\n")[:20]
         ]
         for line in lines:
-            if TAB.fullmatch(line) or DAY.fullmatch(line):
+            if TAB.fullmatch(line) or DAY.fullmatch(line) or LOGGING.fullmatch(line):
                 return True
             if (match := CLOCK.fullmatch(line)) and (SAID.fullmatch(match[5]) or match[5].startswith(("*** ", "-!- "))):
                 return True

@@ -14,6 +14,7 @@ from pathlib import Path, PurePath
 from typing import IO, Any
 from weakref import WeakKeyDictionary
 
+from selfchatbot.display import visible_line
 from selfchatbot.errors import ExportError
 
 ExportPath = Path | zipfile.Path
@@ -124,13 +125,21 @@ def walk(folder: Path) -> Iterator[Path]:
         names[:] = sorted(name for name in names if not _is_hidden(name))
         for name in (*names, *files):
             path = Path(directory, name)
-            if path.is_symlink() and not _is_hidden(name) and not path.resolve().is_relative_to(root):
+            if path.is_symlink() and not _is_hidden(name) and not _leads_into(path, root):
                 raise ExportError(f"{shown(str(path))} is a link out of {folder}: replace it with the file")
         for name in sorted(files):
             path = Path(directory, name)
             # The target of a link inside the folder is found in its own place.
             if not _is_hidden(name) and not path.is_symlink() and path.is_file():
                 yield path
+
+
+def _leads_into(link: Path, root: Path) -> bool:
+    """False as well for links that lead in a circle."""
+    try:
+        return link.resolve().is_relative_to(root)
+    except (OSError, RuntimeError):
+        return False
 
 
 def members(archive: Path, wanted: Callable[[PurePath], bool]) -> list[ZipMember]:
@@ -182,8 +191,8 @@ def _refuse_bombs(archive: Path, taken: list[zipfile.ZipInfo]) -> None:
 
 
 def shown(text: str) -> str:
-    """Text from an untrusted file for a message of one line: without control characters, at most 200 characters."""
-    return "".join(character if character.isprintable() else "?" for character in text)[:200]
+    """Text from an untrusted file for a message of one line: nothing hidden, at most 200 characters."""
+    return visible_line(text[:200])
 
 
 def _is_hidden(name: str) -> bool:

@@ -15,7 +15,10 @@ HEAD_BYTES = 2**16
 MAX_FILES = 500
 """Files to look at: a folder with media may contain very many."""
 SQLITE = b"SQLite format 3\0"
-SLACKDUMP = re.compile(rb'\s*\{(?=.{0,2000}?"messages"\s*:)(?=.*?"ts"\s*:\s*"\d{10}\.\d{6}")', re.DOTALL)
+SLACKDUMP = re.compile(
+    rb'\s*\{(?!\s*"channel_id")(?=.{0,2000}?"messages"\s*:)(?=.*?"ts"\s*:\s*"\d{10}\.\d{6}")', re.DOTALL
+)
+"""Its files before 1.1."""
 
 
 class _Kind(NamedTuple):
@@ -36,7 +39,8 @@ _KINDS = (
     _Kind(
         _named(r"(?:msgstore|wa|backup_settings)[^/\\]*\.(?:db|crypt\d+)(?:\.crypt\d+)?|ChatStorage\.sqlite"),
         "is WhatsApp's database, which only WhatsApp reads: in the app, open a chat, then Export chat, and put the "
-        ".txt or .zip into a folder named WhatsApp",
+        ".txt or .zip into a folder named WhatsApp, or run WhatsApp-Chat-Exporter with --json and put its result.json "
+        "there",
     ),
     _Kind(
         _named(r"(?:chat|sms)\.db"),
@@ -51,6 +55,10 @@ _KINDS = (
     _Kind(
         lambda path, head: path.endswith(".json") and SLACKDUMP.match(head) is not None,
         'is slackdump\'s own format: run "slackdump export" and put its folder or zip into a folder named Slack',
+    ),
+    _Kind(
+        _named(r"[^/\\]*\.(?:tar|tgz|tar\.\w{2,3}|7z|rar)"),
+        "is packed in a way that can't be read here: unpack it and put its files into the folder",
     ),
     _Kind(lambda _, head: head.startswith(SQLITE), "is a database, not an export"),
     _Kind(

@@ -16,7 +16,12 @@ from selfchatbot.preprocessors.reading.lines import UTF8_BOM, refuse_utf16
 MAX_DEPTH = 64
 """Of nested values. Exporters need less than ten levels."""
 _ESCAPE = re.compile(rb"\\(?:x([0-9A-Fa-f]{2})|.)", re.DOTALL)
+# In X's archive, the files are scripts that assign a list to a variable.
+_ASSIGNMENT = re.compile(rb"\A\s*window\.YTD\.[\w.]+\s*=")
 _REASONS = {"UTF8": "text that is not UTF-8", "utf-8": "text that is not UTF-8", "overflow": "a number out of range"}
+
+ITEMS = {"[]": ("start_array", "a list"), "{}": ("start_map", "an object")}
+"""What a place may end in to give items: the first token of such a value, and its name."""
 
 NextToken = Callable[[], tuple[str, Any]]
 """Returns the kind of a token and its value."""
@@ -35,7 +40,9 @@ def json_values(path: ExportPath, *wanted: str) -> Iterator[tuple[str, Any]]:
 
     Examples of places: ``"channel"``, ``"personal_information.user_id"``, and ``"chats.list[].name"`` for a value in
     each item of a list. If a place ends in ``[]``, the value is an iterator over the items of the list, to be used
-    before the next pair is taken. ``"[]"`` is for files that consist of a list instead of an object.
+    before the next pair is taken; ``{}`` does the same for the values of an object, whatever their keys. Where the file
+    is a list instead of an object, places begin with ``[]``. ``*`` stands for any key of an object; a place that ends
+    in it gives the key itself, before its value: ``"*"``, ``"*.name"`` and ``"*.messages{}"`` read chats by their ids.
 
     Raises CutShortError, NoObjectError, and ExportError with the place for anything else that can't be read.
     """
@@ -53,9 +60,14 @@ class _Reader:
     def __init__(self, file: IO[bytes], path: ExportPath, wanted: tuple[str, ...]) -> None:
         self._file = file
         self._path = path
-        self._wanted = frozenset(wanted)
-        # The objects and lists that contain the wanted places.
+        # Values to build, keys, and the items of lists and objects.
+        self._wanted = frozenset(place for place in wanted if not place.endswith(("*", "[]", "{}")))
+        self._keys = frozenset(place for place in wanted if place.endswith("*"))
+        self._items_of = {place[:-2]: ITEMS[place[-2:]] for place in wanted if place.endswith(tuple(ITEMS))}
+        # The objects and lists that contain the wanted places, and the objects in which any key counts.
         self._inner = {place[: step.start()] for place in wanted for step in re.finditer(r"\.|\[\]", place)}
+        self._any_key = {place[: step.start()].rstrip(".") for place in wanted for step in re.finditer(r"\*", place)}
+        self._root = "start_array" if any(place.startswith("[]") for place in wanted) else "start_map"
         self._read = 0
         self._held = b""
         self._ended = False
@@ -67,8 +79,8 @@ class _Reader:
             tokens = ijson.basic_parse(self, use_float=True)
             next_token: NextToken = tokens.__next__
             kind, _ = next_token()
-            if kind != ("start_array" if "[]" in self._wanted else "start_map"):
-                expected = "a JSON list" if "[]" in self._wanted else "a JSON object"
+            if kind != self._root:
+                expected = "a JSON list" if self._root == "start_array" else "a JSON object"
                 raise NoObjectError(f"{self._path}: expected {expected}, found another value: export it again")
             if kind == "start_map":
                 yield from self._values_of_object(next_token, "")
@@ -93,14 +105,14 @@ class _Reader:
             raise ExportError(f"{self._path}, near byte {self._read:,}: {reason}: export it again") from error
 
     def read(self, size: int) -> bytes:
-        """For ijson: the file without its byte order mark and with invalid escapes replaced."""
+        """For ijson: the JSON in the file, with invalid escapes replaced."""
         if size == 0:
             return b""
         chunk = self._file.read(size)
         if self._read == 0:
             refuse_utf16(self._path, chunk)
             self._read = len(chunk)
-            chunk = chunk.removeprefix(UTF8_BOM)
+            chunk = _ASSIGNMENT.sub(b"", chunk.removeprefix(UTF8_BOM), count=1)
         else:
             self._read += len(chunk)
         chunk = self._held + chunk
@@ -112,20 +124,24 @@ class _Reader:
         return _ESCAPE.sub(_json_escape, chunk) if b"\\x" in chunk else chunk
 
     def _values_of_object(self, next_token: NextToken, place: str) -> Iterator[tuple[str, Any]]:
+        any_key = place in self._any_key
         while True:
             kind, key = next_token()
             if kind == "end_map":
                 return
-            inside = f"{place}.{key}" if place else key
+            name = "*" if any_key else key
+            inside = f"{place}.{name}" if place else name
+            if any_key and inside in self._keys:
+                yield inside, key
             kind, value = next_token()
             yield from self._values_at(next_token, inside, kind, value)
 
     def _values_at(self, next_token: NextToken, place: str, kind: str, value: Any) -> Iterator[tuple[str, Any]]:
         if place in self._wanted:
             yield place, self._build(next_token, kind, value)
-        elif f"{place}[]" in self._wanted:
-            if kind != "start_array":
-                raise self._unexpected(place, "a list")
+        elif expected := self._items_of.get(place):
+            if kind != expected[0]:
+                raise self._unexpected(place, expected[1])
             items = self._items(next_token)
             yield place, items
             for _ in items:
@@ -136,6 +152,8 @@ class _Reader:
             while (token := next_token())[0] != "end_array":
                 yield from self._values_at(next_token, f"{place}[]", *token)
         elif place in self._inner:
+            if kind == "null":
+                return  # an object that is left out
             if kind != "start_map":
                 raise self._unexpected(place, "an object")
             yield from self._values_of_object(next_token, place)
@@ -147,7 +165,9 @@ class _Reader:
         with self._readable_errors():
             while True:
                 kind, value = next_token()
-                if kind == "end_array":
+                if kind == "map_key":
+                    kind, value = next_token()
+                elif kind in ("end_array", "end_map"):
                     return
                 yield self._build(next_token, kind, value)
 

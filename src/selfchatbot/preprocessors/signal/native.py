@@ -4,28 +4,21 @@ Grammar: ``backup.proto`` of signalapp/libsignal, whose frames are the lines of 
 ``recipient``, ``chat`` and, of all chats mixed, ``chatItem``. Numbers of 64 bits are strings. What was typed is the
 ``text`` of a ``standardMessage``, or of an answer to a story; a message that was edited holds its last version, and the
 earlier ones in ``revisions``. Times (``dateSent``, milliseconds since 1970) are read as UTC.
-
-The messages are sorted by chat in a temporary database that is no file anyone can see.
 """
 
 import json
-import sqlite3
 from collections.abc import Iterator
-from contextlib import closing
-from datetime import datetime, timedelta
-from tempfile import gettempdir
 from typing import Any
 
-from selfchatbot.errors import ExportError, SelfChatBotError
+from selfchatbot.errors import ExportError
 from selfchatbot.messages import Message
 from selfchatbot.preprocessors.base import ExportFile, ExportPath
 from selfchatbot.preprocessors.reading.lines import decoded_lines
+from selfchatbot.preprocessors.reading.sorter import Sent, Sorter
 from selfchatbot.preprocessors.reading.unique_names import Names
+from selfchatbot.preprocessors.reading.utc import LAST, moment
 
 FILE_NAME = "main.jsonl"
-EPOCH = datetime(1970, 1, 1)
-LAST_TIME = 253_402_300_799_999
-"""The milliseconds of the year 9999."""
 MENTION = "\ufffc"
 """Holds the place of a mention in a text."""
 NOTE_TO_SELF = "Note to Self is for yourself, nobody answers there: left out"
@@ -36,25 +29,18 @@ def read_export(path: ExportPath, files: list[ExportFile]) -> Iterator[Message]:
 
     Raises ExportError with the line for what can't be read.
     """
-    try:
-        with closing(sqlite3.connect("")) as database:
-            export = _Export(path, database)
-            export.load()
-            yield from export.messages(files)
-    except sqlite3.Error as error:
-        raise SelfChatBotError(f"{path} can't be sorted ({error}): make room in {gettempdir()}") from error
+    with Sorter(path) as sorter:
+        export = _Export(path)
+        for item in export.items():
+            sorter.add(item)
+        yield from export.messages(sorter, files)
 
 
 class _Export:
     """One main.jsonl."""
 
-    def __init__(self, path: ExportPath, database: sqlite3.Connection) -> None:
+    def __init__(self, path: ExportPath) -> None:
         self._path = path
-        self._database = database
-        database.executescript(
-            "PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF;"
-            "CREATE TABLE item (chat TEXT, time INTEGER, author TEXT, text TEXT, quoted TEXT)"
-        )
         self._line = 0
         self._account: dict[str, Any] = {}
         self._recipients: dict[str, dict[str, Any]] = {}
@@ -64,33 +50,26 @@ class _Export:
         self._names = Names()
         self._notes: list[str] = []
 
-    def load(self) -> None:
-        """Read the whole file."""
-        self._database.executemany("INSERT INTO item VALUES (?, ?, ?, ?, ?)", self._items())
-
-    def messages(self, files: list[ExportFile]) -> Iterator[Message]:
-        """What was typed, after `load`."""
+    def messages(self, sorter: Sorter, files: list[ExportFile]) -> Iterator[Message]:
+        """What was typed, after all `items` are in ``sorter``."""
         me = self._name(next((key for key, one in self._recipients.items() if "self" in one), ""))
-        chat, file, answered = None, ExportFile(self._path, ""), True
-        rows = self._database.execute("SELECT chat, time, author, text, quoted FROM item ORDER BY chat, time, rowid")
-        for number, milliseconds, author, text, quoted in rows:
-            if number != chat:
-                chat = number
-                recipient = self._recipients.get(self._chats.get(chat, ""), {})
-                file = ExportFile(self._path, self._name(self._chats.get(chat, "")), me=me, group="group" in recipient)
-                file.notes, self._notes = self._notes, []
-                if "self" in recipient:
-                    file.notes.append(NOTE_TO_SELF)
-                answered = recipient.keys().isdisjoint(("self", "releaseNotes", "distributionList"))
-                files.append(file)
-            time = EPOCH + timedelta(milliseconds=milliseconds)
-            file.add(time)
-            if answered and text.strip():
-                name = self._name(author)
-                yield Message(time, name, text, file.chat, f"{milliseconds} {name}", self._quoted(quoted))
+        for chat, items in sorter.chats():
+            recipient = self._recipients.get(self._chats.get(chat, ""), {})
+            file = ExportFile(self._path, self._name(self._chats.get(chat, "")), me=me, group="group" in recipient)
+            file.notes, self._notes = self._notes, []
+            if "self" in recipient:
+                file.notes.append(NOTE_TO_SELF)
+            answered = recipient.keys().isdisjoint(("self", "releaseNotes", "distributionList"))
+            files.append(file)
+            for item in items:
+                time = moment(item.time)
+                file.add(time)
+                if answered and item.text.strip():
+                    name = self._name(item.author)
+                    yield Message(time, name, item.text, file.chat, f"{item.time} {name}", self._quoted(item.reply_to))
 
-    def _items(self) -> Iterator[tuple[str, int, str, str, str | None]]:
-        """Chat, milliseconds, author, text and quoted message of each item; all else is kept."""
+    def items(self) -> Iterator[Sent]:
+        """The items of all chats; everything else is kept."""
         broken = False
         for number, line in enumerate(decoded_lines(self._path), 1):
             self._line = number
@@ -125,9 +104,9 @@ class _Export:
             elif kind == "chat":
                 self._chats[str(one.get("id"))] = str(one.get("recipientId"))
 
-    def _item(self, item: dict[str, Any]) -> tuple[str, int, str, str, str | None]:
+    def _item(self, item: dict[str, Any]) -> Sent:
         sent = item.get("dateSent")
-        if not isinstance(sent, str | int) or not str(sent).isdecimal() or int(sent) > LAST_TIME:
+        if not isinstance(sent, str | int) or not str(sent).isdecimal() or int(sent) > LAST:
             raise self._error('a "chatItem" whose "dateSent" is no time in milliseconds')
         message = item.get("standardMessage")
         quote = message.get("quote") if isinstance(message, dict) else None
@@ -138,7 +117,7 @@ class _Export:
         quoted = None
         if isinstance(quote, dict) and quote.get("targetSentTimestamp"):
             quoted = f"{quote['targetSentTimestamp']} {quote.get('authorId')}"
-        return str(item.get("chatId")), int(sent), str(item.get("authorId")), typed, quoted
+        return Sent(str(item.get("chatId")), int(sent), str(item.get("authorId")), typed, None, quoted, 0)
 
     def _typed(self, text: dict[str, Any]) -> str:
         """The text of a message, with the names of those whom it mentions."""

@@ -136,7 +136,7 @@ class Backup:
                 self._texts.append(text)
         elif tag == "addr":
             if self._mms is not None and values.get("type") == FROM:
-                self._from = _address(values.get("address", ""))
+                self._from = plain_address(values.get("address", ""))
         elif tag == "mms":
             self._found += 1
             self._mms, self._texts, self._from = values, [], UNKNOWN
@@ -158,7 +158,7 @@ class Backup:
     def _take_sms(self, values: dict[str, str]) -> None:
         if values.get("type") not in (RECEIVED, SENT):
             return  # drafts, and what could not be sent
-        address = _address(values.get("address", ""))
+        address = plain_address(values.get("address", ""))
         if (name := _given(values, "contact_name")) and address != UNKNOWN:
             self._book.names[address] = name
         sender = ME if values["type"] == SENT else address
@@ -167,7 +167,7 @@ class Backup:
     def _take_mms(self, values: dict[str, str]) -> None:
         if values.get("msg_box") not in (RECEIVED, SENT):
             return
-        members = tuple(dict.fromkeys(_address(address) for address in values.get("address", "").split("~")))
+        members = tuple(dict.fromkeys(plain_address(address) for address in values.get("address", "").split("~")))
         contacts = _given(values, "contact_name")
         names = [contacts] if len(members) == 1 else [name.strip() for name in contacts.split(",")]
         if len(names) == len(members):
@@ -208,7 +208,7 @@ def _given(values: dict[str, str], key: str) -> str:
     return value if value.isascii() else SURROGATES.sub(_surrogates, value)
 
 
-def _address(text: str) -> str:
+def plain_address(text: str) -> str:
     """A number without what people put between its digits; other addresses as they are."""
     text = text.strip()
     if text in NOTHING:

@@ -3,10 +3,11 @@
 Grammar: "Fields in XML backup files" on synctech.com.au. A file holds all chats, SMS first and MMS after them, and one
 backup holds much of the one before. So all backups of a folder are sorted together, in a temporary database that is no
 file anyone can see, and what is there twice (same time, sender and text) counts once. Reactions, which phones send as
-texts, are left out (`tapbacks`). I am ``Me``: the app only says what was sent. Times are UTC. `backup` reads one file;
-this module puts the chats together.
+texts, are left out (`tapbacks`). I am ``Me``: the app only says what was sent. Times are UTC. `backup` reads one file,
+`sms_ie` one of SMS Import / Export; this module puts the chats together.
 """
 
+import re
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
@@ -20,9 +21,11 @@ from selfchatbot.messages import Message
 from selfchatbot.preprocessors.base import ExportFile, ExportPath, Preprocessor
 from selfchatbot.preprocessors.reading.tapbacks import Tapbacks
 from selfchatbot.preprocessors.sms.backup import ME, AddressBook, Backup, Entry
+from selfchatbot.preprocessors.sms.sms_ie import SmsIe, is_messages
 
 ROWS = 10_000
 """Messages that wait in memory for the database."""
+OF_SMS_IE = re.compile(rb'"thread_id"\s*:\s*"\d+"')
 EPOCH = datetime(1970, 1, 1)
 
 
@@ -30,7 +33,7 @@ class SMS(Preprocessor):
     """SMS and MMS of an Android phone; all files of the folder are one backup."""
 
     name: ClassVar[str] = "SMS"
-    suffixes: ClassVar[tuple[str, ...]] = (".xml",)
+    suffixes: ClassVar[tuple[str, ...]] = (".xml", ".ndjson", ".json")
 
     def read_exports(self, path: Path, files: list[ExportFile]) -> Iterator[Message]:
         paths = self.export_files(path)
@@ -55,7 +58,16 @@ class SMS(Preprocessor):
 
     @classmethod
     def recognises(cls, path: ExportPath, head: bytes) -> bool:
-        return path.suffix.lower() == ".xml" and b"<smses" in head
+        if path.suffix.lower() == ".xml":
+            return b"<smses" in head
+        return path.suffix.lower() in cls.suffixes and OF_SMS_IE.search(head) is not None
+
+    def export_files(self, path: Path) -> list[ExportPath]:
+        """As for every format, without the calls and contacts that SMS Import / Export writes beside messages."""
+        found = super().export_files(path)
+        return (
+            found if found == [path] else [file for file in found if file.suffix.lower() == ".xml" or is_messages(file)]
+        )
 
 
 class _Store:
@@ -82,7 +94,9 @@ class _Store:
             if len(self._rows) == ROWS:
                 self._flush()
 
-        return Backup(self._paths[number], self._book, add).load()
+        path = self._paths[number]
+        kind = Backup if path.suffix.lower() == ".xml" else SmsIe
+        return kind(path, self._book, add).load()
 
     def messages(self) -> Iterator[tuple[Message, ExportFile]]:
         """Messages, those without text as well, chat by chat and by time, with the chat they belong to."""

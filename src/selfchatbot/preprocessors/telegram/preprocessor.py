@@ -197,14 +197,14 @@ class _Chat:
         rows = oldest_to_newest(self._rows(records))
         if file.me is None and self.kind in ("personal_chat", "bot_chat"):
             rows = self._with_me(rows)
-        for _, date, (_, author), content, number, answered in rows:
+        for _, date, (_, author), content, number, answered, edited in rows:
             time = datetime.fromisoformat(date)
             file.cover(time)
             if content.strip():
-                yield Message(time, author, content, file.chat, number, answered)
+                yield Message(time, author, content, file.chat, number, answered, edited)
 
     def _rows(self, records: Iterator[Any]) -> Iterator[Row]:
-        """Unix time, date, author's id and name, text, id and the id that is answered, of each message of anybody.
+        """Unix time, date, author's id and name, text, id, the id that is answered, and the time of the last edit.
 
         One without a Unix time, as in old versions, has that of the one before.
         """
@@ -215,13 +215,12 @@ class _Chat:
                 raise self._error(None, "it is no object")
             if record.get("type") != "message":
                 continue
-            stated = record.get("date_unixtime")
-            if isinstance(stated, str) and len(stated) < MAX_DIGITS and stated.isdecimal():
-                seconds = int(stated)
+            seconds = _seconds(record, "date") or seconds
             content = self._text(record) if NOT_TYPED.isdisjoint(record) else ""
             answered = None if "reply_to_peer_id" in record else record.get("reply_to_message_id")
             number = _number(record.get("id"))
-            yield seconds, self._date(record), self._author(record), content, number, _number(answered)
+            edited = _seconds(record, "edited") if "edited" in record else 0
+            yield seconds, self._date(record), self._author(record), content, number, _number(answered), edited
 
     def _pass_over(self, records: Iterator[Any]) -> None:
         """Saved Messages: notes to myself, but they know who I am."""
@@ -284,6 +283,12 @@ class _Chat:
         number = None if record is None else _number(record.get("id"))
         place = f"message id {number}" if number else f"message {self.file.messages} of a chat"
         return ExportError(f"{self.file.path}, {place}: {problem}: export it again")
+
+
+def _seconds(record: dict[str, Any], key: str) -> int:
+    """The Unix time beside a date; 0 where there is none, as in old versions."""
+    stated = record.get(f"{key}_unixtime")
+    return int(stated) if isinstance(stated, str) and len(stated) < MAX_DIGITS and stated.isdecimal() else 0
 
 
 def _number(value: Any) -> str | None:

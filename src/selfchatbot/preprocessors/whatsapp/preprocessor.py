@@ -7,7 +7,7 @@ Dates are written as in the phone's country. iOS puts U+200E (U+200F in Arabic, 
 writes itself, so that its words are known in every language, while Android's are looked up. `stamps` reads the
 beginnings of messages, `locales` knows WhatsApp's phrases, `layout` finds out how one file is written, `content` takes
 apart one text, `parts` puts together what belongs to one message, `edits` compares exports of one chat; this module
-walks the folder and yields the messages.
+walks the folder and yields the messages. `exporter` reads what WhatsApp-Chat-Exporter makes of WhatsApp's database.
 """
 
 import re
@@ -22,6 +22,8 @@ from selfchatbot.errors import ExportError
 from selfchatbot.messages import Message
 from selfchatbot.preprocessors.base import ExportFile, ExportPath, Preprocessor
 from selfchatbot.preprocessors.reading.dates import Order, ambiguous_order, decide_orders
+from selfchatbot.preprocessors.reading.unique_names import Names
+from selfchatbot.preprocessors.whatsapp import exporter
 from selfchatbot.preprocessors.whatsapp.edits import Edits
 from selfchatbot.preprocessors.whatsapp.layout import Layout, scan
 from selfchatbot.preprocessors.whatsapp.parts import Unread, joined, parts, texts
@@ -32,17 +34,29 @@ ATTACHMENT = re.compile(r"\d{5,}-.*|DOC-\d{8}-WA\d+.*", re.DOTALL)
 
 
 class WhatsApp(Preprocessor):
-    """Chats exported from WhatsApp, one .txt or .zip each."""
+    """Chats exported from WhatsApp, one .txt or .zip each, and the JSON of WhatsApp-Chat-Exporter."""
 
     name: ClassVar[str] = "WhatsApp"
-    suffixes: ClassVar[tuple[str, ...]] = (".txt",)
+    suffixes: ClassVar[tuple[str, ...]] = (".txt", ".json")
 
     date_order: Order | None = Field(
         None, description="`dmy`, `mdy` or `ymd`, only needed when the dates in the files don't show it."
     )
 
     def read_exports(self, path: Path, files: list[ExportFile]) -> Iterator[Message]:
+        chats, names = Names(), (self.username, *self.aliases)
+        tables = [file for file in self.export_files(path) if file.suffix.lower() == ".json"]
+        for table in sorted(tables, key=exporter.first_time) if len(tables) > 1 else tables:
+            yield from exporter.read_export(table, next(filter(None, names), exporter.ME), chats, files)
+        if path in tables:
+            return
+        # A chat in both is read once: the JSON also has what the phone no longer exports.
+        read = {file.chat.casefold() for file in files}
         layouts = self._layouts(path, files)
+        for layout in layouts:
+            if layout.chat.casefold() in read:
+                files.append(ExportFile(layout.path, layout.chat, notes=["left out: the chat was read from the JSON"]))
+        layouts = [layout for layout in layouts if layout.chat.casefold() not in read]
         self._decide_orders(layouts, path)
         # Exports of one chat come one after the other, the older first.
         layouts.sort(key=lambda layout: (layout.chat, layout.earliest, layout.latest, str(layout.path)))
@@ -51,13 +65,20 @@ class WhatsApp(Preprocessor):
 
     @classmethod
     def recognises(cls, path: ExportPath, head: bytes) -> bool:
-        """Whether one of the first lines is a message with a name."""
+        """Whether one of the first lines is a message with a name, or a chat of WhatsApp-Chat-Exporter."""
+        if path.suffix.lower() == ".json":
+            return exporter.BEGINNING.match(head) is not None
         if path.suffix.lower() not in cls.suffixes:
             return False
         read = StampReader()
         lines = [line for line in head.decode(errors="replace").split("\n")[:50] if line.strip()]
         stamps = [stamp for line in lines[:20] if (stamp := read(line.removesuffix("\r")))]
         return len(stamps) * 3 >= len(lines[:20]) and any(": " in stamp.rest for stamp in stamps)
+
+    def export_files(self, path: Path) -> list[ExportPath]:
+        """As for every format, without other .json, which somebody may have sent."""
+        found = super().export_files(path)
+        return found if found == [path] else [file for file in found if exporter.is_text_or_export(file)]
 
     def _layouts(self, path: Path, files: list[ExportFile], strict: bool = True) -> list[Layout]:
         """What there is to know about each chat. Attached text files, which lie beside a chat, are left out.
@@ -66,7 +87,8 @@ class WhatsApp(Preprocessor):
         """
         places: dict[str, list[ExportPath]] = defaultdict(list)
         for file in self.export_files(path):
-            places[str(file.parent)].append(file)
+            if file.suffix.lower() == ".txt":
+                places[str(file.parent)].append(file)
         layouts: list[Layout] = []
         known = [name for name in (self.username, *self.aliases) if name and ": " in name]
         for place, beside in places.items():

@@ -1,0 +1,81 @@
+"""Rotary positions: how llama.cpp is told their frequencies, and in which order it expects the dimensions."""
+
+import math
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from selfchatbot.gguf.errors import GgufError
+from selfchatbot.gguf.tensors import Tensor, float32
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+
+def add_rotary_settings(writer: Any, config: Any, head_size: int) -> None:
+    """Add base and number of dimensions, and the scaling where it is no tensor.
+
+    Raises GgufError for a scaling that llama.cpp doesn't know.
+    """
+    import gguf
+
+    full, sliding = _parameters(config)
+    writer.add_rope_freq_base(full["rope_theta"])
+    writer.add_rope_dimension_count(_dimensions(full, head_size))
+    if sliding is not None:
+        if sliding.get("rope_type", "default") != "default":
+            raise GgufError("models that scale positions in sliding layers can't be written as GGUF yet")
+        writer.add_rope_freq_base_swa(sliding["rope_theta"])
+    kind = full.get("rope_type", "default")
+    if kind == "longrope":
+        original = full.get("original_max_position_embeddings") or config.original_max_position_embeddings
+        stretched = config.max_position_embeddings / original
+        attention = full.get("attention_factor") or math.sqrt(1 + math.log(stretched) / math.log(original))
+        writer.add_rope_scaling_orig_ctx_len(original)
+        writer.add_rope_scaling_attn_factors(attention if stretched > 1 else 1.0)
+    elif kind == "linear" and sliding is not None:
+        writer.add_rope_scaling_type(gguf.RopeScalingType.LINEAR)
+        writer.add_rope_scaling_factor(full["factor"])
+    elif kind not in ("default", "linear", "llama3"):
+        raise GgufError(f'models with rotary scaling of the type "{kind}" can\'t be written as GGUF yet')
+
+
+def rotary_tensors(model: "PreTrainedModel") -> Iterator[Tensor]:
+    """The divisors of the rotary frequencies, in models that scale their positions (Llama 3, Phi-3.5 and others)."""
+    config: Any = model.config
+    if getattr(config, "rope_parameters", None) is None:
+        return
+    full, sliding = _parameters(config)
+    kind = full.get("rope_type", "default")
+    if kind == "longrope":
+        for name in ("long", "short"):
+            yield _tensor(f"rope_factors_{name}.weight", full[f"{name}_factor"])
+    elif kind in ("linear", "llama3") and sliding is None:
+        rotary: Any = model.get_decoder().rotary_emb
+        frequencies = rotary.inv_freq.double().tolist()
+        size, base = 2 * len(frequencies), float(full["rope_theta"])
+        yield _tensor(
+            "rope_freqs.weight",
+            [base ** (-2 * index / size) / frequency for index, frequency in enumerate(frequencies)],
+        )
+
+
+def paired(weight: Any, heads: int) -> Any:
+    """Reorder the rows of a query or key weight (or bias) so that the two dimensions of a rotation are neighbours."""
+    halves = weight.reshape(heads, 2, weight.shape[0] // heads // 2, *weight.shape[1:])
+    return halves.swapaxes(1, 2).reshape(weight.shape)
+
+
+def _parameters(config: Any) -> tuple[dict[str, Any], dict[str, Any] | None]:
+    """Those of layers that see everything and, if they have their own, those of sliding ones."""
+    parameters = config.rope_parameters
+    if "full_attention" in parameters:
+        return parameters["full_attention"], parameters.get("sliding_attention")
+    return parameters, None
+
+
+def _dimensions(parameters: dict[str, Any], head_size: int) -> int:
+    return int(head_size * parameters.get("partial_rotary_factor", 1.0))
+
+
+def _tensor(name: str, values: list[float]) -> Tensor:
+    return Tensor(name, (len(values),), lambda: float32(values))

@@ -1,0 +1,64 @@
+"""What was typed, from the ``content`` of a message of Skype or Teams.
+
+Grammar: siwen-r/skype-export-parser (``SkypeParser.ts``) and suurjaak/Skyperious (``live.py``, ``skypedata.py``). Text
+with tags: ``<ss type="hi">(wave)</ss>`` for emoticons, ``<a href="…">`` for links, ``<at id="…">`` for mentions,
+``<b raw_pre="*" raw_post="*">`` for bold and other kinds of text with the signs that were typed, ``<quote …>``, in
+Teams ``<blockquote …>``, around what somebody else had written, ``<e_m ts_ms="…">`` behind what was edited, with the
+time of the first version. Teams also has paragraphs and line breaks of HTML, and spaces that don't break.
+"""
+
+import html
+import re
+
+TAG = re.compile(r"<(/?[A-Za-z_]\w*)((?:[\s/][^<>]*)?)>")
+RAW = re.compile(r'\braw_(pre|post)="([^"]{0,9})"')
+EDITED = re.compile(r'<e_m\b[^<>]*\bts_ms="(\d{1,15})"')
+PREFIX = "Edited previous message: "
+QUOTES = ("quote", "blockquote")
+ENDS_OF_LINES = ("br", "/p", "/div", "/li")
+SHARED = "<URIObject"
+"""Begins what Skype writes about a picture or file."""
+
+
+def edited(content: str) -> int | None:
+    """The time of the first version of an edited message, in milliseconds since 1970."""
+    match = EDITED.search(content)
+    return int(match[1]) if match else None
+
+
+def typed(content: str) -> str:
+    """What was typed."""
+    if "<" not in content:
+        return html.unescape(content).strip()
+    if content.startswith(SHARED):
+        return ""
+    if EDITED.search(content):
+        content = content.removeprefix(PREFIX)
+    parts: list[str] = []
+    waiting: list[str] = []
+    """Signs behind the texts that are not over yet."""
+    quotes = start = 0
+    for match in TAG.finditer(content):
+        if not quotes:
+            parts.append(html.unescape(content[start : match.start()]))
+        start = match.end()
+        name, attributes = match[1].lower(), match[2]
+        if name in QUOTES:
+            quotes += not attributes.endswith("/")
+        elif name.removeprefix("/") in QUOTES:
+            quotes = max(0, quotes - 1)
+        elif quotes:
+            pass
+        elif name in ("b", "i", "s", "pre", "code"):
+            signs = dict(RAW.findall(attributes))
+            parts.append(html.unescape(signs.get("pre", "")))
+            waiting.append(html.unescape(signs.get("post", "")))
+        elif name in ("/b", "/i", "/s", "/pre", "/code"):
+            parts.append(waiting.pop() if waiting else "")
+        elif name == "at" and not content.startswith("@", start):
+            parts.append("@")
+        elif name in ENDS_OF_LINES:
+            parts.append("\n")
+    if not quotes:
+        parts.append(html.unescape(content[start:]))
+    return "".join(parts).replace("\xa0", " ").strip()
