@@ -34,7 +34,7 @@ FORMATS = {
     "jsonl": {"JSONL"},
     "kakaotalk": {"KakaoTalk"},
     "line": {"LINE"},
-    "mail": {"Mail"},
+    "mail": {"Email"},
     "messenger": {"Messenger", "Instagram"},
     "signal": {"Signal"},
     "skype": {"Skype"},
