@@ -139,9 +139,9 @@ def find_dataset(environment: Environment, dataset_id: str, stage: str) -> Datas
         if any(_same_id(number, dataset_id) for number in datasets(before).values()):
             command = f"selfChatBot_{COMMANDS[index]} -d {dataset_id}"
             raise SelfChatBotError(f"no Dataset_{dataset_id}_<Name> in {directory} yet: run {command}")
-    if near := _near_miss(directory, dataset_id, bool(folders)):
-        raise UsageError(f"no Dataset_{dataset_id}_<Name> in {directory}: {near}")
     there = ", ".join(folders) or "no Dataset_<ID>_<Name> folder at all"
+    if near := _near_miss(directory, dataset_id, bool(folders)):
+        there += f"; {near}"
     raise UsageError(f"no Dataset_{dataset_id}_<Name> in {directory}; there is: {there}")
 
 
