@@ -279,7 +279,7 @@ def test_nothing_else_is_left_in_the_folder(tmp_path: Path) -> None:
 
 def test_a_silence_of_any_length(tmp_path: Path) -> None:
     assert read(tmp_path, '{"model": "gpt2", "conversation_gap_minutes": 1e12}').conversation_gap_minutes == 1e12
-    with pytest.raises(ParametersError, match='"conversation_gap_minutes": found 1e.18, expected less than'):
+    with pytest.raises(ParametersError, match=r'"conversation_gap_minutes": found 1e.18, expected less than'):
         read(tmp_path, '{"model": "gpt2", "conversation_gap_minutes": 1e18}')
 
 
