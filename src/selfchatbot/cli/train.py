@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -89,7 +90,14 @@ def _stage(dataset_id: str, restart: bool, dry_run: bool, name: str | None) -> N
         f"(step {result.best_step} of {result.steps}{early})",
         soft_wrap=True,
     )
-    if result.best_loss >= result.base_loss:
+    if result.best_loss < result.base_loss:
+        times = math.exp(result.base_loss - result.best_loss)
+        output.print(
+            f"So in conversations that it was not trained on, each token of yours is {times:.1f} times as likely as "
+            "before training",
+            soft_wrap=True,
+        )
+    else:
         output.print("warning: no better than the base model: lower learning_rate or add more chats", soft_wrap=True)
     output.print(f"best/ and final/ of the run {run_name(dataset.results)} are in {dataset.results}", soft_wrap=True)
     output.print(f"Next: selfChatBot_play -d {dataset_id} -t session", soft_wrap=True)
@@ -134,10 +142,12 @@ def _choose_sampling(dataset: Dataset, seed: int, console: Console) -> None:
 
 def _prepare(dataset: Dataset, console: Console) -> None:
     """Write the model as the fastest engine reads it, so that the first conversation begins at once."""
+    from selfchatbot.errors import SelfChatBotError
     from selfchatbot.parameters import FILE_NAME, GenerationParameters, read_parameters
     from selfchatbot.player.engines.select import prepare
 
-    with console.status("preparing the model for talking"), suppress(KeyboardInterrupt):
+    failures = (KeyboardInterrupt, SelfChatBotError, MemoryError)  # then playing prepares it, or tells why it can't
+    with console.status("preparing the model for talking"), suppress(*failures):
         prepare(dataset.results / "best", read_parameters(dataset.results / FILE_NAME, GenerationParameters))
 
 

@@ -20,6 +20,10 @@ from selfchatbot.trainer.samples import Samples
 PLOT_NAME = "loss.png"
 REPORT_NAME = "report.md"
 LOG_NAME = "log.txt"
+LOSS_EXPLAINED = (
+    "The loss says how surprised the model is by your own words in conversations that it was not trained on: lower is "
+    "more like you. It is in nats per trained token; 0.7 less means that each token of yours is twice as likely."
+)
 PACKAGES = ("selfchatbot", "torch", "transformers", "peft", "accelerate", "bitsandbytes", "tokenizers")
 
 
@@ -140,7 +144,7 @@ class Report:
         validations = [record for record in records if "validation_loss" in record]
         losses = [record["validation_loss"] for record in validations]
         best = min(range(1, len(losses)), key=losses.__getitem__, default=0)
-        parts = ["# Training", f"![loss by step]({PLOT_NAME})", "## Validation", "In nats per trained token."]
+        parts = ["# Training", f"![loss by step]({PLOT_NAME})", "## Validation", LOSS_EXPLAINED]
         rows: list[list[object]] = [["step", "epoch", "loss", "compared to the base model", ""]]
         for number, record in enumerate(validations):
             change = f"{losses[number] - losses[0]:+.4f}"
