@@ -80,9 +80,7 @@ def test_a_batch_says_the_same(engine: TransformersEngine) -> None:
             assert together == [[token for token in ids if token != END] for ids in alone]
 
 
-def test_llamacpp_says_the_same(
-    checkpoint: Path, engine: TransformersEngine, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_llamacpp_says_the_same(checkpoint: Path, engine: TransformersEngine, monkeypatch: pytest.MonkeyPatch) -> None:
     """Asked for the whole tiny vocabulary, as a model with random weights finds all of it plausible."""
     pytest.importorskip("xllamacpp")
     from selfchatbot.player.engines import llamacpp

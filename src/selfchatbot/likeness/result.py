@@ -19,6 +19,7 @@ from selfchatbot.likeness.measures.faults import Health
 from selfchatbot.likeness.measures.leaks import Leaks
 from selfchatbot.likeness.measures.prediction import Prediction
 from selfchatbot.likeness.measures.probes import ProbeResult
+from selfchatbot.likeness.measures.sense import Reader
 from selfchatbot.likeness.parts import Part, Run
 from selfchatbot.likeness.speakers import Speaker
 from selfchatbot.likeness.text.distances import FeatureResult
@@ -31,6 +32,10 @@ class SpeakerResult(Part):
     """Everything about one speaker: one field for each measure, besides the number of replies."""
 
     replies: int
+    sense: Interval | None = Field(
+        None,
+        description="Share of places where the judge finds the reply more sensible than mine: 0.5 is as sensible.",
+    )
     style: dict[str, FeatureResult]
     auc: Interval | None = Field(
         description="Area under the ROC curve of a classifier that tells the replies from mine: 0.5 never, 1 always. "
@@ -53,6 +58,7 @@ class Likeness(Part):
     schema_version: Literal[1] = 1
     run: Run
     speakers: dict[Speaker, SpeakerResult]
+    reader: Reader | None = None
     canaries: tuple[CanaryResult, ...] | None = None
     probes: tuple[ProbeResult, ...] | None = None
 

@@ -47,6 +47,11 @@ class EvaluatePlay(PlayType):
             "--probe", metavar="FILE", help="names or phrases, one per line: does the model know them?"
         )
         options.add_argument(
+            "--judge",
+            metavar="MODEL",
+            help="a larger model that reads the replies: do they make sense? (a hub name, a folder or a .gguf file)",
+        )
+        options.add_argument(
             "--canaries", action="store_true", help="train once more with made-up secrets: do they come out?"
         )
 
@@ -78,6 +83,7 @@ class EvaluatePlay(PlayType):
                     examples=options.examples,
                     probes=lines,
                     canaries=canaries,
+                    judge=options.judge,
                     on_progress=on_progress,
                 )
         except KeyboardInterrupt:

@@ -99,7 +99,7 @@ class Measure(Generic[Findings]):
         raise NotImplementedError
 
     def headline(self, findings: Findings) -> str | None:
-        """The first sentence of the verdict, if this measure decides it; the first one in the registry wins."""
+        """A sentence at the beginning of the verdict, if this measure decides about it; in the registry's order."""
         return None
 
     def warning(self, findings: Findings) -> str | None:

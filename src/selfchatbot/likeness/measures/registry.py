@@ -12,9 +12,12 @@ from selfchatbot.likeness.measures.faults import FaultsMeasure
 from selfchatbot.likeness.measures.leaks import LeaksMeasure
 from selfchatbot.likeness.measures.prediction import PredictionMeasure
 from selfchatbot.likeness.measures.probes import ProbesMeasure
+from selfchatbot.likeness.measures.sense import ReaderMeasure, SenseMeasure
 from selfchatbot.likeness.measures.style import StyleMeasure
 
 MEASURES: tuple[Measure[Any], ...] = (
+    SenseMeasure(),
+    ReaderMeasure(),
     DiscriminatorMeasure(),
     AuthorshipMeasure(),
     StyleMeasure(),
@@ -26,4 +29,4 @@ MEASURES: tuple[Measure[Any], ...] = (
     CanariesMeasure(),
     ProbesMeasure(),
 )
-"""In the order of the reports. The verdict begins with the headline of the first measure that has one."""
+"""In the order of the reports. The verdict begins with their headlines."""

@@ -15,7 +15,7 @@ from selfchatbot.likeness.measures.registry import MEASURES
 from selfchatbot.likeness.report.advice import advice
 from selfchatbot.likeness.report.runs import comparison
 from selfchatbot.likeness.report.sections import ForestPlot, Section, percent_of_axis
-from selfchatbot.likeness.report.verdict import headline, warnings
+from selfchatbot.likeness.report.verdict import opening, warnings
 from selfchatbot.likeness.result import Likeness
 from selfchatbot.likeness.speakers import SPEAKER_NAMES, Speaker
 from selfchatbot.style import messages_of
@@ -61,7 +61,7 @@ def write_page(
     page = environment.get_template("page.html.jinja").render(
         result=result,
         names={speaker: name.name for speaker, name in SPEAKER_NAMES.items()},
-        headline=headline(result),
+        headline=opening(result),
         warnings=warnings(result),
         tiles=[tile for measure, findings in found if (tile := measure.tile(findings))],
         advice=advice(result),

@@ -7,6 +7,7 @@ import importlib.metadata
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -27,6 +28,7 @@ from selfchatbot.likeness.run import history
 from selfchatbot.likeness.run.cache import Cache
 from selfchatbot.likeness.run.contexts import control_replies, few_shot, read_contexts, read_training
 from selfchatbot.likeness.run.inputs import EvaluationData, Inputs, ModelOutputs, ModelRun, ProbeLine
+from selfchatbot.likeness.run.judging import judge_replies
 from selfchatbot.likeness.run.model_pair import ModelPair
 from selfchatbot.likeness.run.progress import OnStep
 from selfchatbot.likeness.run.replies import generate_replies
@@ -57,6 +59,7 @@ def evaluate(
     examples: bool = True,
     probes: Sequence[ProbeLine] = (),
     canaries: tuple[CanaryResult, ...] | None = None,
+    judge: str | None = None,
     on_progress: OnStep = lambda _step, _done, _of: None,
     machine: Machine | None = None,
 ) -> Likeness:
@@ -64,7 +67,8 @@ def evaluate(
 
     What models compute is kept in results/likeness, so an interrupted evaluation resumes and a later one reuses it.
     The page shows some replies, and private words with them, unless ``examples`` is False. ``canaries`` come from
-    `selfchatbot.likeness.run.canary_training`.
+    `selfchatbot.likeness.run.canary_training`. ``judge`` names a larger model that reads the replies: a hub name, a
+    folder or a GGUF file.
 
     Raises SelfChatBotError where there are too few test replies, or a model can't be loaded.
     """
@@ -75,9 +79,14 @@ def evaluate(
     for speaker in MODEL_SPEAKERS:
         with _timed(seconds, speaker):
             outputs[speaker] = _run_model(pair, speaker, data, on_progress)
+    inputs = _inputs(data, outputs, pair)
+    if judge is not None:
+        pair.unload()
+        with _timed(seconds, "judge"):
+            judged = judge_replies(judge, data.contexts, inputs.answers, pair.cache, pair.machine, seed, on_progress)
+        inputs = replace(inputs, judged=judged)
     with _timed(seconds, "texts"):
         on_progress("comparing the texts", 0, 1)
-        inputs = _inputs(data, outputs, pair)
         found = _measure(inputs)
         on_progress("comparing the texts", 1, 1)
     result = Likeness(run=_run(dataset, checkpoint, parameters, data, seconds), **found)

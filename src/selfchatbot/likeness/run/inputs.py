@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from selfchatbot.likeness.run.contexts import Answers, Context, TrainingTexts
+from selfchatbot.likeness.run.judging import Judged
 from selfchatbot.likeness.run.model_pair import ModelPair
 from selfchatbot.likeness.run.progress import OnProgress
 from selfchatbot.likeness.run.replies import GeneratedReply
@@ -79,6 +80,8 @@ class Inputs:
     outputs: Mapping[ModelSpeaker, ModelOutputs]
     template_marks: Collection[str]
     """Text that the chat template puts around turns, from `ChatFormat.markers`."""
+    judged: Judged | None = None
+    """What a larger model thinks of the replies, if one was named."""
 
     @property
     def seed(self) -> int:

@@ -28,7 +28,7 @@ class ModelPair:
     ) -> None:
         self.parameters = parameters
         self.seed = seed
-        self._cache = cache
+        self.cache = cache
         self._checkpoint = checkpoint
         self._machine = machine
         self._loaded: tuple[ModelSpeaker, Checkpoint] | None = None
@@ -72,6 +72,13 @@ class ModelPair:
                 self._loaded = speaker, load(self._checkpoint, self.parameters, self.machine)
             return self._loaded[1]
 
+    def unload(self) -> None:
+        """Give back the memory of the model that was used last."""
+        from selfchatbot.models import give_back_memory
+
+        self._loaded = None
+        give_back_memory()
+
     def computed(
         self,
         name: str,
@@ -87,7 +94,7 @@ class ModelPair:
             return two_at_once(compute, units, self.machine.device)
 
         depends = [self.identity(speaker), depends_on]
-        return self._cache.computed(f"{name}-{speaker}", depends, units, compute, on_unit, mapped)
+        return self.cache.computed(f"{name}-{speaker}", depends, units, compute, on_unit, mapped)
 
     def identity(self, speaker: ModelSpeaker) -> list[str]:
         """What everything computed with a model depends on."""

@@ -1,0 +1,131 @@
+"""A larger model as a judge: its scores, its controls, and the verdict."""
+
+import math
+import random
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+from likeness_results import about, result, speaker
+from tiny_models import save_tiny_model
+
+from selfchatbot.likeness.measures.sense import Reader, ReaderMeasure, SenseMeasure, little_sense, preferred
+from selfchatbot.likeness.report.verdict import NOT_MEASURED, verdict
+from selfchatbot.likeness.run.cache import Cache
+from selfchatbot.likeness.run.contexts import Answers, Context
+from selfchatbot.likeness.run.judging import exchanged, judge_replies, line, shuffled, transcript
+from selfchatbot.models import Machine, load_model, load_tokenizer
+
+CPU = Machine("cpu", torch.float32)
+REPLIES = ["i went hiking with my sister", "no idea\nask her", "pizza and a movie", "sure"]
+CONTEXTS = [
+    Context(
+        [
+            {"role": "system", "content": "This is a chat with Mia."},
+            {"role": "user", "content": f"hey {number}"},
+            {"role": "assistant", "content": "hi"},
+            {"role": "user", "content": "what did you do?\ntell me"},
+        ],
+        reply,
+        number,
+    )
+    for number, reply in enumerate(REPLIES)
+]
+ANSWERS: Answers = {
+    "me": REPLIES,
+    "model": ["i went out", "no", "pizza", "sure thing"],
+    "base": ["as a language model", "ok", "ok", "ok"],
+    "control": ["and you?", "well", "tell me", "what?"],
+}
+
+
+def log_probability(folder: Path, prefix: str, text: str) -> tuple[float, int]:
+    """Of ``text`` after ``prefix``, read as one sequence, in nats; and its tokens."""
+    model, tokenizer = load_model(str(folder), torch.float32).eval(), load_tokenizer(str(folder))
+    start, end = (tokenizer(part, add_special_tokens=False)["input_ids"] for part in (prefix, text))
+    with torch.no_grad():
+        logits = model(input_ids=torch.tensor([start + end])).logits[0].log_softmax(-1)
+    return sum(float(logits[len(start) - 1 + place, token]) for place, token in enumerate(end)), len(end)
+
+
+def test_scores_are_those_of_the_formula(tmp_path: Path) -> None:
+    expert, amateur = save_tiny_model(tmp_path / "expert"), save_tiny_model(tmp_path / "amateur", spread=0.5)
+    cache = Cache(tmp_path / "cache")
+    steps: list[tuple[str, int, int]] = []
+
+    def judged() -> dict[str, list[float]]:
+        found = judge_replies(
+            str(expert), CONTEXTS, ANSWERS, cache, CPU, 0, lambda *step: steps.append(step), str(amateur)
+        )
+        assert found.contexts == [0, 1, 2, 3]
+        return found.scores
+
+    scores = judged()
+    assert steps[-1] == ("a small model reads", 4, 4)
+    prefix = "A chat between two people, Sam and Alex.\n\nSam: hey 1\nAlex: hi\nSam: what did you do? / tell me\nAlex:"
+    assert transcript(CONTEXTS[1].messages) == prefix
+    for name, text in (("me", " no idea / ask her\n"), ("model", " no\n"), ("exchanged", " sure\n")):
+        large, tokens = log_probability(expert, prefix, text)
+        small, _ = log_probability(amateur, prefix, text)
+        assert scores[name][1] == pytest.approx((large - small) / math.sqrt(tokens), abs=1e-3)
+    shutil.rmtree(expert)  # what is known is not computed again
+    assert judged() == scores
+
+
+def test_controls_are_my_words_in_other_places() -> None:
+    assert exchanged(CONTEXTS) == [*REPLIES[2:], *REPLIES[:2]]
+    mixed = shuffled(REPLIES, 0)
+    assert mixed != REPLIES
+    assert [sorted(reply.split()) for reply in mixed] == [sorted(reply.split()) for reply in REPLIES]
+    assert [reply.count("\n") for reply in mixed] == [reply.count("\n") for reply in REPLIES]
+    assert line("a\nb") == " a / b\n"
+
+
+def test_the_share_of_places_that_are_preferred() -> None:
+    rng = random.Random(0)
+    mine = [rng.random() for _ in range(200)]
+    conversations = [number // 10 for number in range(200)]
+    assert preferred(mine, mine, conversations, 0).value == 0.5
+    worse = preferred([score - 0.5 for score in mine], mine, conversations, 0)
+    assert worse.value == 0 and worse.high < 0.1
+    other = preferred([rng.random() for _ in mine], mine, conversations, 0)
+    assert other.low < 0.5 < other.high
+
+
+def with_judge(model: float, shuffled: float = 0.1) -> str:
+    """The verdict about a model that the judge prefers this often."""
+    controls = {"exchanged": about(0.35), "shuffled": about(shuffled)}
+    reader = Reader(judge="judge", contexts=60, controls=controls, sees=shuffled < 0.47)
+    made = result().model_copy(update={"reader": reader})
+    speakers = {**made.speakers, "model": speaker("model", sense=about(model))}
+    return verdict(made.model_copy(update={"speakers": speakers}))
+
+
+def test_the_verdict_begins_with_sense() -> None:
+    assert verdict(result()).count(NOT_MEASURED) == 1
+    assert with_judge(0.2).startswith("Many of its replies make no sense: the judge prefers its reply to yours in 20 %")
+    assert with_judge(0.4).startswith("Its replies make less sense than yours")
+    assert with_judge(0.5).startswith("Its replies make about as much sense as yours")
+    assert NOT_MEASURED not in with_judge(0.5)
+
+
+def test_a_blind_judge_has_no_say() -> None:
+    said = with_judge(0.5, shuffled=0.49)
+    assert "as much sense" not in said
+    assert NOT_MEASURED in said
+    assert "can't tell sense from nonsense" in said
+
+
+def test_advice_for_sense() -> None:
+    def advice(model: float, **parameters: float) -> str | None:
+        return little_sense({"model": about(model)}, result(parameters=parameters).run)
+
+    assert advice(0.45, temperature=0.4, guidance=0.5) is None
+    assert "temperature of 0.4" in str(advice(0.2, temperature=1.0, guidance=0.5))
+    assert "`guidance` 0.5" in str(advice(0.2, temperature=0.4, guidance=0.0))
+    assert "larger base model" in str(advice(0.2, temperature=0.4, guidance=0.5))
+
+
+def test_nothing_is_shown_without_a_judge() -> None:
+    assert not result().findings(SenseMeasure()) and result().findings(ReaderMeasure()) is None
