@@ -8,7 +8,7 @@ from conftest import WORDS, Run, make_talker, one_line_error, write_training_dat
 
 from selfchatbot.environment import Dataset, Environment
 from selfchatbot.errors import UsageError
-from selfchatbot.runs import begin_run, check_name, chosen_run, finish_run, kept_runs, run_name
+from selfchatbot.runs import begin_run, check_name, chosen_run, kept_runs, run_name
 
 
 def finished(results: Path, name: str) -> None:
@@ -17,7 +17,6 @@ def finished(results: Path, name: str) -> None:
     (results / "best" / "weights").write_text(name)
     (results / "final").mkdir()
     (results / "parameters.json").write_text('{"temperature": 0.7}')
-    finish_run(results)
 
 
 def test_a_finished_run_is_moved_with_all_that_belongs_to_it(tmp_path: Path) -> None:
@@ -73,11 +72,10 @@ def test_two_runs_of_one_minute_have_two_names(tmp_path: Path) -> None:
     for _ in range(3):
         begin_run(tmp_path, None)
         (tmp_path / "final").mkdir()
-        finish_run(tmp_path)
     begin_run(tmp_path, None)
     assert len({*kept_runs(tmp_path), run_name(tmp_path)}) == 4
+    (tmp_path / "final").mkdir()
     with pytest.raises(UsageError, match="already"):
-        finish_run(tmp_path)
         begin_run(tmp_path, run_name(tmp_path))
 
 

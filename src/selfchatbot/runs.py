@@ -13,7 +13,7 @@ from selfchatbot.environment import RUNS_FOLDER
 from selfchatbot.errors import UsageError
 from selfchatbot.files import write_text
 
-RUN_FILE = "run.json"
+RUN_FILE, FINAL = "run.json", "final"
 NAME = re.compile(r"[\w][\w .+-]{0,79}")
 OF_NO_RUN = frozenset((RUNS_FOLDER, "sessions", "preferences.jsonl", "checkpoints"))
 """What stays in the results folder when a run is moved: it is about the person, or of the run that begins."""
@@ -32,7 +32,7 @@ def run_name(results: Path) -> str:
     with suppress(OSError, ValueError, KeyError, TypeError):
         return str(json.loads((results / RUN_FILE).read_text(encoding="utf-8"))["name"])
     with suppress(OSError):
-        return f"{datetime.fromtimestamp((results / 'final').stat().st_mtime):%Y-%m-%d_%H%M}"
+        return f"{datetime.fromtimestamp((results / FINAL).stat().st_mtime):%Y-%m-%d_%H%M}"
     return ""
 
 
@@ -43,13 +43,14 @@ def begin_run(results: Path, name: str | None) -> str | None:
     time. Raises UsageError for a name that is taken.
     """
     kept = None
-    if _is_finished(results):
+    if (results / FINAL).is_dir():  # which appears when a run is complete
         kept = run_name(results)
         if name == kept:
             raise UsageError(f'there is a run called "{name}" already: choose another --name')
         folder = results / RUNS_FOLDER / kept
         folder.mkdir(parents=True, exist_ok=True)
-        for path in sorted(results.iterdir(), key=lambda path: path.name == RUN_FILE):  # the name goes last
+        # What says that the run is complete, and its name, go last.
+        for path in sorted(results.iterdir(), key=lambda path: (path.name == RUN_FILE, path.name == FINAL)):
             if path.name in COPIED:
                 write_text(folder / path.name, path.read_text(encoding="utf-8"))
             elif path.name not in OF_NO_RUN and not path.name.endswith(".lock"):
@@ -58,13 +59,8 @@ def begin_run(results: Path, name: str | None) -> str | None:
     taken = set(kept_runs(results))
     if name in taken:
         name = next(other for number in range(2, len(taken) + 3) if (other := f"{name}-{number}") not in taken)
-    write_text(results / RUN_FILE, json.dumps({"name": name, "finished": False}) + "\n")
+    write_text(results / RUN_FILE, json.dumps({"name": name}) + "\n")
     return kept
-
-
-def finish_run(results: Path) -> None:
-    """Note that the run in ``results`` is complete: the next one moves it away."""
-    write_text(results / RUN_FILE, json.dumps({"name": run_name(results), "finished": True}) + "\n")
 
 
 def kept_runs(results: Path) -> list[str]:
@@ -80,7 +76,7 @@ def chosen_run(results: Path, name: str | None) -> str | None:
     """
     kept = kept_runs(results)
     if name is None:
-        has_model = (results / "best").is_dir() or (results / "final").is_dir()
+        has_model = (results / "best").is_dir() or (results / FINAL).is_dir()
         return None if has_model or not kept else kept[-1]
     if name in kept:
         return name
@@ -90,12 +86,4 @@ def chosen_run(results: Path, name: str | None) -> str | None:
     raise UsageError(f'there is no run "{name}"; there are: {there}')
 
 
-def _is_finished(results: Path) -> bool:
-    try:
-        return bool(json.loads((results / RUN_FILE).read_text(encoding="utf-8"))["finished"])
-    except (OSError, ValueError, KeyError, TypeError):
-        # Of a version that gave no names: such a run is finished when it has its last model and nothing to resume.
-        return (results / "final").is_dir()
-
-
-__all__ = ["begin_run", "check_name", "chosen_run", "finish_run", "kept_runs", "run_name"]
+__all__ = ["begin_run", "check_name", "chosen_run", "kept_runs", "run_name"]

@@ -34,7 +34,7 @@ def checkpoint_gguf(
     """
     model = parameters.model if parameters else ""
     path = checkpoint.with_name(f"{checkpoint.name}-{digest(checkpoint, model)}.{quantization}.gguf")
-    if is_intact(path):
+    if _is_intact(path):
         return path
     import torch
 
@@ -70,8 +70,7 @@ def format_file(gguf: Path) -> Path:
     return gguf.with_name(f"{gguf.name}.format.json")
 
 
-def is_intact(path: Path) -> bool:
-    """Whether a file is there as it was written."""
+def _is_intact(path: Path) -> bool:
     try:
         return _checksum_file(path).read_text(encoding="utf-8").split(" ")[0] == fingerprint(path)
     except (OSError, UnicodeDecodeError):

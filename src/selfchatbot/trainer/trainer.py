@@ -27,7 +27,7 @@ from selfchatbot.errors import SelfChatBotError
 from selfchatbot.files import remove_leftovers, restore_directory
 from selfchatbot.models import Machine, fast_machine, quiet
 from selfchatbot.parameters import GenerationParameters, TrainingParameters, hand_over, handed_over
-from selfchatbot.runs import begin_run, finish_run
+from selfchatbot.runs import begin_run
 from selfchatbot.trainer.accelerator import make_accelerator
 from selfchatbot.trainer.loop import Loop
 from selfchatbot.trainer.model_setup import trainable_model
@@ -159,8 +159,6 @@ class Trainer:
                 tracker.finish()
         self._save(FINAL)
         checkpoints.clear()
-        if distributed.is_main():
-            finish_run(self.output)
         return self.result
 
     def _make_report(self, plan: TrainingPlan, machine: Machine, state: dict[str, Any] | None) -> Report:

@@ -11,6 +11,7 @@ import random
 import shutil
 from collections.abc import Generator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -51,7 +52,8 @@ def load(checkpoint: Path, parameters: GenerationParameters | None) -> LoadedEng
         chat_format = load_chat_format(format_file(gguf))
         if chat_format is None:
             chat_format = ChatFormat(load_checkpoint_tokenizer(checkpoint))
-            save_chat_format(chat_format, format_file(gguf))
+            with suppress(OSError):  # a folder that can't be written to only costs time
+                save_chat_format(chat_format, format_file(gguf))
         return LoadedEngine(LlamaCppEngine(gguf, parameters.max_length), chat_format, parameters)
     except (SelfChatBotError, OSError, ImportError) as error:
         has_file = isinstance(error, OSError) and error.filename
