@@ -71,8 +71,8 @@ class Score:
         else:
             meaning = "that may as well be guessing"
         return (
-            f"{self.right} of {self.guesses} right ({self.right / self.guesses:.0%}): {meaning} (half would be chance, "
-            f"and after so many guesses the true share is between {low:.0%} and {high:.0%})"
+            f"{self.right} of {self.guesses} right ({self.right / self.guesses:.0%}): {meaning} (chance is 50%; with 95% "
+            f"confidence, the true share is between {low:.0%} and {high:.0%})"
         )
 
 

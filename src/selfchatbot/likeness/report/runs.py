@@ -44,9 +44,9 @@ def _table(runs: Sequence[Likeness]) -> Table:
 
 
 def _name(run: Likeness) -> str:
-    """``warmer, best, 2026-11-24 12:40``: the training, its checkpoint and when it was evaluated."""
+    """``warmer, 2026-11-24 12:40, best``: the training's name, if it has one, and when which checkpoint was evaluated."""
     name = f"{run.run.name}, " if run.run.name else ""
-    return f"{name}{run.run.checkpoint}, {run.run.finished[:16].replace('T', ' ')}"
+    return f"{name}{run.run.finished[:16].replace('T', ' ')}, {run.run.checkpoint}"
 
 
 __all__ = ["comparison"]
