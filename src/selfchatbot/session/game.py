@@ -70,9 +70,10 @@ class Score:
             meaning = "the model was taken for you more often than you were"
         else:
             meaning = "that may as well be guessing"
+        share = f"{self.right / self.guesses:.0%}"
         return (
-            f"{self.right} of {self.guesses} right ({self.right / self.guesses:.0%}): {meaning} (chance is 50%; with 95% "
-            f"confidence, the true share is between {low:.0%} and {high:.0%})"
+            f"{self.right} of {self.guesses} right ({share}): {meaning} (chance is 50%; with 95% confidence, the true "
+            f"share is between {low:.0%} and {high:.0%})"
         )
 
 
