@@ -32,6 +32,14 @@ def test_a_finished_run_is_moved_with_all_that_belongs_to_it(tmp_path: Path) -> 
     assert run_name(tmp_path) == "second" and run_name(kept) == "first"
 
 
+def test_logs_of_tensorboard_are_no_run(tmp_path: Path) -> None:
+    (tmp_path / "runs" / "events" / "selfchatbot").mkdir(parents=True)
+    finished(tmp_path, "first")
+    begin_run(tmp_path, "second")
+    assert kept_runs(tmp_path) == ["first"]
+    assert (tmp_path / "runs" / "events").exists()
+
+
 def test_an_unfinished_run_stays_where_it_is(tmp_path: Path) -> None:
     begin_run(tmp_path, "first")
     (tmp_path / "best").mkdir()

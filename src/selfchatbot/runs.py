@@ -17,6 +17,7 @@ RUN_FILE, FINAL = "run.json", "final"
 NAME = re.compile(r"[\w][\w .+-]{0,79}")
 OF_NO_RUN = frozenset((RUNS_FOLDER, "sessions", "preferences.jsonl", "checkpoints"))
 """What stays in the results folder when a run is moved: it is about the person, or of the run that begins."""
+OF_A_RUN = (RUN_FILE, FINAL, "best")
 COPIED = frozenset(("parameters.json", ".parameters.written.json"))
 """How it talks: kept with the run, and where the next one begins, as the user may have edited it."""
 
@@ -64,8 +65,8 @@ def begin_run(results: Path, name: str | None) -> str | None:
 
 
 def kept_runs(results: Path) -> list[str]:
-    """The names of the earlier runs, oldest first."""
-    folders = [path for path in (results / RUNS_FOLDER).glob("*") if path.is_dir() and not path.name.startswith(".")]
+    """The names of the earlier runs, oldest first. TensorBoard keeps its logs beside them."""
+    folders = [path for path in (results / RUNS_FOLDER).glob("*") if any((path / one).exists() for one in OF_A_RUN)]
     return [path.name for path in sorted(folders, key=lambda path: (path.stat().st_mtime, path.name))]
 
 
