@@ -27,7 +27,7 @@ def results(made_base: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def player(results: Path, **changes: object) -> Player:
     parameters = read_parameters(results / "parameters.json", GenerationParameters)
-    settings = {"temperature": 0.0, "repetition_penalty": 1.0, "max_new_tokens": 60, **changes}
+    settings = {"temperature": 0.0, "repetition_penalty": 1.0, "guidance": 0.0, "max_new_tokens": 60, **changes}
     return Player(results / "best", parameters.model_copy(update=settings), CPU)
 
 
