@@ -61,7 +61,7 @@ COSTLY_MODULES = {
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark tests by what they cost."""
+    """Mark tests by what they cost, and begin with the longest, so that no worker ends alone."""
     for item in items:
         fixtures = getattr(item, "fixturenames", ())
         marks = {mark for fixture, mark in COSTLY_FIXTURES.items() if fixture in fixtures}
@@ -70,6 +70,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             marks.add("memory")
         for mark in marks - {""}:
             item.add_marker(mark)
+    items.sort(key=lambda item: [item.get_closest_marker(mark) is None for mark in ("model", "training", "process")])
 
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -136,7 +137,8 @@ def write_training_data(folder: Path, model: Path | str, conversations: int = 12
     for name, part in (("train", lines[2:]), ("validation", lines[:1]), ("test", lines[1:2])):
         (folder / f"{name}.jsonl").write_text("\n".join(part) + "\n", encoding="utf-8")
     # A long fall: what is learned by heart comes out letter by letter, and roundings don't grow from step to step.
-    start = {"model": str(model), "type_fine_tune": "lora", "max_length": 128}
+    # Samples take longer than the training.
+    start = {"model": str(model), "type_fine_tune": "lora", "max_length": 128, "samples": 0}
     values = {**start, "learning_rate": 0.01, "cooldown_ratio": 1.0, **parameters}
     (folder / "parameters.json").write_text(json.dumps(values), encoding="utf-8")
     return folder

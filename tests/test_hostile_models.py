@@ -1,4 +1,4 @@
-"""Models from strangers: sizes that no model has, code in templates and tokenizers that never ends, files that are none."""
+"""Models from strangers: sizes that no model has, code in templates and tokenizers that never ends, no files."""
 
 import json
 import os

@@ -185,7 +185,7 @@ def test_of_several_candidates_the_one_that_fits_best_is_measured(
     contexts = [place.messages for place in places]
     fits = []
     for count in (1, 16):
-        now = parameters.model_copy(update={"temperature": 1.5, "best_of": count})
+        now = parameters.model_copy(update={"temperature": 1.5, "guidance": 0.0, "best_of": count})
         pair = ModelPair(dataset.results / "best", now, 0, Cache(tmp_path / "cache"), CPU)
         said = [one.text for one in generate_replies(pair, "model", contexts, [], [])]
         found = fit(pair, "model", places, said)

@@ -10,6 +10,7 @@ import pytest
 import torch
 from conftest import write_training_data
 
+from selfchatbot.memory import left_in_container
 from selfchatbot.models import Machine, load_config
 from selfchatbot.parameters import TrainingParameters, read_parameters
 from selfchatbot.player import tune_sampling
@@ -131,8 +132,8 @@ def test_a_containers_limit_counts(version: int, tmp_path: Path) -> None:
         (top / group / names[0]).write_text(f"{limit}\n", encoding="utf-8")
         (top / group / names[1]).write_text("1000000000\n", encoding="utf-8")
         (top / group / "memory.stat").write_text(f"anon 5\n{names[2]} 400000000\n", encoding="utf-8")
-    assert min(memory_estimate.left_in_container(groups, tmp_path / "sys")) == 2_400_000_000
-    assert memory_estimate.left_in_container(tmp_path / "not there", tmp_path) == []
+    assert min(left_in_container(groups, tmp_path / "sys")) == 2_400_000_000
+    assert left_in_container(tmp_path / "not there", tmp_path) == []
 
 
 # Trains the dataset's model, so that all libraries are there, then a larger one in so many MiB, of which the weights
@@ -167,7 +168,7 @@ for mebibytes in (50, 150):
 
 @pytest.mark.skipif(sys.platform != "linux", reason="address space is limited")
 def test_too_little_memory_is_said_in_one_line(tiny_model: Path, tmp_path: Path) -> None:
-    data = write_training_data(tmp_path, tiny_model, epochs=1, type_fine_tune="fine_tune", samples=0)
+    data = write_training_data(tmp_path, tiny_model, epochs=1, type_fine_tune="fine_tune")
     variables = {**os.environ, "MALLOC_ARENA_MAX": "1"}
     command = [sys.executable, "-c", LIMITED, str(data)]
     done = subprocess.run(command, env=variables, capture_output=True, text=True, check=False)

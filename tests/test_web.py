@@ -291,7 +291,7 @@ def test_a_panic_of_a_library_ends_one_request_only(tiny_model: Path) -> None:
 @pytest.mark.skipif(os.name == "nt", reason="names are text on Windows")
 def test_a_name_that_is_no_text(player: SlowPlayer, tmp_path: Path) -> None:
     stages = [tmp_path / stage for stage in ("raw", "preprocessed", "results")]
-    os.makedirs(os.fsencode(stages[2]) + b"/Dataset_1_Zo\xeb")
+    os.makedirs(os.fsencode(stages[2]) + b"/Dataset_1_Zo\xeb")  # noqa: PTH103  # pathlib has no bytes
     dataset = find_dataset(Environment(*stages), "1", "results")
     with serving(player, name=dataset.name) as address:
         assert json.loads(ask(address, "/about")[2])["name"] == "Zo?"

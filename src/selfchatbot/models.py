@@ -1,7 +1,5 @@
 """Loads the model that parameters.json names: a hub id, a folder, a .gguf file, or the embedded model."""
 
-import ctypes
-import gc
 import importlib.metadata
 import io
 import json
@@ -18,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from selfchatbot.errors import SelfChatBotError, UsageError, lacks_memory
 from selfchatbot.files import atomic_directory, fingerprint, read_small, remove_leftovers
 from selfchatbot.hub import ALTERNATIVES, ask_hub, check_name
+from selfchatbot.memory import bound_caches
 from selfchatbot.model_families import LANGUAGE_MODEL_KEYS, language_config
 from selfchatbot.model_files import check_files, check_sizes
 
@@ -39,15 +38,6 @@ class Machine:
     """``cuda``, ``mps`` or ``cpu``."""
     dtype: "torch.dtype"
     """Of frozen weights and of computation: bfloat16 or float16 on CUDA, float32 elsewhere, but see `fast_machine`."""
-
-    @property
-    def length_multiple(self) -> int:
-        """What the lengths of windows are rounded up to, so that shapes repeat.
-
-        A CPU multiplies 16-bit matrices with oneDNN, which compiles a program for each new shape: 1.5 MiB and about a
-        millisecond, 40 times for one window.
-        """
-        return 32 if self.device == "cpu" and self.dtype.itemsize < 4 else 1
 
 
 def this_machine() -> Machine:
@@ -185,11 +175,6 @@ def window(config: "PretrainedConfig", max_length: int) -> int:
     return min(max_length, positions) if isinstance(positions, int) and positions > 0 else max_length
 
 
-ONEDNN_PROGRAMS = 128
-"""Compiled programs that oneDNN keeps, of 1.5 MiB each: those of three shapes of a training window. By itself it keeps
-1024. With fewer than one window needs, each layer would compile them again."""
-
-
 def quiet() -> None:
     """Turn off the libraries' progress bars and notices, and bound their caches; errors are still raised."""
     # Before the import: bitsandbytes logs while it is being imported.
@@ -198,8 +183,7 @@ def quiet() -> None:
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
     os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
-    for cache in ("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "LRU_CACHE_CAPACITY"):  # of oneDNN, and of torch above it
-        os.environ.setdefault(cache, str(ONEDNN_PROGRAMS))
+    bound_caches()
     warnings.filterwarnings("ignore", module=r"(?:torch|transformers|peft|accelerate|bitsandbytes|huggingface_hub)\b")
     if not {"transformers", "huggingface_hub"} & set(sys.modules):  # they may not be needed: importing takes a second
         os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
@@ -209,13 +193,6 @@ def quiet() -> None:
 
     transformers.logging.set_verbosity_error()
     transformers.logging.disable_progress_bar()
-
-
-def give_back_memory() -> None:
-    """Return to the system what a model took that is no longer used; glibc keeps it for the next one."""
-    gc.collect()
-    with suppress(AttributeError, OSError, TypeError):  # other systems
-        ctypes.CDLL(None).malloc_trim(0)
 
 
 def converted(gguf: Path) -> Path:

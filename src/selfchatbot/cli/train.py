@@ -115,7 +115,7 @@ def _dry_run(parameters: TrainingParameters, dataset: Dataset, console: Console)
 def _choose_sampling(dataset: Dataset, seed: int, console: Console) -> None:
     """Choose the sampling parameters; the model stays whatever happens here."""
     from selfchatbot.errors import SelfChatBotError
-    from selfchatbot.models import give_back_memory
+    from selfchatbot.memory import give_back_memory
     from selfchatbot.player.tune_sampling import choose_sampling
     from selfchatbot.trainer.report import LOG_NAME, log_file
 
