@@ -26,7 +26,8 @@ def problem_of(raw: RawParameters) -> str | None:
 
 
 def _too_large(raw: RawParameters) -> str | None:
-    from selfchatbot.trainer.memory_estimate import USABLE_SHARE, MicroBatch, ModelShape, bytes_needed, free
+    from selfchatbot.memory import free
+    from selfchatbot.trainer.memory_estimate import USABLE_SHARE, MicroBatch, ModelShape, bytes_needed
 
     parameters = TrainingParameters(model=raw.model, type_fine_tune=raw.type_fine_tune, max_length=raw.max_length)
     machine = models.fast_machine()

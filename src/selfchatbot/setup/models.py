@@ -51,8 +51,8 @@ class Hardware:
 
 def this_hardware() -> Hardware:
     """Loads torch, which takes a moment: it knows whether the card can be used."""
+    from selfchatbot.memory import free
     from selfchatbot.models import this_machine
-    from selfchatbot.trainer.memory_estimate import free
 
     device = this_machine().device
     return Hardware(device, free(device), os.cpu_count() or 1)
