@@ -23,6 +23,8 @@ def problem_of(raw: RawParameters) -> str | None:
         return _too_large(raw)
     except SelfChatBotError as error:
         return str(error)
+    except ValueError:  # a model of an unknown shape: nothing can be said about its memory
+        return None
 
 
 def _too_large(raw: RawParameters) -> str | None:
