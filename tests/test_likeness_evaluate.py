@@ -160,6 +160,7 @@ def test_a_model_that_knows_the_answers_is_found_to(finished: tuple[Path, Likene
     (known,) = result.probes
     assert known.line == 3 and known.base_z is not None
     assert known.z > 3 and known.z > known.base_z + 2
+    assert known.gain_z is not None and known.gain_z > 3
 
 
 def test_exchanged_replies_lose_their_fit(finished: tuple[Path, Likeness], tmp_path: Path) -> None:

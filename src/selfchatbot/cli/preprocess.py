@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from selfchatbot.cli.console import Console
     from selfchatbot.conversations.summary import FormatSummary, Summary
+    from selfchatbot.environment import Dataset
     from selfchatbot.preprocessors import ExportFile
 
 MAX_ROWS = 12
@@ -28,6 +29,9 @@ def main() -> None:
         "selfChatBot_preprocess",
         "Turn chat exports into conversations to train on: of files that you give, or of a dataset.",
         needs_dataset=False,
+    )
+    arguments.add_argument(
+        "--forget", action="store_true", help="delete models, sessions and reports made from earlier conversations"
     )
     _add_setup_options(arguments)
     chosen = arguments.parse_args()
@@ -55,21 +59,31 @@ def _add_setup_options(arguments: argparse.ArgumentParser) -> None:
 
 def _stage(chosen: argparse.Namespace) -> None:
     from selfchatbot.cli.console import Console
+    from selfchatbot.cli.signals import exit_on_signals
     from selfchatbot.conversations.stage import preprocess
     from selfchatbot.environment import find_dataset, read_environment
+    from selfchatbot.errors import SelfChatBotError
     from selfchatbot.parameters import FILE_NAME, RawParameters, read_parameters
     from selfchatbot.setup.model_check import problem_of
+    from selfchatbot.trainer.lock import is_training
 
     console = Console()
+    training = False
     if chosen.files:
         from selfchatbot.cli.setup import Setup
 
         dataset, summary = Setup(chosen, console).run()
     else:
         dataset = find_dataset(read_environment(), chosen.dataset, "raw")
-        with Console(stderr=True).status("reading") as status:
+        training = is_training(dataset.results)
+        if chosen.forget and training:
+            raise SelfChatBotError(f"{dataset.results}: a training is running, and would write again: stop it first")
+        with exit_on_signals(), Console(stderr=True).status("reading") as status:
             summary = preprocess(dataset, progress=status.update)
     _show(console, summary)
+    if training:
+        _warn(console, "a training is running, and goes on with the conversations as they were: train again after it")
+    _show_forgetting(console, dataset, summary, chosen.forget)
     total = sum(part.conversations for part in summary.splits.values())
     console.print(f"\n{total:,} conversations are in {dataset.preprocessed}", soft_wrap=True)
     with Console(stderr=True).status("checking the model"):
@@ -95,8 +109,27 @@ def _show(console: Console, summary: Summary) -> None:
     console.print(_example(summary))
     if (expected := forecast(summary.splits["train"].replies)) is not None:
         console.print(expected, soft_wrap=True)
-    for warning in summary.warnings:
-        console.print(f"warning: {visible_line(warning)}", style="yellow", soft_wrap=True)
+    for warning in [*summary.warnings, *summary.lookalikes]:
+        _warn(console, warning)
+
+
+def _show_forgetting(console: Console, dataset: Dataset, summary: Summary, forgets: bool) -> None:
+    """What still knows the conversations as they were, if anything is left out now; deleted with ``forgets``."""
+    from selfchatbot.forgetting import forget, names, remaining
+
+    if forgets:
+        deleted = forget(dataset)
+        console.print(f"deleted from {dataset.results}: {deleted or 'nothing'}", soft_wrap=True)
+    elif summary.leaves_out and (left := remaining(dataset)):
+        _warn(
+            console,
+            f"what you leave out now may still be in what was made before: {names(dataset, left)}; delete all of that "
+            f"with selfChatBot_preprocess -d {dataset.id} --forget, then train again",
+        )
+
+
+def _warn(console: Console, warning: str) -> None:
+    console.print(f"warning: {visible_line(warning)}", style="yellow", soft_wrap=True)
 
 
 def _files(found: FormatSummary, hide: Callable[[str], str]) -> RenderableType:

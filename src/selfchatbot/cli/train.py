@@ -32,6 +32,7 @@ def main() -> None:
 
 
 def _stage(dataset_id: str, restart: bool, dry_run: bool, name: str | None) -> None:
+    from selfchatbot.changes import since_preprocess
     from selfchatbot.cli.console import Console
     from selfchatbot.environment import conversations_file, find_dataset, read_environment
     from selfchatbot.parameters import FILE_NAME, TrainingParameters, read_parameters
@@ -46,6 +47,8 @@ def _stage(dataset_id: str, restart: bool, dry_run: bool, name: str | None) -> N
         conversations_file(dataset.preprocessed, split)
     console = Console(stderr=True, quiet=not is_main())
     show_log(lambda line: console.print(line, soft_wrap=True))  # above the progress bar
+    for change in since_preprocess(dataset):
+        console.print(change, soft_wrap=True)
     if dry_run:
         _dry_run(parameters, dataset, console)
         return

@@ -1,7 +1,7 @@
 """Which messages of a format are used: none that are excluded, and none twice."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -70,7 +70,9 @@ class MessageFilter:
         ends: dict[str, datetime] = {}  # latest time of each chat so far
         duplicates_by_file: Counter[int] = Counter()
         excludes = (
-            _ExclusionFilter(self._exclusion, self._speakers, self._gap, self.chats_with_excluded).excludes
+            _ExclusionFilter(
+                self._exclusion, self._speakers, self._gap, self.chats_with_excluded, self._preprocessor.other_names
+            ).excludes
             if self._exclusion.active
             else None
         )
@@ -111,8 +113,10 @@ class _ExclusionFilter:
         speakers: Mapping[str, str | None],
         gap: timedelta,
         chats_with_excluded: set[str],
+        other_names: Callable[[str], Iterable[str]],
     ) -> None:
         self._exclusion = exclusion
+        self._other_names = other_names
         self._speakers = speakers
         self._gap = gap
         self._chats_with_excluded = chats_with_excluded
@@ -133,7 +137,7 @@ class _ExclusionFilter:
         if self._is_chat_excluded or self._exclusion.excludes_time(message.timestamp):
             return True
         is_mine = self._speakers[message.author] is None
-        if not is_mine and self._exclusion.excludes_person(message.author):
+        if not is_mine and self._excludes_author(message.author):
             self._chats_with_excluded.add(message.chat)
             self._last_excluded = message.timestamp
             if message.id is not None:
@@ -148,3 +152,6 @@ class _ExclusionFilter:
             return message.timestamp - self._last_excluded <= self._gap
         self._last_excluded = None
         return False
+
+    def _excludes_author(self, author: str) -> bool:
+        return any(map(self._exclusion.excludes_person, (author, *self._other_names(author))))

@@ -118,6 +118,10 @@ class Summary:
     """Replaces the names of excluded people and chats in a text."""
     redact: Callable[[str], str]
     """The name of a person or chat as it appears in the written conversations."""
+    leaves_out: bool = False
+    """Whether people, chats, days or words are left out."""
+    lookalikes: list[str] = field(default_factory=list)
+    """Warnings with names of people who may be excluded ones: for the screen, not for a file."""
 
     def contacts(self) -> dict[str, dict[str, int]]:
         """My replies by contact and format, sorted by their number."""
@@ -140,6 +144,7 @@ class Summary:
             "expected_gain": round(expected_gain(self.splits["train"].replies), 2),
             "pace": sum((summary.typing_gaps for summary in self.formats), TypingGaps()).pace(),
             "redacted": self.redacted,
+            "leaves_out": self.leaves_out,
             "warnings": list(map(self.redact, self.warnings)),
             "example": self.example,
         }

@@ -113,6 +113,10 @@ class Preprocessor(Parameters):
     def _is_export(self, path: PurePath) -> bool:
         return path.suffix.lower() in self.suffixes
 
+    def other_names(self, author: str) -> tuple[str, ...]:
+        """What else the export calls an author, for `exclude`. Known once a message of that author was yielded."""
+        return ()
+
     def is_me(self, author: str) -> bool:
         """Whether ``author``, as written in the export, is my user name or one of my aliases."""
         names = self.aliases if self.username is None else (self.username, *self.aliases)

@@ -41,6 +41,7 @@ class Slack(Preprocessor):
     companions: ClassVar[tuple[str, ...]] = TABLES
 
     _mine: set[str] = PrivateAttr(default_factory=set)
+    _other_names: dict[str, tuple[str, ...]] = PrivateAttr(default_factory=dict)
 
     def read_exports(self, path: Path, files: list[ExportFile]) -> Iterator[Message]:
         found = self.export_files(path)
@@ -68,6 +69,9 @@ class Slack(Preprocessor):
             for _, same_day in groupby(in_order, key=lambda day: day.stem):
                 yield from _read_day(list(same_day), workspace, export)
         yield from read_dumps(path, dumps, workspaces, files)
+
+    def other_names(self, author: str) -> tuple[str, ...]:
+        return self._other_names.get(author, ())
 
     @classmethod
     def recognises(cls, path: ExportPath, head: bytes) -> bool:
@@ -101,6 +105,7 @@ class Slack(Preprocessor):
             teams[root] = str(next(filter(None, members), root))
             by_team.setdefault(teams[root], []).extend(tables)
         made = {team: Workspace(tables) for team, tables in by_team.items()}
+        self._other_names = {author: names for one in made.values() for author, names in one.other_names()}
         return {root: made[team] for root, team in teams.items()}
 
     def _find_me(self, workspaces: list[Workspace], path: Path) -> None:
