@@ -11,7 +11,15 @@ SOURCE = ROOT / "src" / "selfchatbot"
 MARKED = re.compile(r"(<!-- errors -->\n).*?(<!-- end -->)", re.DOTALL)
 SECTIONS = {
     "The command line and the folders": ("cli", "environment", "setup", "runs"),
-    "parameters.json and models": ("parameters", "models", "model_families", "model_files", "memory", "hub"),
+    "parameters.json and models": (
+        "parameters",
+        "models",
+        "model_families",
+        "model_files",
+        "gguf_models",
+        "memory",
+        "hub",
+    ),
     "Exports and conversations": ("preprocessors", "conversations", "redaction", "messages"),
     "Training": ("trainer", "distributed", "chat_format"),
     "Playing, evaluating, exporting": ("player", "session", "web", "likeness", "export", "gguf"),

@@ -19,7 +19,7 @@ ChatMessages = list[dict[str, str]]
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One message, with nothing but what its author typed."""
+    """One message; ``content`` is nothing but what its author typed."""
 
     timestamp: datetime
     """Local time as stated in the export, without a time zone."""
@@ -34,6 +34,8 @@ class Message:
     """The ``id`` of the message that this one replies to, if the export states it."""
     edited: int = 0
     """When it was edited last, in seconds since 1970; 0: not at all, or the export doesn't state it."""
+    media: str = ""
+    """What was sent besides text, or in its place: see `preprocessors.media`."""
 
 
 @dataclass(frozen=True, slots=True)
