@@ -69,7 +69,8 @@ def error_list() -> str:
     parts = []
     for heading, modules in SECTIONS.items():
         texts = sorted(
-            {text for module, text in found if module in modules}, key=lambda text: text.strip("…: \"'/").lower()
+            {text for module, text in found if module in modules},
+            key=lambda text: (text.strip("…: \"'/").lower(), text),
         )
         parts += [f"### {heading}", "\n".join(f"- {_escaped(text)}" for text in texts)]
     return "\n\n".join(parts)
