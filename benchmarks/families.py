@@ -12,10 +12,17 @@ already are not run again.
 
 import argparse
 import json
+import multiprocessing
 import os
-import subprocess
-import sys
+from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ["HF_HUB_OFFLINE"] = "1"
+CONTEXT: Any = multiprocessing.get_context("forkserver" if os.name == "posix" else "spawn")
+PRELOADED = ["model_families.checks", "selfchatbot.trainer", "selfchatbot.export", "peft", "bitsandbytes"]
+"""Imports that take longer than a tiny model."""
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCUMENT = ROOT / "docs" / "models.md"
@@ -50,6 +57,8 @@ def main() -> None:
         parser.error(f"not in benchmarks/families.json: {', '.join(sorted(unknown))}")
     lines = chosen.results.read_text(encoding="utf-8").split("\n") if chosen.results and chosen.results.exists() else []
     results = {record["family"]: record["found"] for record in map(json.loads, filter(None, lines))}
+    if os.name == "posix":
+        CONTEXT.set_forkserver_preload(PRELOADED)
     for name in chosen.families or SHAPES:
         if name not in results or chosen.families:
             results[name] = in_a_process(name, chosen.columns)
@@ -66,24 +75,28 @@ def main() -> None:
 
 def in_a_process(name: str, columns: list[str] | None) -> dict[str, str]:
     """What `model_families.checks.check` finds; one family can't disturb another, and none stays in memory."""
-    wanted = f", {tuple(columns)!r}" if columns else ""
-    program = f"import json; from model_families.checks import check; print(json.dumps(check({name!r}{wanted})))"
-    paths = [str(ROOT / "benchmarks"), str(ROOT / "src"), os.environ.get("PYTHONPATH", "")]
-    environment = {
-        "OMP_NUM_THREADS": "1",
-        **os.environ,
-        "PYTHONPATH": os.pathsep.join(filter(None, paths)),
-        "HF_HUB_OFFLINE": "1",
-    }
-    command = [sys.executable, "-c", program]
+    receiver, sender = CONTEXT.Pipe(duplex=False)
+    process = CONTEXT.Process(target=_child, args=(sender, name, columns))
+    process.start()
+    sender.close()
     try:
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=TIMEOUT)
-    except subprocess.TimeoutExpired:
-        return {"error": f"not complete after {TIMEOUT} s"}
-    if done.returncode:
-        return {"error": (done.stderr.strip().split("\n") or ["?"])[-1][:300]}
-    found: dict[str, str] = json.loads(done.stdout.strip().split("\n")[-1])
+        found: dict[str, str] = (
+            receiver.recv() if receiver.poll(TIMEOUT) else {"error": f"not complete after {TIMEOUT} s"}
+        )
+    except EOFError:
+        found = {"error": "the process crashed"}
+    process.join(5)
+    process.kill()
     return found
+
+
+def _child(sender: Connection, name: str, columns: list[str] | None) -> None:
+    from model_families.checks import COLUMNS, check
+
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for stream in (1, 2):
+        os.dup2(nowhere, stream)
+    sender.send(check(name, tuple(columns or COLUMNS)))
 
 
 def table(results: dict[str, dict[str, str]]) -> str:
@@ -92,12 +105,13 @@ def table(results: dict[str, dict[str, str]]) -> str:
         f"| models | `model_type` | {' | '.join(SHOWN.values())} |",
         f"|---|---|{':---:|' * len(SHOWN)}",
     ]
-    refused = []
+    refused, not_run = [], []
     for name, shape in SHAPES.items():
         found = results.get(name)
-        if found is None:
-            continue
         kind = shape.get("model_type", name)
+        if found is None:
+            not_run.append(f"- {shape['models']} (`{kind}`)")
+            continue
         if "refused" in found or "error" in found:
             refused.append(f"- {shape['models']} (`{kind}`): {found.get('refused') or found.get('error')}")
             continue
@@ -113,6 +127,8 @@ def table(results: dict[str, dict[str, str]]) -> str:
         parts.append("Adapters are on all linear layers, except in these families:\n\n" + "\n".join(adapted))
     if refused:
         parts.append("Refused before anything is computed:\n\n" + "\n".join(refused))
+    if not_run:
+        parts.append("Not run:\n\n" + "\n".join(not_run))
     return "\n\n".join(parts) + "\n"
 
 

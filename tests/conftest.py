@@ -29,6 +29,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 # No test fails because a machine is busy.
 settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("quick", settings.get_profile("any machine"), max_examples=10)
+settings.register_profile("fuzz", settings.get_profile("any machine"), max_examples=10_000)
 settings.load_profile("any machine")
 
 
@@ -47,6 +48,7 @@ COSTLY_MODULES = {
     "test_families": "training",
     "test_likeness_evaluate": "training",
     "test_memory_estimate": "training",
+    "test_model_families": "training",
     "test_report": "training",
     "test_resume": "training",
     "test_scripts": "process",

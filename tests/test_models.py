@@ -10,7 +10,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from selfchatbot import models
+from selfchatbot import gguf_models, models
 from selfchatbot.errors import SelfChatBotError, UsageError
 
 
@@ -151,7 +151,7 @@ def test_two_processes_convert_a_model_once(tmp_path: Path, cache: Path, monkeyp
         time.sleep(0.3)
         (folder / "config.json").write_text("{}", encoding="utf-8")
 
-    monkeypatch.setattr(models, "_convert", convert)
+    monkeypatch.setattr(gguf_models, "_convert", convert)
     with ThreadPoolExecutor(2) as threads:
         (folder,) = set(threads.map(models.converted, [gguf, gguf]))
     assert (folder / "config.json").exists()

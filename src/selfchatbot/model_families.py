@@ -21,6 +21,9 @@ LANGUAGE_MODEL_KEYS = {
 CACHES = ("cache", "past_key_values", "cache_params")
 """What forward passes call their cache, in the order of transformers' versions, newest first."""
 
+OWN_CACHE = ("minimax",)
+"""Families whose forward pass takes only a cache of their own class."""
+
 
 def language_config(config: "PretrainedConfig") -> "PretrainedConfig":
     """The configuration of the language model: a part of ``config``, or all of it."""
@@ -51,8 +54,9 @@ def skeleton(config: "PretrainedConfig") -> "PreTrainedModel":
         raise SelfChatBotError(f"{kind} can't write text: choose another model") from error
     except ImportError as error:
         raise SelfChatBotError(f"{kind} need a package that is not installed: {error}") from error
-    if model.get_output_embeddings() is None or not set(CACHES) & set(inspect.signature(model.forward).parameters):
-        raise SelfChatBotError(f"{kind} are built in a way that can't be trained and played here: choose another model")
+    takes_cache = set(CACHES) & set(inspect.signature(model.forward).parameters)
+    if config.model_type in OWN_CACHE or not takes_cache or model.get_output_embeddings() is None:
+        raise SelfChatBotError(f"{kind} remember what they read in a way of their own: choose another model")
     return model
 
 

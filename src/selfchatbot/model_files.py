@@ -31,7 +31,7 @@ def check_files(folder: Path) -> None:
 
 
 def check_sizes(config: Any, place: str) -> None:
-    """Raises SelfChatBotError for a size that is no number from 1 to its limit; ``place`` is where ``config`` is."""
+    """Raises SelfChatBotError, which begins with ``place``, for a size that is no number from 1 to its limit."""
     for name, value in _sizes(config):
         whole = isinstance(value, int) and not isinstance(value, bool)
         if value is not None and not (whole and 1 <= value <= LIMITS[name]):

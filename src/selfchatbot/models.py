@@ -1,19 +1,19 @@
 """Loads the model that parameters.json names: a hub id, a folder, a .gguf file, or the embedded model."""
 
 import importlib.metadata
-import io
 import json
 import logging
 import os
 import warnings
 from collections.abc import Callable
-from contextlib import redirect_stderr, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from selfchatbot.errors import SelfChatBotError, UsageError, lacks_memory
-from selfchatbot.files import atomic_directory, fingerprint, read_small, remove_leftovers
+from selfchatbot.files import read_small
+from selfchatbot.gguf_models import converted
 from selfchatbot.memory import bound_caches
 from selfchatbot.model_families import LANGUAGE_MODEL_KEYS, language_config
 from selfchatbot.model_files import check_files, check_sizes, refuse_missing
@@ -154,7 +154,7 @@ def _load_whole_config(name: str) -> "PretrainedConfig":
         config._attn_implementation = config._experts_implementation = None
         return config
 
-    return _load(name, from_pretrained)  # type: ignore[no-any-return]
+    return _load(name, from_pretrained)
 
 
 def window(config: "PretrainedConfig", max_length: int) -> int:
@@ -175,68 +175,6 @@ def quiet() -> None:
 
     transformers.logging.set_verbosity_error()
     transformers.logging.disable_progress_bar()
-
-
-def converted(gguf: Path) -> Path:
-    """The folder in the user's cache with the model of a .gguf file as safetensors in float32, made if necessary.
-
-    transformers needs many seconds to read a GGUF file and can't save such a model, so this is done once. The folder
-    appears complete or not at all. Raises SelfChatBotError for a file that transformers can't read as a model.
-    """
-    from filelock import FileLock
-    from platformdirs import user_cache_path
-
-    cache = user_cache_path("selfchatbot", appauthor=False) / "models"
-    folder = cache / f"{gguf.stem}-{fingerprint(gguf)[:12]}"
-    if not (folder / "config.json").exists():
-        cache.mkdir(parents=True, exist_ok=True)
-        with FileLock(cache / ".converting.lock"):
-            if not (folder / "config.json").exists():  # another process may have made it meanwhile
-                remove_leftovers(cache)
-                with atomic_directory(folder) as partial:
-                    _convert(gguf, partial)
-    return folder
-
-
-def _convert(gguf: Path, folder: Path) -> None:
-    import torch
-    from transformers import AutoModelForCausalLM, AutoTokenizer
-
-    logger.info("converting %s, only this once: about half a minute for a small model", gguf.name)
-    try:
-        with redirect_stderr(io.StringIO()):  # a progress bar that can't be turned off
-            tokenizer = AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name)
-            source, found = AutoModelForCausalLM.from_pretrained(
-                gguf.parent, gguf_file=gguf.name, dtype=torch.float32, output_loading_info=True
-            )
-    except Exception as error:
-        raise SelfChatBotError(
-            f"{gguf} can't be read as a GGUF model by transformers ({type(error).__name__}): choose another model"
-        ) from error
-    refuse_missing(found["missing_keys"], str(gguf))
-    _split_digits(tokenizer, gguf)
-    settings = source.config.to_dict()
-    settings.pop("quantization_config", None)
-    settings.pop("_name_or_path", None)
-    config = type(source.config).from_dict(settings)
-    with torch.device("meta"):
-        model = AutoModelForCausalLM.from_config(config, dtype=torch.float32)
-    model.load_state_dict(source.state_dict(), assign=True)
-    model.tie_weights()
-    model.generation_config = source.generation_config
-    model.save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
-
-
-def _split_digits(tokenizer: "PreTrainedTokenizerBase", gguf: Path) -> None:
-    """Set SmolLM2's pre-tokenizer, which its GGUF file only names: single digits, then byte-level BPE."""
-    from gguf import GGUFReader
-    from tokenizers.pre_tokenizers import ByteLevel, Digits, Sequence
-
-    field = GGUFReader(gguf).get_field("tokenizer.ggml.pre")
-    if field is not None and field.contents() == "smollm":
-        backend = tokenizer.backend_tokenizer
-        backend.pre_tokenizer = Sequence([Digits(individual_digits=True), ByteLevel(add_prefix_space=False)])
 
 
 def _embedded_file(name: str) -> Path:

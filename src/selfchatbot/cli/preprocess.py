@@ -63,6 +63,10 @@ def _show(console: Console, summary: Summary) -> None:
     for found in summary.formats:
         console.print(_files(found, summary.hide))
         console.print(_senders(found))
+        if found.media:
+            kinds = ", ".join(f"{count:,} {kind}" for kind, count in found.media.most_common())
+            done = "marked in its place" if found.marks_media else "left out"
+            console.print(f"besides text ({done}): {kinds}", soft_wrap=True)
         console.print(f"you are {visible_line(' and '.join(found.me))}: {HOW[found.how]}\n", soft_wrap=True)
     if len(summary.formats) > 1:
         console.print(_contacts(summary))
@@ -101,6 +105,7 @@ def _files(found: FormatSummary, hide: Callable[[str], str]) -> RenderableType:
     title = f"{found.name}: {len({str(file.path) for file in found.files}):,} file(s), {found.chats:,} chat(s)"
     counts = (
         (found.duplicates, "message(s) in several exports, counted once"),
+        (found.dropped, 'message(s) left out by "drop"'),
         (found.excluded, "message(s) excluded"),
         (found.excluded_groups, "group chat(s) excluded"),
     )

@@ -3,10 +3,12 @@
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import NamedTuple
 
+from selfchatbot.conversations.drop import DropPatterns
 from selfchatbot.conversations.duplicates import Duplicates
 from selfchatbot.conversations.edits import Edits
 from selfchatbot.conversations.people import Exclusion
@@ -48,6 +50,9 @@ class MessageFilter:
         self._exclusion = exclusion
         self._gap = gap
         self.files: list[ExportFile] = []
+        self.drop = DropPatterns(preprocessor.drop)
+        self.dropped = 0
+        """Number of messages of which ``drop`` left nothing."""
         self.excluded = 0
         """Number of excluded messages."""
         self.files_with_excluded: set[int] = set()
@@ -63,6 +68,7 @@ class MessageFilter:
         Comparing messages costs time and is rarely needed. So without ``overlap``, an OverlapError is raised if two of
         several files cover the same time of a chat. With it, duplicates are removed.
         """
+        drops = bool(self._preprocessor.drop)
         number = -1
         chat: str | None = None
         time: datetime | None = None
@@ -89,6 +95,11 @@ class MessageFilter:
                         number = len(self.files)
                         on_file(self.files[-1] if self.files else None)
                 time = message.timestamp
+                if drops and (content := self.drop.rest(message.content)) != message.content:
+                    if not content:
+                        self.dropped += 1
+                        continue
+                    message = replace(message, content=content)  # noqa: PLW2901
                 if excludes is not None and excludes(message):
                     self.excluded += 1
                     self.files_with_excluded.add(number)

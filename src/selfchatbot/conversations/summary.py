@@ -41,14 +41,23 @@ class FormatSummary:
     """My replies, by contact."""
     duplicates: int = 0
     """Messages that are in another export of the same chat too."""
+    dropped: int = 0
+    """Messages of which ``drop`` leaves nothing."""
     excluded: int = 0
     """Messages that ``exclude`` leaves out."""
     excluded_groups: int = 0
     """Chats that ``group_chats`` leaves out."""
     typing_gaps: TypingGaps = field(default_factory=TypingGaps)
+    marks_media: bool = False
+    """Whether what was sent besides text is marked rather than left out."""
     notes: list[str] = field(default_factory=list)
     without_me: list[str] = field(default_factory=list)
     """Names of files, or of chats (see `by_chat`), without a message of mine."""
+
+    @property
+    def media(self) -> Counter[str]:
+        """What was sent besides text, by kind."""
+        return sum((file.media for file in self.files), Counter[str]())
 
     @property
     def by_chat(self) -> bool:
@@ -66,6 +75,8 @@ class FormatSummary:
             "me_found": HOW.get(self.how, ""),
             "chats": self.chats,
             "repeated_messages": self.duplicates,
+            "dropped_messages": self.dropped,
+            "media": dict(self.media.most_common()),
             "excluded_messages": self.excluded,
             "excluded_groups": self.excluded_groups,
             "senders": dict(senders.most_common()),

@@ -9,12 +9,16 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from selfchatbot.gguf.errors import GgufError
+from selfchatbot.gguf.linear_attention import add_delta_settings, is_regular
 from selfchatbot.gguf.rotary import add_rotary_settings, paired, rotary_tensors
 from selfchatbot.gguf.tensors import Tensor, float32, stored_parts
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
     from transformers import PretrainedConfig, PreTrainedModel
 
+EXACT = ("position_embd", "ssm_conv1d", "shortconv.conv", "ffn_gate_inp")
+"""Positions, filters and routers, which llama.cpp wants in float32 or which are small."""
 GELU = ("gelu_pytorch_tanh", "gelu_new")
 
 
@@ -43,10 +47,13 @@ class Family:
     requires: Callable[[Any], bool] = lambda _: True
     """The same, as a condition."""
 
+    extra: Callable[[Any, Any], None] | None = None
+    """Adds settings that are computed: writer, configuration."""
+
     def check(self, config: Any) -> None:
         """Raise GgufError for a model of this family that llama.cpp would compute in another way."""
-        activation = getattr(config, "hidden_activation", None) or getattr(config, "hidden_act", None)
-        activation = activation or getattr(config, "activation_function", None)
+        names = ("hidden_activation", "hidden_act", "activation_function")
+        activation = next((found for name in names if (found := getattr(config, name, None))), "silu")
         if activation not in self.activations:
             raise GgufError(f'models with the activation "{activation}" can\'t be written as GGUF')
         if self.every and config.layer_types != _pattern(self.every, config.num_hidden_layers):
@@ -64,9 +71,7 @@ class Family:
         writer.add_embedding_length(config.hidden_size)
         writer.add_block_count(config.num_hidden_layers)
         writer.add_head_count(config.num_attention_heads)
-        writer.add_feed_forward_length(
-            getattr(config, "intermediate_size", None) or getattr(config, "n_inner", None) or 4 * config.hidden_size
-        )
+        writer.add_feed_forward_length(_inner_size(model))
         epsilon = next(
             getattr(config, key)
             for key in ("rms_norm_eps", "norm_eps", "norm_epsilon", "layer_norm_eps", "layer_norm_epsilon")
@@ -80,10 +85,14 @@ class Family:
                 getattr(writer, method)(value)
         if self.architecture == "gpt2":
             return
-        writer.add_head_count_kv(config.num_key_value_heads)
+        kinds = getattr(config, "layer_types", None) or []
+        heads = [config.num_key_value_heads if "attention" in kind else 0 for kind in kinds]
+        writer.add_head_count_kv(heads if 0 in heads else config.num_key_value_heads)
         writer.add_key_length(head_size(config))
         writer.add_value_length(head_size(config))
         add_rotary_settings(writer, config, head_size(config))
+        if self.extra is not None:
+            self.extra(writer, config)
 
     def tensors(self, model: "PreTrainedModel") -> Iterator[Tensor]:
         """All weights. Raises GgufError for one that the family doesn't have."""
@@ -95,9 +104,10 @@ class Family:
         for name, weight in model.state_dict().items():
             if name.endswith(self.skipped) or (name == "lm_head.weight" and config.tie_word_embeddings):
                 continue
-            for part in stored_parts(name, weight):
+            for part in stored_parts(name, weight, config):
                 # A weight that is no module's, such as a stack of experts, has no suffix in llama.cpp's table.
                 ending = part.name if part.name.endswith((".weight", ".bias")) else f"{part.name}.weight"
+                ending = part.name if part.name.endswith(".A_log") else ending
                 stored = names.get_name(ending, try_suffixes=(".weight", ".bias"))
                 if stored is None:
                     raise GgufError(f"this model can't be written as GGUF: llama.cpp has no tensor for its {name}")
@@ -106,8 +116,8 @@ class Family:
                 yield Tensor(
                     stored,
                     tuple(reversed(part.shape)) if transposed else part.shape,
-                    lambda part=part, change=change: float32(change(part.values())),  # type: ignore[misc]
-                    exact=stored == "position_embd.weight",
+                    _values(part, change),
+                    exact=any(kind in stored for kind in EXACT),
                 )
         yield from rotary_tensors(model)
 
@@ -118,9 +128,21 @@ class Family:
             return lambda weight: paired(weight, config.num_attention_heads)
         if self.rotary_pairs and ".self_attn.k_proj." in name:
             return lambda weight: paired(weight, config.num_key_value_heads)
-        if self.norms_of_one and name.endswith("norm.weight"):
+        if self.norms_of_one and name.endswith("norm.weight") and ".linear_attn." not in name:
             return lambda weight: weight + 1
         return lambda weight: weight
+
+
+def _inner_size(model: "PreTrainedModel") -> int:
+    """The intermediate size; some configurations only say how it is rounded."""
+    config: Any = model.config
+    if config.model_type == "lfm2":
+        return int(model.get_parameter("model.layers.0.feed_forward.w1.weight").shape[0])
+    return int(getattr(config, "intermediate_size", None) or getattr(config, "n_inner", None) or 4 * config.hidden_size)
+
+
+def _values(part: Tensor, change: Callable[[Any], Any]) -> "Callable[[], NDArray[Any]]":
+    return lambda: float32(change(part.values()))
 
 
 def _pattern(every: int, layers: int) -> list[str]:
@@ -185,9 +207,22 @@ FAMILIES = {
         ),
     ),
     "granite": Family("granite", rotary_pairs=True, settings=SCALES),
+    "granitemoe": Family("granitemoe", rotary_pairs=True, settings={**SCALES, **EXPERTS}),
     "olmo2": Family("olmo2"),
+    "olmo3": Family("olmo2", every=4),
+    "qwen2_moe": Family(
+        "qwen2moe",
+        settings={**EXPERTS, "shared_expert_intermediate_size": "add_expert_shared_feed_forward_length"},
+        required={"norm_topk_prob": False, "decoder_sparse_step": 1, "mlp_only_layers": []},
+    ),
+    "exaone4": Family("exaone4", required={"sliding_window": None}),
+    "cohere2": Family("cohere2", layer_norm=True, every=4, settings={"logit_scale": "add_logit_scale"}),
+    "lfm2": Family("lfm2", settings={"conv_L_cache": "add_shortconv_l_cache"}, required={"conv_bias": False}),
     "qwen3_moe": Family(
         "qwen3moe", settings=EXPERTS, required={"norm_topk_prob": True, "decoder_sparse_step": 1, "mlp_only_layers": []}
+    ),
+    "qwen3_5_text": Family(
+        "qwen35", norms_of_one=True, extra=add_delta_settings, requires=is_regular, required={"attention_bias": False}
     ),
     "glm4": Family("glm4"),
     "seed_oss": Family("seed_oss"),
@@ -216,6 +251,6 @@ def head_size(config: Any) -> int:
 def positions(config: Any) -> int:
     """How many tokens llama.cpp may read: where it lets no layer slide, as many as fit into the window."""
     longest = int(config.max_position_embeddings)
-    window = getattr(config, "sliding_window", None)
-    slides = getattr(config, "use_sliding_window", True) and window and not FAMILIES[config.model_type].every
-    return min(longest, int(window)) if slides else longest
+    window = int(getattr(config, "sliding_window", None) or 0)
+    slides = window and getattr(config, "use_sliding_window", True) and not FAMILIES[config.model_type].every
+    return min(longest, window) if slides else longest

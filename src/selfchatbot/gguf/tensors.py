@@ -21,15 +21,22 @@ class Tensor:
     """Kept in float32 although it is a matrix."""
 
 
-def stored_parts(name: str, weight: Any) -> Iterator[Tensor]:
+def stored_parts(name: str, weight: Any, config: Any) -> Iterator[Tensor]:
     """The weight ``name`` of transformers, or the parts that llama.cpp has of it.
 
     transformers keeps gate and up projection of all experts in one parameter of shape (experts, 2 x inner, hidden).
     """
+    name = name.replace(".block_sparse_moe.router.", ".mlp.gate.").replace(".block_sparse_moe.", ".mlp.")
     if name.endswith(".experts.gate_up_proj"):
         inner = weight.shape[1] // 2
         for part, rows in (("gate_proj", weight[:, :inner]), ("up_proj", weight[:, inner:])):
             yield _whole(name.replace("gate_up_proj", part), rows)
+    elif ".linear_attn." in name:
+        from selfchatbot.gguf.linear_attention import delta_part
+
+        yield _whole(*delta_part(name, weight, config))
+    elif name.endswith(".conv.conv.weight"):  # one filter for each channel
+        yield _whole(name, weight.squeeze(1))
     else:
         yield _whole(name, weight)
 

@@ -37,8 +37,6 @@ def read_transcript(path: Path) -> tuple[ChatMessages, int]:
         for conversation in read_conversations(path):
             last = conversation
             count += 1
-    except UnicodeDecodeError as error:
-        raise SelfChatBotError(f"{path} is not UTF-8 text: choose a file that /save wrote") from error
     except OSError as error:
         raise SelfChatBotError(f"{path} can't be read: {error.strerror}") from error
     if not count:

@@ -33,6 +33,7 @@ DoRA's extra computation, what state-space layers keep of their scan, and attent
 """
 
 import logging
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -115,7 +116,7 @@ class ModelShape:
         self.tied_embedding: int = embedding.numel() if head.weight is embedding else 0
         """Parameters of the embedding if it is also the output layer, else 0."""
         self.parameters: int = sum(parameter.numel() for parameter in model.parameters())
-        self.linear: int = sum(module.weight.numel() for module in linear_layers(model).values())
+        self.linear: int = sum(math.prod(sizes(module)) for module in linear_layers(model).values())
         self.experts: int = sum(weight.numel() for weight in expert_stacks(model).values())
         self.rank_1: int = sum(map(sum, target_sizes(model).values()))
         """Parameters of adapters of rank 1."""

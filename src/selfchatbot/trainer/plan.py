@@ -10,6 +10,7 @@ from selfchatbot import distributed
 from selfchatbot.chat_format import ChatFormat
 from selfchatbot.environment import conversations_file
 from selfchatbot.errors import SelfChatBotError
+from selfchatbot.model_families import skeleton
 from selfchatbot.models import Machine, load_config, load_tokenizer, window
 from selfchatbot.parameters import TrainingParameters
 from selfchatbot.trainer.data import TokenBatches, counts, replies
@@ -75,10 +76,11 @@ def plan_training(parameters: TrainingParameters, data: Path, machine: Machine, 
     """Read the conversations as windows and decide how to compute; both are logged.
 
     ``keep`` False writes no token cache. Raises SelfChatBotError for data that is missing or has nothing to train, and
-    for a model that can't be reached.
+    for a model that can't be reached or is of a family that can't be trained.
     """
     chat_format = ChatFormat(load_tokenizer(parameters.model))
     config = load_config(parameters.model)
+    skeleton(config)  # a family that can't be trained is refused before anything is read
     max_length = window(config, parameters.max_length)
     if max_length < parameters.max_length:
         logger.info("max_length %d is more than the model takes: cut to %d", parameters.max_length, max_length)

@@ -74,7 +74,7 @@ class ModelPair:
 
     def unload(self) -> None:
         """Give back the memory of the model that was used last."""
-        from selfchatbot.models import give_back_memory
+        from selfchatbot.memory import give_back_memory
 
         self._loaded = None
         give_back_memory()

@@ -154,8 +154,8 @@ def _read_day(files: list[ExportPath], workspace: Workspace, export: ExportFile)
     """
     merged = merge(*(oldest_to_newest(_rows(file, workspace)) for file in files), key=itemgetter(0))
     for (_, ts), copies in groupby(merged, key=itemgetter(0, 1)):
-        microseconds, _, author, content, reply_to, _ = max(copies, key=itemgetter(5))
+        microseconds, _, author, content, reply_to, _, media = max(copies, key=itemgetter(5))
         time = EPOCH + timedelta(microseconds=microseconds)
         export.add(time)
         if author:
-            yield Message(time, author, content, export.chat, ts, reply_to)
+            yield Message(time, author, content, export.chat, ts, reply_to, media=media)
