@@ -55,8 +55,6 @@ STRETCHED = {
     "sliding_attention": {"rope_type": "default", "rope_theta": 10_000.0},
     "full_attention": {"rope_type": "linear", "rope_theta": 100_000.0, "factor": 8.0},
 }
-LINEAR = {"head_dim": 16, "linear_key_head_dim": 32, "linear_value_head_dim": 32, "linear_num_key_heads": 2}
-LINEAR |= {"linear_num_value_heads": 4, "layer_types": ["linear_attention"] * 3 + ["full_attention"]}
 YARN = {"rope_type": "yarn", "rope_theta": 10_000.0, "factor": 8.0, "original_max_position_embeddings": 64}
 LAYERS_4 = {**SIZES, "num_hidden_layers": 4, "layer_types": ["sliding_attention"] * 3 + ["full_attention"]}
 CONFIGS = {
@@ -100,7 +98,6 @@ CONFIGS = {
     "exaone4": AutoConfig.for_model("exaone4", **SIZES, head_dim=16, sliding_window=None, pad_token_id=0),
     "cohere2": AutoConfig.for_model("cohere2", **LAYERS_4, head_dim=16, sliding_window=8, pad_token_id=0),
     "lfm2": AutoConfig.for_model("lfm2", **SIZES, layer_types=["conv", "full_attention"], pad_token_id=0),
-    "qwen3_5": AutoConfig.for_model("qwen3_5_text", **{**SIZES, "num_hidden_layers": 4}, **LINEAR),
     "glm4": AutoConfig.for_model("glm4", **SIZES, head_dim=16, pad_token_id=0),
     "seed_oss": AutoConfig.for_model("seed_oss", **SIZES, head_dim=16, pad_token_id=0),
     "ernie4_5": AutoConfig.for_model("ernie4_5", **SIZES, head_dim=16, pad_token_id=0),
