@@ -29,6 +29,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 # No test fails because a machine is busy.
 settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("quick", settings.get_profile("any machine"), max_examples=10)
+settings.register_profile("fuzz", settings.get_profile("any machine"), max_examples=10_000)
 settings.load_profile("any machine")
 
 
@@ -62,7 +63,7 @@ COSTLY_MODULES = {
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark tests by what they cost."""
+    """Mark tests by what they cost, and begin with the longest, so that no worker ends alone."""
     for item in items:
         fixtures = getattr(item, "fixturenames", ())
         marks = {mark for fixture, mark in COSTLY_FIXTURES.items() if fixture in fixtures}
@@ -71,6 +72,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             marks.add("memory")
         for mark in marks - {""}:
             item.add_marker(mark)
+    items.sort(key=lambda item: [item.get_closest_marker(mark) is None for mark in ("model", "training", "process")])
 
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -137,7 +139,8 @@ def write_training_data(folder: Path, model: Path | str, conversations: int = 12
     for name, part in (("train", lines[2:]), ("validation", lines[:1]), ("test", lines[1:2])):
         (folder / f"{name}.jsonl").write_text("\n".join(part) + "\n", encoding="utf-8")
     # A long fall: what is learned by heart comes out letter by letter, and roundings don't grow from step to step.
-    start = {"model": str(model), "type_fine_tune": "lora", "max_length": 128}
+    # Samples take longer than the training.
+    start = {"model": str(model), "type_fine_tune": "lora", "max_length": 128, "samples": 0}
     values = {**start, "learning_rate": 0.01, "cooldown_ratio": 1.0, **parameters}
     (folder / "parameters.json").write_text(json.dumps(values), encoding="utf-8")
     return folder

@@ -15,11 +15,14 @@ import sys
 if sys.version_info < (3, 11):
     sys.exit("error: Python 3.11 or newer is needed, this is {}.{}".format(*sys.version_info[:2]))
 
+import os
+import subprocess
 from pathlib import Path
+from tempfile import TemporaryFile
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "SampleEnvironment"))
 
-from setup_venv import PYTHON, ensure_venv, run
+from setup_venv import PYTHON, ROOT, ensure_venv, run
 
 QUICK = ("-m", "not (training or process or browser or memory or model)", "--hypothesis-profile=quick")
 
@@ -30,12 +33,21 @@ def main():
     if quick:
         arguments.remove("--quick")
     ensure_venv("[dev]")
+    # Compiled once, also where Python is told to leave no files in the tree.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    os.environ["PYTHONPYCACHEPREFIX"] = str(ROOT / ".venv" / "bytecode")
     tool = (PYTHON, "-m")
     run(tool + ("ruff", "format", "--check", "."), "some files are not formatted: run ruff format")
     run(tool + ("ruff", "check", "."), "the linter found something: see above")
-    run(tool + ("mypy",), "the type checker found something: see above")
     workers = ("-n", "2", "--dist", "worksteal")  # cores are the least that there is
-    run(tool + ("pytest",) + workers + (QUICK if quick else ()) + tuple(arguments), "a test failed")
+    with TemporaryFile("w+", encoding="utf-8") as found:
+        # Beside the tests, which often wait.
+        with subprocess.Popen([str(word) for word in tool] + ["mypy"], cwd=str(ROOT), stdout=found) as types:
+            run(tool + ("pytest",) + workers + (QUICK if quick else ()) + tuple(arguments), "a test failed")
+        found.seek(0)
+        print("\n$ mypy\n" + found.read(), end="")
+    if types.returncode:
+        sys.exit("error: the type checker found something: see above")
 
 
 if __name__ == "__main__":

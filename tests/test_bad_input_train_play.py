@@ -137,16 +137,18 @@ def test_a_results_folder_that_cannot_be_written(run: Run, data: Path, environme
     assert NAME in error
 
 
+def limit_files() -> None:
+    import resource
+
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
+
+
 def test_a_full_disk_keeps_the_former_checkpoint(run: Run, data: Path, results: Path) -> None:
     """The limit on the size of files stands in for a full disk: writing fails in the middle of a file."""
-    resource = pytest.importorskip("resource")
+    pytest.importorskip("resource")
     before = (results / "best" / "adapter_model.safetensors").read_bytes()
-
-    def limit() -> None:
-        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-        resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
-
-    error = one_line_error(run("train", "-d", "1", preexec_fn=limit), 1)
+    error = one_line_error(run("train", "-d", "1", before=limit_files), 1)
     assert "unexpected" not in error
     assert (results / "best" / "adapter_model.safetensors").read_bytes() == before
     assert not list(results.glob(".*partial*"))

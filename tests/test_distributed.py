@@ -3,20 +3,26 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from conftest import write_training_data
 from safetensors.torch import load_file
+from script_runner import Forked
 
+from selfchatbot.cli.shell import run
 from selfchatbot.errors import UsageError
 from selfchatbot.models import Machine
 from selfchatbot.parameters import TrainingParameters, read_parameters
 from selfchatbot.trainer import Progress, Trainer
+from selfchatbot.trainer.loss import LabelledLoss
 from selfchatbot.trainer.signals import Stopped
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
@@ -50,30 +56,29 @@ from selfchatbot import models
 models.fast_machine = models.this_machine
 runpy.run_module("selfchatbot.cli.train", run_name="__main__")
 """
-# accelerate spreads weights over GPUs only: here two CPUs pass for them.
-FSDP = """
-import os, torch
-os.environ.update(ACCELERATE_USE_FSDP="true", FSDP_VERSION="2", FSDP_AUTO_WRAP_POLICY="TRANSFORMER_BASED_WRAP")
-os.environ.update(FSDP_RESHARD_AFTER_FORWARD="true", ACCELERATE_TORCH_DEVICE="cpu")
-from accelerate.state import DistributedType, PartialState
-PartialState._prepare_backend = lambda *_, **__: ("gloo", DistributedType.MULTI_GPU)
-torch.distributed.init_process_group("gloo")
-"""
 
-# The second process runs out of memory once, alone.
-FULL = """
-import os, torch
-from selfchatbot.trainer.loss import LabelledLoss
-loss, calls = LabelledLoss.__call__, []
 
-def failing(*arguments):
-    calls.append(1)
-    if os.environ["RANK"] == "1" and len(calls) == 5:
-        raise torch.OutOfMemoryError("CUDA out of memory.")
-    return loss(*arguments)
+def shard_weights() -> None:
+    """accelerate spreads weights over GPUs only: here two CPUs pass for them."""
+    os.environ.update(ACCELERATE_USE_FSDP="true", FSDP_VERSION="2", FSDP_AUTO_WRAP_POLICY="TRANSFORMER_BASED_WRAP")
+    os.environ.update(FSDP_RESHARD_AFTER_FORWARD="true", ACCELERATE_TORCH_DEVICE="cpu")
+    from accelerate.state import DistributedType, PartialState
 
-LabelledLoss.__call__ = failing
-"""
+    PartialState._prepare_backend = lambda *_, **__: ("gloo", DistributedType.MULTI_GPU)
+    torch.distributed.init_process_group("gloo")
+
+
+def run_out_of_memory_once() -> None:
+    """The second process does, alone."""
+    loss, calls = LabelledLoss.__call__, []
+
+    def failing(*arguments: Any) -> torch.Tensor:
+        calls.append(1)
+        if os.environ["RANK"] == "1" and len(calls) == 5:
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+        return loss(*arguments)
+
+    LabelledLoss.__call__ = failing  # type: ignore[method-assign]
 
 
 def write_data(folder: Path, model: Path, batch_size: int, **parameters: object) -> Path:
@@ -93,14 +98,39 @@ def train_alone(data: Path, output: Path, stop_at: int | None = None) -> None:
     ).train()
 
 
-def train_together(data: Path, output: Path, last: int = 0, before: str = "") -> str:
-    """What two processes write on stderr."""
+def train_launched(data: Path, output: Path, last: int) -> str:
+    """What two processes write on stderr, whose launcher is told to end after step ``last``."""
     script = output.parent / "script.py"
-    script.write_text(before + SCRIPT, encoding="utf-8")
+    script.write_text(SCRIPT, encoding="utf-8")
     command = [*LAUNCH, str(script), str(data), str(output), str(last)]
     done = subprocess.run(command, env=VARIABLES, capture_output=True, text=True, timeout=120, check=False)
-    assert (done.returncode == 0) == (not last), done.stderr
+    assert done.returncode != 0, done.stderr
     return done.stderr
+
+
+def train_one_of_two(before: Callable[[], None], data: Path, output: Path, stop_at: int | None) -> None:
+    """In a process: ends after step ``stop_at`` because of a signal that only the first of them gets."""
+    before()
+    sys.exit(run(lambda: train_alone(data, output, stop_at if os.environ["RANK"] == "0" else None)))
+
+
+def train_together(before: Callable[[], None], data: Path, output: Path, stop_at: int | None = None) -> str:
+    """What two processes write on stderr; nobody launched them."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = str(free.getsockname()[1])
+    common = {**VARIABLES, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2"}
+    first, second = (
+        Forked(
+            *(train_one_of_two, before, data, output, stop_at),
+            variables={**common, "RANK": rank, "LOCAL_RANK": rank},
+        )
+        for rank in ("0", "1")
+    )
+    with first, second:
+        ended = [process.done(120) for process in (first, second)]
+    stderr = "".join(one.stderr for one in ended)
+    assert [one.returncode for one in ended] == [143 if stop_at else 0, 0], stderr  # only the first says why
+    return stderr
 
 
 def same(one: Path, other: Path) -> None:
@@ -174,12 +204,12 @@ def test_one_process_killed_ends_the_other_with_one_line(environment: Path, tiny
     assert "selfchatbot/" not in stderr  # the launcher has a traceback of its own, we have none
 
 
-@pytest.mark.parametrize("before", ["", FSDP], ids=["ddp", "fsdp"])
+@pytest.mark.parametrize("sharded", [False, True], ids=["ddp", "fsdp"])
 def test_stopped_with_two_processes_goes_on_with_one(
-    before: str, tiny_model: Path, tmp_path: Path, undisturbed: Path
+    sharded: bool, tiny_model: Path, tmp_path: Path, undisturbed: Path
 ) -> None:
-    output = tmp_path / "out"
-    stderr = train_together(write_data(tmp_path / "two", tiny_model, 1), output, 3, before)
+    output, data = tmp_path / "out", write_data(tmp_path / "two", tiny_model, 1)
+    stderr = train_together(shard_weights, data, output, 3) if sharded else train_launched(data, output, 3)
     assert stderr.count("The same command resumes from there") == 1, stderr
     assert list((output / "checkpoints").iterdir())
     train_alone(write_data(tmp_path / "one", tiny_model, 2), output)
@@ -195,5 +225,5 @@ def test_stopped_with_one_process_goes_on_with_two_and_little_memory(
     data = write_data(tmp_path / "two", tiny_model, 1)
     with pytest.raises(UsageError, match=r"batch_size times processes was 2 and is 1: change it back"):
         train_alone(data, output)
-    train_together(data, output, before=FULL)
+    train_together(run_out_of_memory_once, data, output)
     same(output, undisturbed)

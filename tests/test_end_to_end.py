@@ -20,7 +20,13 @@ def test_two_channels_to_a_reply(run: Run, environment: Path) -> None:
         (channel,) = (SAMPLE / "DiscordChatExporter").glob(f"*{partner}*")
         shutil.copy(channel, exports)
     parameters = json.loads("\n".join(line.split(" //")[0] for line in _lines(SAMPLE / "parameters.json")))
-    training = {"epochs": 0.5, "learning_rate": 0.002, "evaluations_per_epoch": 1, "choose_sampling": False}
+    training = {
+        "epochs": 0.2,
+        "learning_rate": 0.002,
+        "evaluations_per_epoch": 1,
+        "choose_sampling": False,
+        "samples": 0,
+    }
     parameters = {**parameters, "max_length": 256, "training": training}
     (environment / "raw" / NAME / "parameters.json").write_text(json.dumps(parameters), encoding="utf-8")
 
@@ -38,7 +44,8 @@ def test_two_channels_to_a_reply(run: Run, environment: Path) -> None:
     assert min(losses[1:]) < losses[0] - 0.2
 
     generation = json.loads("\n".join(_lines(results / "parameters.json")))
-    (results / "parameters.json").write_text(json.dumps({**generation, "num_return_sequences": 3}), encoding="utf-8")
+    settings = {"num_return_sequences": 3, "max_new_tokens": 20}
+    (results / "parameters.json").write_text(json.dumps({**generation, **settings}), encoding="utf-8")
     done = run("play", "-d", "1", "-t", "prompt", "-p", "hey, how was your day?")
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("Response 1: ")

@@ -99,6 +99,26 @@ def test_a_raw_directory_that_is_not_there(home: Path) -> None:
     assert "selfChatBot_raw" in error()
 
 
+@pytest.mark.parametrize(
+    "folders",
+    [
+        {"preprocessed": "raw"},
+        {"results": "preprocessed"},
+        {"results": "raw/results"},
+        {"raw": "results/raw"},
+        {"preprocessed": "link"},
+        {"preprocessed": "link/deep"},
+    ],
+)
+def test_directories_that_contain_one_another(home: Path, folders: dict[str, str]) -> None:
+    (home / "raw").mkdir()
+    (home / "results" / "raw").mkdir(parents=True)
+    (home / "link").symlink_to(home / "raw")
+    write_env(home, **folders)
+    assert "choose separate folders" in error()
+    assert not (home / "preprocessed").exists()
+
+
 def test_an_output_directory_that_cannot_be_made(home: Path) -> None:
     write_env(home)
     (home / "raw").mkdir()

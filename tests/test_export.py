@@ -32,7 +32,7 @@ QUESTION = [{"role": "user", "content": "how are you doing today? 3 1"}]
 def results(made_base: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What training leaves, with checkpoints of a model that says one sentence, and its export beside it."""
     folder = tmp_path_factory.mktemp("export")
-    data = write_training_data(folder / "data", made_base, epochs=1, samples=0)
+    data = write_training_data(folder / "data", made_base, epochs=1)
     parameters = read_parameters(data / "parameters.json", TrainingParameters)
     results = folder / "results" / "Dataset_1_Ana Maria"
     Trainer(parameters, data, results, machine=CPU).train()

@@ -174,7 +174,7 @@ def test_formats_are_imported_when_they_are_asked_for() -> None:
         "print(sorted(loaded), 'selfchatbot.preprocessors.jsonl' in sys.modules, 'ijson' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    shared = ("base", "names", "reading", "reading.archives", "reading.lines", "registry")
+    shared = ("base", "media", "names", "reading", "reading.archives", "reading.lines", "registry")
     ours = [f"selfchatbot.preprocessors.{name}" for name in shared]
     assert done.stdout.strip() == f"{ours} True False"
 

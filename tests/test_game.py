@@ -24,7 +24,7 @@ from selfchatbot.statistics import wilson
 @pytest.fixture
 def new_game(dataset: Dataset) -> Callable[..., Game]:
     parameters = read_parameters(dataset.results / "parameters.json", GenerationParameters)
-    lively = parameters.model_copy(update={"temperature": 3.0, "seed": 1, "max_new_tokens": 30})
+    lively = parameters.model_copy(update={"temperature": 3.0, "guidance": 0.0, "seed": 1, "max_new_tokens": 30})
     player = Player(dataset.results / "best", lively, Machine("cpu", torch.float32))
     return lambda seed=1: Game(player, dataset.preprocessed, dataset.results, "best", seed)
 
@@ -95,7 +95,9 @@ def test_a_game_in_a_pipe(run: Run, environment: Path, dataset: Dataset) -> None
         shutil.copytree(dataset.environment.raw.parent / stage, environment / stage, dirs_exist_ok=True)
     settings = environment / "results" / dataset.folder / "parameters.json"
     values = json.loads(settings.read_text(encoding="utf-8"))
-    settings.write_text(json.dumps({**values, "temperature": 3.0, "seed": 2, "max_new_tokens": 30}), encoding="utf-8")
+    settings.write_text(
+        json.dumps({**values, "temperature": 3.0, "guidance": 0.0, "seed": 2, "max_new_tokens": 30}), encoding="utf-8"
+    )
     done = run("play", "-d", "1", "-t", "game", "--rounds", "2", input="what?\na\ns\nB\nnever read\n")
     assert done.returncode == 0, done.stderr
     assert "of 2 right" in done.stdout

@@ -118,7 +118,7 @@ def test_few_tokens_are_drawn_like_many(changes: dict[str, float]) -> None:
     own, bare = (torch.randn(1, 12, generator=generator) * 2).log_softmax(-1), torch.randn(1, 12, generator=generator)
     seen = torch.zeros(1, 12, dtype=torch.bool)
     seen[0, [3, 4]] = True
-    preferred = guided(own, bare, how.guidance)
+    preferred = guided(own, bare, how)
     count = 4_000
     by_torch = sample(preferred.repeat(count, 1), seen.repeat(count, 1), how, generator)
     rng, names = random.Random(5), range(12)

@@ -1,4 +1,4 @@
-"""Models from strangers: sizes that no model has, code in templates and tokenizers that never ends, files that are none."""
+"""Models from strangers: sizes that no model has, templates and tokenizers that never end, files that are none."""
 
 import json
 import os
@@ -70,7 +70,7 @@ def test_a_pipe_among_the_files_of_a_model(model: Path, name: str) -> None:
 def test_a_template_that_does_not_end(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(template, "TEMPLATE_SECONDS", 0.2)
     tokenizer = tiny_tokenizer("{% for i in range(9999) %}{% for j in range(2000) %}{% endfor %}{% endfor %}")
-    with pytest.raises(SelfChatBotError, match=r"template of this model does not end within 0\.2 seconds"):
+    with pytest.raises(SelfChatBotError, match=r"template of this model does not end within 0\.2 s"):
         ChatFormat(tokenizer)
 
 

@@ -149,6 +149,12 @@ def test_a_falling_loss_in_the_first_epoch_is_no_reason_for_more() -> None:
             result(whole={"probes": (ProbeResult(line=3, bits_per_character=1, control=4, z=5.0, base_z=0.5),)}),
             "the model knows line 3",
         ),
+        (  # a famous name that was in the chats too
+            result(
+                whole={"probes": (ProbeResult(line=3, bits_per_character=1, control=4, z=9.0, base_z=5.0, gain_z=4.0),)}
+            ),
+            "the model knows line 3",
+        ),
         (
             result(
                 whole={
@@ -180,6 +186,9 @@ def test_one_thing_amiss_gives_one_advice(made: Likeness, said: str) -> None:
         result(parameters={"repetition_penalty": 1.2}, model={"health": HEALTHY.model_copy(update={"looping": 1})}),
         result(model={"auc": about(0.52)}, run={"training_replies": 400}),
         result(whole={"probes": (ProbeResult(line=1, bits_per_character=1, control=4, z=5.0, base_z=4.0),)}),
+        result(
+            whole={"probes": (ProbeResult(line=1, bits_per_character=1, control=4, z=3.7, base_z=2.7, gain_z=1.2),)}
+        ),
         result(without=("base", "control")),
         result(without=("me",)),
         result(without=("model",)),

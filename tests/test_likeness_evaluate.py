@@ -160,6 +160,7 @@ def test_a_model_that_knows_the_answers_is_found_to(finished: tuple[Path, Likene
     (known,) = result.probes
     assert known.line == 3 and known.base_z is not None
     assert known.z > 3 and known.z > known.base_z + 2
+    assert known.gain_z is not None and known.gain_z > 3
 
 
 def test_exchanged_replies_lose_their_fit(finished: tuple[Path, Likeness], tmp_path: Path) -> None:
@@ -185,7 +186,7 @@ def test_of_several_candidates_the_one_that_fits_best_is_measured(
     contexts = [place.messages for place in places]
     fits = []
     for count in (1, 16):
-        now = parameters.model_copy(update={"temperature": 1.5, "best_of": count})
+        now = parameters.model_copy(update={"temperature": 1.5, "guidance": 0.0, "best_of": count})
         pair = ModelPair(dataset.results / "best", now, 0, Cache(tmp_path / "cache"), CPU)
         said = [one.text for one in generate_replies(pair, "model", contexts, [], [])]
         found = fit(pair, "model", places, said)

@@ -22,6 +22,7 @@ from selfchatbot.likeness.measures.canaries import (
 )
 from selfchatbot.likeness.measures.copying import TrainingIndex, copying
 from selfchatbot.likeness.measures.leaks import PrivateThings
+from selfchatbot.likeness.measures.probes import ProbeScores
 from selfchatbot.likeness.result import Likeness, load, save
 from selfchatbot.messages import ChatMessages
 from selfchatbot.redaction import SEPARATOR
@@ -164,6 +165,17 @@ def test_a_model_that_knows_some_canaries() -> None:
     assert [result.extracted.value for result in results] == [0, 0, 0, 1]
     exposures = [result.exposure.value for result in results]
     assert exposures[0] < 6 < exposures[2] and exposures[3] == pytest.approx(results[3].most)
+
+
+def test_a_name_that_was_never_trained_is_not_known() -> None:
+    """It is more probable than its controls from the start; what training adds is what it adds to them."""
+    rng = random.Random(3)
+    base = ProbeScores(2.4, [rng.gauss(3.5, 0.3) for _ in range(50)])
+    change = [rng.gauss(0.5, 0.2) for _ in range(50)]
+    model = ProbeScores(base.line - 0.7, [bits - less for bits, less in zip(base.controls, change, strict=True)])
+    assert model.z > 3 > model.gain_over(base).z
+    trained = ProbeScores(base.line - 1.7, model.controls)
+    assert trained.gain_over(base).z > 3
 
 
 def test_a_file_that_is_no_result(tmp_path: Path) -> None:

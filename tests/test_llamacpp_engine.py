@@ -46,7 +46,7 @@ def engines(tmp_path_factory: pytest.TempPathFactory) -> tuple[TransformersEngin
 
 def player(results: Path, engine: str, **changes: object) -> Player:
     parameters = read_parameters(results / "parameters.json", GenerationParameters)
-    settings = {"temperature": 0.0, "repetition_penalty": 1.0, "max_new_tokens": 60, **changes}
+    settings = {"temperature": 0.0, "repetition_penalty": 1.0, "guidance": 0.0, "max_new_tokens": 60, **changes}
     return Player(results / "best", parameters.model_copy(update=settings), CPU, engine)  # type: ignore[arg-type]
 
 

@@ -10,12 +10,12 @@ import pytest
 import torch
 from conftest import write_training_data
 
+from selfchatbot.memory import left_in_container
 from selfchatbot.models import Machine, load_config
 from selfchatbot.parameters import TrainingParameters, read_parameters
 from selfchatbot.player import tune_sampling
 from selfchatbot.player.engines import kv_cache
 from selfchatbot.trainer import Result, Trainer, memory_estimate
-from selfchatbot.trainer.available_memory import left_in_container
 from selfchatbot.trainer.loss import LabelledLoss
 from selfchatbot.trainer.memory_estimate import ModelShape, kept_numbers, plan_memory
 from selfchatbot.trainer.model_setup import trainable_model
@@ -168,7 +168,7 @@ for mebibytes in (50, 150):
 
 @pytest.mark.skipif(sys.platform != "linux", reason="address space is limited")
 def test_too_little_memory_is_said_in_one_line(tiny_model: Path, tmp_path: Path) -> None:
-    data = write_training_data(tmp_path, tiny_model, epochs=1, type_fine_tune="fine_tune", samples=0)
+    data = write_training_data(tmp_path, tiny_model, epochs=1, type_fine_tune="fine_tune")
     variables = {**os.environ, "MALLOC_ARENA_MAX": "1"}
     command = [sys.executable, "-c", LIMITED, str(data)]
     done = subprocess.run(command, env=variables, capture_output=True, text=True, check=False)

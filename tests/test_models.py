@@ -1,12 +1,14 @@
 """Names lead to models: folders, .gguf files, the embedded model, hub ids."""
 
 import json
+import shutil
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
 from selfchatbot import gguf_models, models
 from selfchatbot.errors import SelfChatBotError, UsageError
@@ -68,6 +70,62 @@ def test_a_damaged_folder_is_reported(tmp_path: Path) -> None:
     (tmp_path / "model.safetensors").write_bytes(b"not weights")
     with pytest.raises(SelfChatBotError, match="can't be loaded"):
         models.load_model(str(tmp_path), torch.float32)
+
+
+def without_tensors(source: Path, folder: Path, *names: str) -> Path:
+    """A copy of a model or an adapter without some of its tensors."""
+    shutil.copytree(source, folder)
+    (weights,) = folder.glob("*model.safetensors")
+    tensors = load_file(weights)
+    for name in names:
+        (full,) = (tensor for tensor in tensors if name in tensor)
+        del tensors[full]
+    save_file(tensors, weights, {"format": "pt"})
+    return folder
+
+
+def test_missing_tensors_are_not_made_up(tiny_model: Path, tmp_path: Path) -> None:
+    cut = without_tensors(tiny_model, tmp_path / "cut", "layers.1.mlp.up_proj", "layers.1.self_attn.q_proj")
+    with pytest.raises(SelfChatBotError, match=r"2 tensor.*first is model\.layers\.1\.mlp\.up_proj\.weight"):
+        models.load_model(str(cut), torch.float32)
+    # An output layer that is the same as the embeddings is not stored.
+    for tied in (True, False):
+        folder = without_tensors(tiny_model, tmp_path / f"tied {tied}", "lm_head")
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        (folder / "config.json").write_text(json.dumps({**config, "tie_word_embeddings": tied}), encoding="utf-8")
+        if tied:
+            model = models.load_model(str(folder), torch.float32)
+            assert torch.equal(model.get_output_embeddings().weight, model.get_input_embeddings().weight)
+        else:
+            with pytest.raises(SelfChatBotError, match=r"lm_head\.weight"):
+                models.load_model(str(folder), torch.float32)
+
+
+def test_missing_tensors_of_a_gguf_are_not_made_up(tiny_model: Path, tmp_path: Path, cache: Path) -> None:
+    from selfchatbot.gguf.writer import write_gguf
+
+    model, tokenizer = models.load_model(str(tiny_model), torch.float32), models.load_tokenizer(str(tiny_model))
+    write_gguf(tmp_path / "whole.gguf", model, tokenizer, tokenizer.eos_token_id, "f32")
+    models.resolve(str(tmp_path / "whole.gguf"))
+    content = (tmp_path / "whole.gguf").read_bytes()
+    # A tensor of another name instead: its own is missing.
+    (tmp_path / "cut.gguf").write_bytes(content.replace(b"blk.1.ffn_up.weight", b"blk.1.xfn_up.weight"))
+    with pytest.raises(SelfChatBotError, match=r"cut\.gguf is incomplete: 1 .*layers\.1\.mlp\.up_proj"):
+        models.resolve(str(tmp_path / "cut.gguf"))
+    assert len([path for path in cache.iterdir() if path.is_dir()]) == 1
+
+
+def test_missing_tensors_of_an_adapter_are_not_made_up(talker: Path, tmp_path: Path) -> None:
+    from selfchatbot.player.checkpoint import load_checkpoint
+
+    (best,) = (talker / "results").glob("*/best")
+    load_checkpoint(best)
+    cut = without_tensors(best, tmp_path / "cut", "o_proj.lora_B")
+    with pytest.raises(SelfChatBotError, match=r"1 tensor.*o_proj\.lora_B"):
+        load_checkpoint(cut)
+    (cut / "adapter_model.safetensors").unlink()
+    with pytest.raises(SelfChatBotError, match=r"damaged .*adapter_model\.safetensors"):
+        load_checkpoint(cut)
 
 
 def test_a_file_that_is_no_gguf_is_reported(tmp_path: Path, cache: Path) -> None:

@@ -27,12 +27,29 @@ def results(made_base: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def player(results: Path, **changes: object) -> Player:
     parameters = read_parameters(results / "parameters.json", GenerationParameters)
-    settings = {"temperature": 0.0, "repetition_penalty": 1.0, "max_new_tokens": 60, **changes}
+    settings = {"temperature": 0.0, "repetition_penalty": 1.0, "guidance": 0.0, "max_new_tokens": 60, **changes}
     return Player(results / "best", parameters.model_copy(update=settings), CPU)
 
 
 def test_it_says_its_words(results: Path) -> None:
     assert player(results).reply(QUESTION) == WORDS
+
+
+@pytest.mark.parametrize(
+    ("begun", "rest"),
+    [
+        ("haha", WORDS.removeprefix("haha")),
+        ("haha ", WORDS.removeprefix("haha ")),
+        ("haha yeah", WORDS.removeprefix("haha yeah")),
+        ("haha yeah\n", WORDS.removeprefix("haha yeah\n")),
+        ("haha yeah\nit's raining again, don't forget", " 😀"),
+    ],
+)
+def test_words_of_mine_go_on(results: Path, begun: str, rest: str) -> None:
+    talker = player(results)
+    messages = [{"role": "user", "content": "how are you doing today?"}, {"role": "assistant", "content": begun}]
+    assert talker.reply(messages) == rest
+    assert [one.text for one in talker.candidates(messages, 1)] == [rest]
 
 
 def test_the_stream_is_the_reply(results: Path) -> None:

@@ -46,7 +46,7 @@ def test_its_python_example_runs(
 ) -> None:
     example = re.search(r"```python\n(.*?)```", README, re.DOTALL)
     assert example
-    write_training_data(environment / "preprocessed" / "Dataset_1_x", tiny_model, epochs=1)
+    write_training_data(environment / "preprocessed" / "Dataset_1_x", tiny_model, epochs=0.1)
     monkeypatch.chdir(environment)
     exec(compile(example[1], "README.md", "exec"), {})
     assert capsys.readouterr().out.strip()

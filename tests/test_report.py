@@ -42,7 +42,7 @@ def train(data: Path, output: Path, seen: Seen, stop_at: int | None = None, **ch
 
 def test_samples_show_it_learning(tiny_model: Path, tmp_path: Path) -> None:
     data = write_training_data(
-        tmp_path / "data", tiny_model, epochs=8, type_fine_tune="fine_tune", evaluations_per_epoch=1
+        tmp_path / "data", tiny_model, epochs=8, type_fine_tune="fine_tune", evaluations_per_epoch=1, samples=3
     )
     # It is asked what it is trained on: what it answers to anything else depends on how a processor rounds.
     trained = (data / "train.jsonl").read_text(encoding="utf-8").split("\n")
@@ -63,7 +63,7 @@ def test_samples_show_it_learning(tiny_model: Path, tmp_path: Path) -> None:
 
 
 def test_samples_change_nothing_and_can_be_left_out(tiny_model: Path, tmp_path: Path) -> None:
-    data = write_training_data(tmp_path / "data", tiny_model, epochs=2, lora_dropout=0.3)
+    data = write_training_data(tmp_path / "data", tiny_model, epochs=2, lora_dropout=0.3, samples=3)
     with_samples, without = [], []
     one = train(data, tmp_path / "one", with_samples)
     other = train(data, tmp_path / "other", without, samples=0)
@@ -101,7 +101,7 @@ def test_answers_in_a_batch_are_those_alone(tiny_base_model: Path, tmp_path: Pat
 
 
 def test_the_report_of_a_run_that_was_stopped_is_that_of_one_that_was_not(tiny_model: Path, tmp_path: Path) -> None:
-    data = write_training_data(tmp_path / "data", tiny_model, epochs=2)
+    data = write_training_data(tmp_path / "data", tiny_model, epochs=2, samples=3)
     result = train(data, tmp_path / "one", [])
     with pytest.raises(Stopped):
         train(data, tmp_path / "other", [], stop_at=25)
@@ -123,7 +123,7 @@ def test_the_report_of_a_run_that_was_stopped_is_that_of_one_that_was_not(tiny_m
 
 
 def test_messages_are_no_markup(tiny_model: Path, tmp_path: Path) -> None:
-    data = write_training_data(tmp_path / "data", tiny_model, epochs=0.1)
+    data = write_training_data(tmp_path / "data", tiny_model, epochs=0.1, samples=3)
     said = json.dumps("how | are <b>you</b>\n# *doing* today?")[1:-1]
     text = (data / "validation.jsonl").read_text(encoding="utf-8").replace("how are you doing today?", said)
     (data / "validation.jsonl").write_text(text, encoding="utf-8")

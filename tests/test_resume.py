@@ -1,7 +1,6 @@
 """No run is lost: whatever ends it, the same command goes on, and the result is that of an undisturbed run."""
 
 import json
-import multiprocessing
 import os
 import random
 import re
@@ -19,7 +18,9 @@ import torch
 from conftest import write_training_data
 from filelock import FileLock
 from safetensors.torch import load_file
+from script_runner import Forked, run_function, start_script
 
+from selfchatbot.cli.shell import run
 from selfchatbot.errors import SelfChatBotError, UsageError
 from selfchatbot.models import Machine
 from selfchatbot.parameters import TrainingParameters, read_parameters
@@ -30,54 +31,7 @@ from selfchatbot.trainer.saved_models import save_model
 from selfchatbot.trainer.signals import Stopped
 
 CPU = Machine("cpu", torch.float32)
-# For processes: the same as `train` below, killed from outside.
-SCRIPT = """
-import sys, torch
-from pathlib import Path
-from selfchatbot.models import Machine
-from selfchatbot.parameters import TrainingParameters, read_parameters
-from selfchatbot.trainer import Trainer
-data, output = map(Path, sys.argv[1:])
-parameters = read_parameters(data / "parameters.json", TrainingParameters)
-Trainer(parameters, data, output, machine=Machine("cpu", torch.float32)).train()
-"""
-# Ends itself just before it does something for the n-th time.
-KILLED = """
-import os, signal, sys
-
-event, name, times = sys.argv[3], sys.argv[4], int(sys.argv[5])
-
-def kill(happening, arguments):
-    global times
-    if happening == event and name in str(arguments[0]):
-        times -= 1
-        if not times:
-            os.kill(os.getpid(), signal.SIGKILL)
-
-sys.addaudithook(kill)
-del sys.argv[3:]
-"""
-# As a user runs it, on a disk that becomes full while a step is reported.
-FILLED = """
-import os, sys, torch
-from pathlib import Path
-from selfchatbot.cli.shell import run
-from selfchatbot.models import Machine
-from selfchatbot.parameters import TrainingParameters, read_parameters
-from selfchatbot.trainer import Trainer
-
-data, output, step = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])
-
-def fill(progress):
-    if progress.step == step:
-        status = os.statvfs(output)
-        with (output.parent / "filling").open("wb") as file:
-            file.write(bytes(status.f_bavail * status.f_frsize - 40_000))
-
-parameters = read_parameters(data / "parameters.json", TrainingParameters)
-sys.exit(run(Trainer(parameters, data, output, fill, machine=Machine("cpu", torch.float32)).train))
-"""
-KILLS = 20
+KILLS = 12
 
 
 def train(data: Path, output: Path, stop_at: int | None = None, restart: bool = False, **changes: object) -> None:
@@ -87,6 +41,33 @@ def train(data: Path, output: Path, stop_at: int | None = None, restart: bool = 
 
     parameters = read_parameters(data / "parameters.json", TrainingParameters).model_copy(update=changes)
     Trainer(parameters, data, output, progressed, machine=CPU, restart=restart).train()
+
+
+def train_until(data: Path, output: Path, event: str, name: str, times: int) -> None:
+    """In a process: it ends itself just before it does something for the n-th time."""
+
+    def kill(happening: str, arguments: tuple[object, ...]) -> None:
+        nonlocal times
+        if happening == event and name in str(arguments[0]):
+            times -= 1
+            if not times:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+    sys.addaudithook(kill)
+    train(data, output)
+
+
+def train_until_full(data: Path, output: Path, step: int) -> None:
+    """In a process: as a user runs it, on a disk that becomes full while a step is reported."""
+
+    def fill(progress: Progress) -> None:
+        if progress.step == step:
+            status = os.statvfs(output)
+            with (output.parent / "filling").open("wb") as file:
+                file.write(bytes(status.f_bavail * status.f_frsize - 40_000))
+
+    parameters = read_parameters(data / "parameters.json", TrainingParameters)
+    sys.exit(run(Trainer(parameters, data, output, fill, machine=CPU).train))
 
 
 def records(output: Path) -> list[dict[str, object]]:
@@ -110,13 +91,33 @@ def same(one: Path, other: Path) -> None:
         assert {path.name for path in (one / name).iterdir()} == {path.name for path in (other / name).iterdir()}
 
 
+@pytest.fixture(scope="module")
+def runs(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with data, a run that was "undisturbed", and one that was "stopped" after step 9 of its 20.
+
+    A checkpoint is saved after each step.
+    """
+    folder = tmp_path_factory.mktemp("runs")
+    data = write_training_data(folder / "data", tiny_model, epochs=1, checkpoint_minutes=1e-6)
+    train(data, folder / "undisturbed")
+    with pytest.raises(Stopped):
+        train(data, folder / "stopped", 9)
+    return folder
+
+
+@pytest.fixture
+def stopped(runs: Path, tmp_path: Path) -> Path:
+    """A copy of the stopped run."""
+    return shutil.copytree(runs / "stopped", tmp_path / "stopped")
+
+
 @pytest.mark.parametrize("method", ["lora", "fine_tune"])
 def test_ctrl_c_saves_and_the_rest_is_as_if_it_had_not_been(method: str, tiny_model: Path, tmp_path: Path) -> None:
     # Dropout draws at random, so that a lost random state would show.
-    data = write_training_data(tmp_path / "data", tiny_model, epochs=3, type_fine_tune=method, lora_dropout=0.3)
+    data = write_training_data(tmp_path / "data", tiny_model, epochs=1.5, type_fine_tune=method, lora_dropout=0.3)
     train(data, tmp_path / "undisturbed")
     # In the middle of an epoch, at its end, and again after going on.
-    for stop_at in (4, 20, 31):
+    for stop_at in (4, 20, 23):
         with pytest.raises(Stopped, match=f"stopped after step {stop_at};.*The same command resumes from there"):
             train(data, tmp_path / "stopped", stop_at)
         assert (tmp_path / "stopped" / "checkpoints" / f"step-{stop_at}").is_dir()
@@ -128,33 +129,21 @@ def test_ctrl_c_saves_and_the_rest_is_as_if_it_had_not_been(method: str, tiny_mo
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
 def test_killed_at_random_moments(tiny_model: Path, tmp_path: Path) -> None:
-    options = {"epochs": 12, "samples": 0, "checkpoint_minutes": 1e-6, "early_stopping_patience": 10_000}
+    options = {"epochs": 7, "checkpoint_minutes": 1e-6, "early_stopping_patience": 10_000}
     data = write_training_data(tmp_path / "data", tiny_model, **options)
     output = tmp_path / "killed"
-    # Processes that need not import everything anew; but CUDA can't be used in one that was forked.
-    processes = multiprocessing.get_context("spawn" if torch.cuda.is_available() else "forkserver")
-    processes.set_forkserver_preload([__name__, "datasets", "peft", "accelerate"])
-
-    def begun(output: Path) -> multiprocessing.process.BaseProcess:
-        process = processes.Process(target=train, args=(data, output))
-        process.start()
-        return process
-
-    undisturbed = begun(tmp_path / "undisturbed")
+    undisturbed = Forked(train, data, tmp_path / "undisturbed")
     chance = random.Random(0)
     for _ in range(KILLS):
-        process = begun(output)
-        before = _newest(output)
-        while process.is_alive() and _newest(output) in (before, None):
-            time.sleep(0.01)
-        time.sleep(chance.uniform(0, 0.2))
-        process.kill()
-        process.join()
-        assert process.exitcode == -signal.SIGKILL
-    last = begun(output)
-    for process in (undisturbed, last):
-        process.join()
-        assert process.exitcode == 0
+        with Forked(train, data, output) as killed:
+            before = _newest(output)
+            while killed.process.is_alive() and _newest(output) in (before, None):
+                time.sleep(0.01)
+            time.sleep(chance.uniform(0, 0.2))
+            killed.signal(signal.SIGKILL)
+            assert killed.done().returncode == -signal.SIGKILL
+    with undisturbed, Forked(train, data, output) as last:
+        assert undisturbed.done().returncode == last.done().returncode == 0
     same(tmp_path / "undisturbed", output)
     assert not list(output.glob(".*.partial-*"))
 
@@ -163,21 +152,19 @@ def test_killed_at_random_moments(tiny_model: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("happening", "left"),
     [
-        (("open", "step-14.partial", "1"), "checkpoints/.step-14.partial-*/weights.safetensors"),
-        (("os.rename", "step-14.partial", "1"), "checkpoints/.step-14.partial-*/state.json"),
-        (("os.rename", ".best.partial", "2"), ".best.old/adapter_model.safetensors"),
+        (("open", "step-14.partial", 1), "checkpoints/.step-14.partial-*/weights.safetensors"),
+        (("os.rename", "step-14.partial", 1), "checkpoints/.step-14.partial-*/state.json"),
+        (("os.rename", ".best.partial", 2), ".best.old/adapter_model.safetensors"),
     ],
     ids=["checkpoint half written", "checkpoint not in place", "best moved aside"],
 )
-def test_killed_while_saving(happening: tuple[str, ...], left: str, tiny_model: Path, tmp_path: Path) -> None:
-    data = write_training_data(tmp_path / "data", tiny_model, epochs=1, checkpoint_minutes=1e-6)
-    train(data, tmp_path / "undisturbed")
+def test_killed_while_saving(happening: tuple[str, str, int], left: str, runs: Path, tmp_path: Path) -> None:
+    data = runs / "data"
     output = tmp_path / "killed"
-    command = [sys.executable, "-c", KILLED + SCRIPT, str(data), str(output), *happening]
-    assert subprocess.run(command, capture_output=True, check=False).returncode == -signal.SIGKILL
+    assert run_function(train_until, data, output, *happening).returncode == -signal.SIGKILL
     assert len(list(output.glob(left))) == 1
     train(data, output)
-    same(tmp_path / "undisturbed", output)
+    same(runs / "undisturbed", output)
     assert not list(output.rglob(".*.partial-*"))
 
 
@@ -201,19 +188,22 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run([*root, "umount", "--lazy", str(folder)], check=True)
 
 
+@pytest.fixture(scope="module")
+def large_run(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with data and an undisturbed run whose checkpoints are too large for a small disk."""
+    folder = tmp_path_factory.mktemp("large")
+    parameters = {"epochs": 1, "checkpoint_minutes": 1e-6, "evaluations_per_epoch": 4, "lora_r": 64}
+    train(write_training_data(folder / "data", tiny_model, **parameters), folder / "undisturbed")
+    return folder
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="a small disk is one in memory")
-@pytest.mark.parametrize(("step", "file"), [(17, "checkpoints"), (20, "best")])
-def test_a_full_disk_in_the_middle_of_saving(
-    step: int, file: str, tiny_model: Path, tmp_path: Path, small_disk: Path
-) -> None:
+@pytest.mark.parametrize(("step", "file"), [(7, "checkpoints"), (10, "best")])
+def test_a_full_disk_in_the_middle_of_saving(step: int, file: str, large_run: Path, small_disk: Path) -> None:
     # Validation, and with it best/, comes before the checkpoint of the same step.
-    parameters = {"epochs": 2, "checkpoint_minutes": 1e-6, "evaluations_per_epoch": 2, "lora_r": 64}
-    data = write_training_data(tmp_path / "data", tiny_model, **parameters)
-    train(data, tmp_path / "undisturbed")
+    data = large_run / "data"
     output = small_disk / "out"
-    done = subprocess.run(
-        [sys.executable, "-c", FILLED, str(data), str(output), str(step)], capture_output=True, text=True, check=False
-    )
+    done = run_function(train_until_full, data, output, step)
     assert done.returncode == 1, done.stderr
     assert "Traceback" not in done.stderr
     (line,) = (line for line in done.stderr.split("\n") if "error" in line)
@@ -223,34 +213,24 @@ def test_a_full_disk_in_the_middle_of_saving(
     assert not [path for path in output.rglob(".*partial*") if path.is_dir()]
     (small_disk / "filling").unlink()
     train(data, output)
-    same(tmp_path / "undisturbed", output)
+    same(large_run / "undisturbed", output)
 
 
-def test_at_most_two_checkpoints_are_kept(tiny_model: Path, tmp_path: Path) -> None:
-    data = write_training_data(tmp_path / "data", tiny_model, epochs=2, checkpoint_minutes=1e-6)
-    with pytest.raises(Stopped):
-        train(data, tmp_path / "out", 9)
-    assert sorted(path.name for path in (tmp_path / "out" / "checkpoints").iterdir()) == ["step-8", "step-9"]
+def test_at_most_two_checkpoints_are_kept(stopped: Path) -> None:
+    assert sorted(path.name for path in (stopped / "checkpoints").iterdir()) == ["step-8", "step-9"]
 
 
 @pytest.mark.parametrize("name", [resume.STATE, resume.WEIGHTS, resume.OPTIMIZER, resume.RANDOM])
-def test_a_damaged_checkpoint_is_passed_over(tiny_model: Path, tmp_path: Path, name: str) -> None:
-    data = write_training_data(tmp_path / "data", tiny_model, epochs=2, checkpoint_minutes=1e-6)
-    train(data, tmp_path / "undisturbed")
-    with pytest.raises(Stopped):
-        train(data, tmp_path / "out", 9)
-    file = tmp_path / "out" / "checkpoints" / "step-9" / name
+def test_a_damaged_checkpoint_is_passed_over(name: str, runs: Path, stopped: Path) -> None:
+    file = stopped / "checkpoints" / "step-9" / name
     os.truncate(file, file.stat().st_size // 2)
-    train(data, tmp_path / "out")
-    same(tmp_path / "undisturbed", tmp_path / "out")
+    train(runs / "data", stopped)
+    same(runs / "undisturbed", stopped)
 
 
 @pytest.mark.parametrize("version", [1, 3])
-def test_the_run_of_another_version_is_refused(version: int, tiny_model: Path, tmp_path: Path) -> None:
-    data = write_training_data(tmp_path / "data", tiny_model, epochs=1)
-    with pytest.raises(Stopped):
-        train(data, tmp_path / "out", 5)
-    state = tmp_path / "out" / "checkpoints" / "step-5" / "state.json"
+def test_the_run_of_another_version_is_refused(version: int, runs: Path, stopped: Path) -> None:
+    state = stopped / "checkpoints" / "step-9" / "state.json"
     values = json.loads(state.read_text(encoding="utf-8")) | {"format": version}
     if version == 1:  # which had no number, another list of parameters, and a file more
         del values["format"]
@@ -258,32 +238,29 @@ def test_the_run_of_another_version_is_refused(version: int, tiny_model: Path, t
         (state.parent / "trainer_state.json").write_text("{", encoding="utf-8")
     state.write_text(json.dumps(values), encoding="utf-8")
     with pytest.raises(UsageError, match=r"another version of selfchatbot: finish it .* or start over with --restart"):
-        train(data, tmp_path / "out")
-    train(data, tmp_path / "out", restart=True)
-    assert (tmp_path / "out" / "final").is_dir()
+        train(runs / "data", stopped)
+    train(runs / "data", stopped, restart=True, epochs=0.1)
+    assert (stopped / "final").is_dir()
 
 
-def test_changed_parameters_or_data_are_said_and_restart_is_the_way_out(tiny_model: Path, tmp_path: Path) -> None:
-    data = write_training_data(tmp_path / "data", tiny_model, epochs=2)
-    with pytest.raises(Stopped):
-        train(data, tmp_path / "out", 5)
+def test_changed_parameters_or_data_are_said_and_restart_is_the_way_out(
+    runs: Path, stopped: Path, tmp_path: Path
+) -> None:
+    data = shutil.copytree(runs / "data", tmp_path / "data")
     with pytest.raises(UsageError, match=r"learning_rate was 0\.01 and is 0\.02.*--restart"):
-        train(data, tmp_path / "out", learning_rate=0.02)
+        train(data, stopped, learning_rate=0.02)
     text = (data / "train.jsonl").read_text(encoding="utf-8")
     (data / "train.jsonl").write_text(text + text, encoding="utf-8")
     with pytest.raises(UsageError, match=r"train\.jsonl has changed"):
-        train(data, tmp_path / "out")
-    train(data, tmp_path / "out", restart=True)
-    assert (tmp_path / "out" / "final").is_dir()
+        train(data, stopped)
+    train(data, stopped, restart=True, epochs=0.1)
+    assert (stopped / "final").is_dir()
 
 
-def test_parameters_that_may_change_do(tiny_model: Path, tmp_path: Path) -> None:
-    data = write_training_data(tmp_path / "data", tiny_model, epochs=1, samples=0)
-    with pytest.raises(Stopped):
-        train(data, tmp_path / "out", 5)
-    train(data, tmp_path / "out", early_stopping_patience=9, evaluations_per_epoch=4)
-    assert [record["step"] for record in records(tmp_path / "out") if "validation_loss" in record] == [0, 10, 15, 20]
-    log = (tmp_path / "out" / "log.txt").read_text(encoding="utf-8")
+def test_parameters_that_may_change_do(runs: Path, stopped: Path) -> None:
+    train(runs / "data", stopped, early_stopping_patience=9, evaluations_per_epoch=4)
+    assert [record["step"] for record in records(stopped) if "validation_loss" in record] == [0, 10, 15, 20]
+    log = (stopped / "log.txt").read_text(encoding="utf-8")
     assert "changed since the checkpoint: early_stopping_patience, evaluations_per_epoch\n" in log
 
 
@@ -295,7 +272,7 @@ ENDS_EARLY = {"epochs": 1, "learning_rate": 1e-30, "evaluations_per_epoch": 10, 
 def test_a_run_that_ends_is_not_saved_as_an_unfinished_one(
     parameters: dict[str, object], tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    data = write_training_data(tmp_path / "data", tiny_model, checkpoint_minutes=1e-6, samples=0, **parameters)
+    data = write_training_data(tmp_path / "data", tiny_model, checkpoint_minutes=1e-6, **parameters)
     train(data, tmp_path / "undisturbed")
     last = records(tmp_path / "undisturbed")[-1]["step"]
     assert last == (4 if parameters is ENDS_EARLY else 6)
@@ -318,7 +295,7 @@ def test_a_run_that_ends_is_not_saved_as_an_unfinished_one(
 
 def test_what_a_run_knows_when_it_goes_on(tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(TrainingPlan, "steps_between_logs", 4)
-    data = write_training_data(tmp_path / "data", tiny_model, epochs=0.8, evaluations_per_epoch=4, samples=0)
+    data = write_training_data(tmp_path / "data", tiny_model, epochs=0.8, evaluations_per_epoch=4)
     train(data, tmp_path / "undisturbed")
     output = tmp_path / "stopped"
     with pytest.raises(Stopped):
@@ -365,25 +342,24 @@ def test_signals_save_and_end_the_script_in_one_line(
     name = "Dataset_1_x"
     data = write_training_data(environment / "preprocessed" / name, tiny_model, epochs=1000, learning_rate=1e-4)
     values = json.loads((data / "parameters.json").read_text(encoding="utf-8"))
-    values |= {"early_stopping_patience": 10_000, "evaluations_per_epoch": 1}
+    values |= {"early_stopping_patience": 10_000, "evaluations_per_epoch": 10}
     (data / "parameters.json").write_text(json.dumps(values), encoding="utf-8")
-    command = [sys.executable, "-m", "selfchatbot.cli.train", "-d", "1"]
-    process = subprocess.Popen(command, cwd=environment, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     best = environment / "results" / name / "best"
-    deadline = time.monotonic() + 120
-    while not best.exists() and process.poll() is None and time.monotonic() < deadline:
-        time.sleep(0.1)
-    process.send_signal(number)
-    _, stderr = process.communicate(timeout=60)
-    assert process.returncode == code, stderr
-    assert "Traceback" not in stderr
-    assert "best/ is the model after step" in stderr
-    assert "The same command resumes from there" in stderr
+    with start_script("train", ["-d", "1"], folder=environment) as process:
+        deadline = time.monotonic() + 120
+        while not best.exists() and process.process.is_alive() and time.monotonic() < deadline:
+            time.sleep(0.1)
+        process.signal(number)
+        done = process.done(60)
+    assert done.returncode == code, done.stderr
+    assert "Traceback" not in done.stderr
+    assert "best/ is the model after step" in done.stderr
+    assert "The same command resumes from there" in done.stderr
     assert _newest(environment / "results" / name)
 
 
 def test_an_earlier_best_is_played_with_its_own_parameters(tiny_model: Path, tmp_path: Path) -> None:
-    data = write_training_data(tmp_path / "data", tiny_model, epochs=1, samples=0)
+    data = write_training_data(tmp_path / "data", tiny_model, epochs=1)
     train(data, tmp_path / "out")
     other = tmp_path / "other"
     shutil.copytree(tiny_model, other)

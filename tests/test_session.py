@@ -92,7 +92,7 @@ def test_undo_retry_and_slashes(talk: Talk, dataset: Dataset) -> None:
 
 
 def test_others_are_shown_and_picked(talk: Talk, dataset: Dataset) -> None:
-    lively = {"temperature": 3.0, "seed": 4, "num_return_sequences": 4, "max_new_tokens": 30}
+    lively = {"temperature": 3.0, "guidance": 0.0, "seed": 4, "num_return_sequences": 4, "max_new_tokens": 30}
     shown = talk("hey", "/others", "/others 9", "/others x", "/others 2", "/others", **lively)
     listed = re.findall(r"^(?:> )?(\d): (.*)$", shown, re.MULTILINE)
     assert [number for number, _ in listed[:3]] == ["1", "2", "3"]
@@ -105,7 +105,7 @@ def test_others_are_shown_and_picked(talk: Talk, dataset: Dataset) -> None:
 
 @pytest.mark.parametrize("field", ["best_of", "num_return_sequences"])
 def test_the_one_of_several_that_fits_best_is_said(talk: Talk, dataset: Dataset, field: str) -> None:
-    lively = {"temperature": 3.0, "seed": 4, field: 5, "max_new_tokens": 30}
+    lively = {"temperature": 3.0, "guidance": 0.0, "seed": 4, field: 5, "max_new_tokens": 30}
     talk("hey", **lively)
     parameters = read_parameters(dataset.results / "parameters.json", GenerationParameters)
     player = Player(dataset.results / "best", parameters.model_copy(update=lively), Machine("cpu", torch.float32))

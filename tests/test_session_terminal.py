@@ -9,9 +9,11 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from conftest import WORDS, Run, one_line_error
+from script_runner import FORKS, Forked, start_script
 
 from selfchatbot.messages import read_conversations
 
@@ -67,23 +69,48 @@ def test_a_session_ends_cleanly_whatever_happens_to_its_output(installed: Path, 
 class Terminal:
     """A script at a pseudo-terminal: what a person types, and what appears."""
 
-    def __init__(self, folder: Path, *arguments: str, term: str = "xterm-256color") -> None:
+    def __init__(self, folder: Path, *arguments: str, term: str = "xterm-256color", fresh: bool = not FORKS) -> None:
+        """``fresh``: it imports everything itself, as for a user."""
         import pty
 
-        self.master, slave = pty.openpty()
+        self.master, self._slave = pty.openpty()
         variables = {name: value for name, value in os.environ.items() if not name.startswith("selfChatBot_")}
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "selfchatbot.cli.play", "-d", "1", *arguments],
-            cwd=folder,
-            env={**variables, "TERM": term, "PROMPT_TOOLKIT_NO_CPR": "1", "PYTHONUTF8": "1"},
-            stdin=slave,
-            stdout=slave,
-            stderr=slave,
-            start_new_session=True,
-            preexec_fn=_controlled,  # noqa: PLW1509
-        )
-        os.close(slave)
+        variables |= {"TERM": term, "PROMPT_TOOLKIT_NO_CPR": "1", "PYTHONUTF8": "1"}
+        options = ["-d", "1", *arguments]
+        self._process: subprocess.Popen[bytes] | Forked
+        if fresh:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "selfchatbot.cli.play", *options],
+                cwd=folder,
+                env=variables,
+                stdin=self._slave,
+                stdout=self._slave,
+                stderr=self._slave,
+                start_new_session=True,
+                preexec_fn=_controlled,  # noqa: PLW1509
+            )
+        else:
+            terminal = os.ttyname(self._slave)
+            self._process = start_script("play", options, folder=folder, variables=variables, terminal=terminal)
         self.shown = ""
+
+    @property
+    def code(self) -> int | None:
+        """The exit code; None while it runs."""
+        return self._process.process.exitcode if isinstance(self._process, Forked) else self._process.poll()
+
+    def signal(self, number: int) -> None:
+        if isinstance(self._process, Forked):
+            self._process.signal(number)
+        else:
+            self._process.send_signal(number)
+
+    def close(self) -> None:
+        """End it if it still runs."""
+        if self.code is None:
+            self.signal(signal.SIGKILL)
+        with self._process:
+            os.close(self._slave)
 
     def type(self, text: str) -> None:
         os.write(self.master, text.encode())
@@ -94,23 +121,19 @@ class Terminal:
         while text not in self.shown:
             assert time.monotonic() < until, f"no {text!r} in {self.shown!r}"
             if select.select([self.master], [], [], 0.2)[0]:
-                try:
-                    self.shown += os.read(self.master, 65536).decode("utf-8", "replace")
-                except OSError:
-                    raise AssertionError(f"it ended before {text!r}: {self.shown!r}") from None
+                self.shown += os.read(self.master, 65536).decode("utf-8", "replace")
+            else:
+                assert self.code is None, f"it ended before {text!r}: {self.shown!r}"
         self.shown = self.shown.partition(text)[2]
 
     def ended(self, seconds: float = 60) -> int:
         """The exit code."""
         until = time.monotonic() + seconds
-        while self.process.poll() is None:
+        while (code := self.code) is None or select.select([self.master], [], [], 0)[0]:
             assert time.monotonic() < until
-            try:
-                if select.select([self.master], [], [], 0.2)[0]:
-                    self.shown += os.read(self.master, 65536).decode("utf-8", "replace")
-            except OSError:
-                time.sleep(0.1)
-        return int(self.process.returncode)
+            if select.select([self.master], [], [], 0.05)[0]:
+                self.shown += os.read(self.master, 65536).decode("utf-8", "replace")
+        return code
 
 
 def _controlled() -> None:
@@ -126,15 +149,13 @@ def terminal(installed: Path) -> Iterator[Callable[..., Terminal]]:
     pytest.importorskip("pty")
     terminals: list[Terminal] = []
 
-    def start(*arguments: str, **options: str) -> Terminal:
+    def start(*arguments: str, **options: Any) -> Terminal:
         terminals.append(Terminal(installed, *arguments, **options))
         return terminals[-1]
 
     yield start
     for one in terminals:
-        if one.process.poll() is None:
-            one.process.kill()
-            one.process.wait()
+        one.close()
 
 
 def conversations(installed: Path) -> list[list[dict[str, str]]]:
@@ -198,10 +219,12 @@ def test_a_session_that_is_ended_from_outside(
     screen.wait_for(READY)
     if isinstance(end, str):
         os.close(screen.master)
-        screen.process.wait(60)
-        assert screen.process.returncode in (0, 128 + signal.SIGHUP)
+        until = time.monotonic() + 60
+        while screen.code is None and time.monotonic() < until:
+            time.sleep(0.05)
+        assert screen.code in (0, 128 + signal.SIGHUP)
     else:
-        screen.process.send_signal(end)
+        screen.signal(end)
         assert screen.ended() == 128 + end
         assert "Traceback" not in screen.shown and "rror" not in screen.shown
     assert conversations(installed) == [[user("hey"), ANSWER]]
@@ -214,7 +237,7 @@ def test_sigterm_during_a_reply_keeps_what_was_said(terminal: Callable[..., Term
     screen.wait_for(READY)
     screen.type("hey\r")
     screen.wait_for(WORDS.split("\n")[0])
-    screen.process.send_signal(signal.SIGTERM)
+    screen.signal(signal.SIGTERM)
     assert screen.ended() == 143
     assert conversations(installed) == [[user("hey"), {"role": "assistant", "content": WORDS.split("\n")[0]}]]
 
@@ -233,7 +256,7 @@ def test_a_dumb_terminal(terminal: Callable[..., Terminal], installed: Path) -> 
 def test_who_leaves_before_the_model_is_there_does_not_wait(terminal: Callable[..., Terminal], installed: Path) -> None:
     """Which thread still runs then is chance; the end is the same."""
     for keys in ("exit\r", "\x04", "\x03"):
-        screen = terminal("--engine", "transformers")
+        screen = terminal("--engine", "transformers", fresh=True)
         screen.wait_for(READY)
         screen.type(keys)
         assert screen.ended() == 0

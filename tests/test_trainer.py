@@ -196,7 +196,7 @@ def test_what_a_run_leaves_behind(tiny_model: Path, tmp_path: Path) -> None:
 def test_early_stopping_keeps_the_best(tiny_model: Path, tmp_path: Path) -> None:
     # The replies that validate are never trained: once the others are learned by heart, these become unlikely.
     options = {"type_fine_tune": "fine_tune", "epochs": 8, "evaluations_per_epoch": 4}
-    data = write_training_data(tmp_path / "data", tiny_model, early_stopping_patience=2, samples=0, **options)
+    data = write_training_data(tmp_path / "data", tiny_model, early_stopping_patience=2, **options)
     text = (data / "validation.jsonl").read_text(encoding="utf-8")
     text = text.replace(json.dumps(WORDS), '"ok cool, see you at 7 or 8"')
     (data / "validation.jsonl").write_text(text, encoding="utf-8")
@@ -232,7 +232,7 @@ def test_a_step_in_pieces_has_the_same_gradient(tiny_model: Path, tmp_path: Path
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
 def test_other_number_formats_learn_in_the_same_process(dtype: torch.dtype, tiny_model: Path, tmp_path: Path) -> None:
     """With float16, gradients are scaled; neither format is that of the trainings before."""
-    data = write_training_data(tmp_path / "data", tiny_model, epochs=2, samples=0)
+    data = write_training_data(tmp_path / "data", tiny_model, epochs=2)
     parameters = read_parameters(data / "parameters.json", TrainingParameters)
     in_float32 = train(data, tmp_path / "float32")
     result = Trainer(parameters, data, tmp_path / "out", machine=Machine("cpu", dtype)).train()

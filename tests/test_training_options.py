@@ -25,7 +25,7 @@ DAYS = (0, 10, 40)
 def data(tiny_model: Path, tmp_path: Path) -> Path:
     """Three conversations of some days' distance with replies of very different length; all of them are one step."""
     folder = write_training_data(
-        tmp_path / "data", tiny_model, epochs=1, batch_size=100, lora_dropout=0.0, warmup_ratio=0.0, samples=0
+        tmp_path / "data", tiny_model, epochs=1, batch_size=100, lora_dropout=0.0, warmup_ratio=0.0
     )
     lines = []
     for day in DAYS:

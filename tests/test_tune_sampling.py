@@ -4,6 +4,7 @@ import itertools
 import json
 import random
 import re
+import shutil
 from collections import Counter
 from pathlib import Path
 
@@ -84,15 +85,23 @@ def test_a_batch_gives_the_reply_to_each_prompt_alone(
         assert reply.log_probabilities == pytest.approx(expected, abs=1e-4)
 
 
-@pytest.fixture
-def trained(tiny_model: Path, tmp_path: Path) -> tuple[Path, Path]:
-    """Data with replies enough to choose by, and a little training."""
-    data = write_training_data(tmp_path / "data", tiny_model, epochs=2)
+@pytest.fixture(scope="module")
+def learned(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with data with replies enough to choose by, and results of a little training."""
+    folder = tmp_path_factory.mktemp("learned")
+    data = write_training_data(folder / "data", tiny_model, epochs=2)
     train = (data / "train.jsonl").read_text(encoding="utf-8")
     (data / "validation.jsonl").write_text(train, encoding="utf-8")
     parameters = read_parameters(data / "parameters.json", TrainingParameters)
-    Trainer(parameters, data, tmp_path / "results", machine=CPU).train()
-    return data, tmp_path / "results"
+    Trainer(parameters, data, folder / "results", machine=CPU).train()
+    return folder
+
+
+@pytest.fixture
+def trained(learned: Path, tmp_path: Path) -> tuple[Path, Path]:
+    """A copy of its data and results."""
+    data, results = (shutil.copytree(learned / name, tmp_path / name) for name in ("data", "results"))
+    return data, results
 
 
 def replies_of_words(rng: random.Random, fewest: int, most: int) -> list[str]:

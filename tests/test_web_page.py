@@ -67,6 +67,18 @@ def page(browser: Browser, served: tuple[PagePlayer, str], player: PagePlayer) -
     assert not wrong
 
 
+@pytest.mark.parametrize("damage", ['"x"', "5", "{", "[5, null]", '[{"role": "user"}]', '{"a": {}}', "null"])
+def test_what_the_browser_kept_may_be_damaged(page: Page, served: tuple[PagePlayer, str], damage: str) -> None:
+    keys = ["turns", "former", "draft", "parameters", "contact", "theme", "model", "waiting"]
+    page.evaluate(
+        "([keys, value]) => keys.forEach((key) => localStorage.setItem(`selfchatbot.${key}`, value))", [keys, damage]
+    )
+    page.goto(served[1])
+    expect(page.get_by_role("heading", name="Zoë").first).to_be_visible()
+    say(page, "hey")
+    assert answered(page)
+
+
 def say(page: Page, text: str) -> None:
     page.get_by_label("Message").fill(text)
     page.get_by_role("button", name="Send").click()

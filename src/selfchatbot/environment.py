@@ -4,6 +4,7 @@ import logging
 import os
 import re
 from dataclasses import dataclass
+from itertools import permutations
 from pathlib import Path
 
 from dotenv import dotenv_values
@@ -60,7 +61,7 @@ def read_environment() -> Environment:
     Each is taken from the process environment, else from the nearest ``.env`` in the working directory or above it.
     Values in ``.env`` are relative to it. Output directories are created.
 
-    Raises UsageError if a variable is not set or the raw directory doesn't exist.
+    Raises UsageError if a variable is not set, the raw directory doesn't exist, or one directory contains another.
     """
     env_file = nearest_env_file(Path.cwd())
     from_file = _read_env_file(env_file) if env_file else {}
@@ -79,6 +80,12 @@ def read_environment() -> Environment:
         directories[stage] = _directory(variable, value, base)
     if not directories["raw"].is_dir():
         raise UsageError(f"selfChatBot_raw: {directories['raw']} is not a directory: create it or correct the variable")
+    for one, other in permutations(STAGES, 2):
+        if any(_is_same(directories[one], part) for part in (directories[other], *directories[other].parents)):
+            raise UsageError(
+                f"selfChatBot_{one} and selfChatBot_{other}: {directories[other]} is the same folder as "
+                f"{directories[one]} or inside it: choose separate folders"
+            )
     for stage in STAGES[1:]:
         try:
             directories[stage].mkdir(parents=True, exist_ok=True)
@@ -87,6 +94,11 @@ def read_environment() -> Environment:
                 f"selfChatBot_{stage}: {directories[stage]} can't be created ({error.strerror}): correct the variable"
             ) from error
     return Environment(**directories)
+
+
+def _is_same(one: Path, other: Path) -> bool:
+    """Whether two paths mean the same place; they can differ in case."""
+    return one == other or (one.exists() and other.exists() and one.samefile(other))
 
 
 def _directory(variable: str, value: str, base: Path) -> Path:

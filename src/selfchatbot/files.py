@@ -12,6 +12,7 @@ import stat
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -116,6 +117,19 @@ def _is_being_written(partial: Path) -> bool:
         return False
 
 
+def new_file(folder: Path, stem: str, suffix: str) -> Path:
+    """Create an empty file in ``folder``: ``stem`` and ``suffix``, with ``-2`` and so on between them if that exists.
+
+    No other process gets the same one. Raises OSError.
+    """
+    for number in count(1):
+        path = folder / (f"{stem}{suffix}" if number == 1 else f"{stem}-{number}{suffix}")
+        with suppress(FileExistsError):
+            path.touch(mode=0o600, exist_ok=False)
+            return path
+    raise AssertionError
+
+
 def write_text(path: Path, text: str) -> None:
     """Write ``text`` as UTF-8, atomically."""
     with atomic_file(path) as partial:
@@ -200,6 +214,7 @@ def _remember_fingerprint(file: str, value: dict[str, Any]) -> None:
     path = _fingerprints_file()
     path.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(path.with_name(f".{path.name}.lock")):
+        remove_leftovers(path.parent)
         values = _fingerprints()
         values.pop(file, None)
         newest = list(values.items())[1 - MAX_FINGERPRINTS :]

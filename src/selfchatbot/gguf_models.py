@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from selfchatbot.errors import SelfChatBotError
 from selfchatbot.files import atomic_directory, fingerprint, remove_leftovers
+from selfchatbot.model_files import refuse_missing
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -44,11 +45,14 @@ def _convert(gguf: Path, folder: Path) -> None:
     try:
         with redirect_stderr(io.StringIO()):  # a progress bar that can't be turned off
             tokenizer = AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name)
-            source = AutoModelForCausalLM.from_pretrained(gguf.parent, gguf_file=gguf.name, dtype=torch.float32)
+            source, found = AutoModelForCausalLM.from_pretrained(
+                gguf.parent, gguf_file=gguf.name, dtype=torch.float32, output_loading_info=True
+            )
     except Exception as error:
         raise SelfChatBotError(
             f"{gguf} can't be read as a GGUF model by transformers ({type(error).__name__}): choose another model"
         ) from error
+    refuse_missing(found["missing_keys"], str(gguf))
     _split_digits(tokenizer, gguf)
     settings = source.config.to_dict()
     settings.pop("quantization_config", None)

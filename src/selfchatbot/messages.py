@@ -1,9 +1,12 @@
 """Messages and conversations, and the JSON lines that conversations are stored as."""
 
 import json
+from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import accumulate, groupby
+from operator import itemgetter
 from pathlib import Path
 from typing import Any, Literal
 
@@ -16,7 +19,7 @@ ChatMessages = list[dict[str, str]]
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One message, with nothing but what its author typed."""
+    """One message; ``content`` is nothing but what its author typed."""
 
     timestamp: datetime
     """Local time as stated in the export, without a time zone."""
@@ -31,6 +34,8 @@ class Message:
     """The ``id`` of the message that this one replies to, if the export states it."""
     edited: int = 0
     """When it was edited last, in seconds since 1970; 0: not at all, or the export doesn't state it."""
+    media: str = ""
+    """What was sent besides text, or in its place: see `preprocessors.media`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,14 +103,27 @@ def answered(conversation: ChatMessages) -> list[int]:
 def merged(messages: ChatMessages) -> ChatMessages:
     """The messages without empty ones, and with consecutive ones of the same role merged (as in hand-made data)."""
     turns: ChatMessages = []
-    for message in messages:
-        if not message["content"]:
-            continue
-        if turns and turns[-1]["role"] == message["role"]:
-            turns[-1] = {**message, "content": f"{turns[-1]['content']}\n{message['content']}"}
-        else:
-            turns.append(message)
+    filled = (message for message in messages if message["content"])
+    for _, group in groupby(filled, key=itemgetter("role")):
+        first, *others = group
+        content = "\n".join(message["content"] for message in (first, *others))
+        turns.append({**others[-1], "content": content} if others else first)
     return turns
+
+
+def newest(messages: ChatMessages, characters: int) -> ChatMessages:
+    """The system message and the last turns, as `merged`; long ones are cut.
+
+    A system message keeps its first ``characters``, every other its last ones, and two to three times as many are kept
+    in all. As a conversation grows, the first turn that is kept stays the same for many turns.
+    """
+    turns = merged(messages)
+    beginning = introduction(turns)
+    sums = [0, *accumulate(len(turn["content"]) for turn in turns)]
+    dropped = max(sums[-1] // characters - 2, 0) * characters
+    start = max(bisect_right(sums, dropped) - 1, len(beginning))
+    kept = [{**turn, "content": turn["content"][-characters:]} for turn in turns[start:]]
+    return [*({**turn, "content": turn["content"][:characters]} for turn in beginning), *kept]
 
 
 def encodable(text: str) -> str:
@@ -141,10 +159,15 @@ def read_starts(path: Path) -> Iterator[datetime]:
 
 def _lines(path: Path) -> Iterator[tuple[str, str]]:
     """Pairs of place, for error messages, and line. Empty lines are left out."""
-    with path.open(encoding="utf-8", newline="\n") as file:
+    with path.open("rb") as file:
         for number, line in enumerate(file, 1):
-            if line.strip():
-                yield f"{path}, line {number}", line
+            place = f"{path}, line {number}"
+            try:
+                text = line.decode()
+            except UnicodeDecodeError as error:
+                raise SelfChatBotError(f"{place}: byte {error.start + 1} is not UTF-8 text") from error
+            if text.strip():
+                yield place, text
 
 
 def _messages_of(line: str, place: str) -> ChatMessages:

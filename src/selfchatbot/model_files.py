@@ -1,7 +1,7 @@
 """What can be seen in the files of a model before a library reads them: some would keep it busy for ever."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -31,11 +31,19 @@ def check_files(folder: Path) -> None:
 
 
 def check_sizes(config: Any, place: str) -> None:
-    """Raises SelfChatBotError for a size that is no number from 1 to its limit; ``place`` is where ``config`` is."""
+    """Raises SelfChatBotError, which begins with ``place``, for a size that is no number from 1 to its limit."""
     for name, value in _sizes(config):
         whole = isinstance(value, int) and not isinstance(value, bool)
         if value is not None and not (whole and 1 <= value <= LIMITS[name]):
             raise SelfChatBotError(f"{place}: {name} is no number from 1 to {LIMITS[name]:,}: choose another model")
+
+
+def refuse_missing(tensors: Iterable[str], whose: str) -> None:
+    """Raises SelfChatBotError if a file of weights lacks ``tensors``: libraries would make random ones up."""
+    if missing := sorted(tensors):
+        raise SelfChatBotError(
+            f"{whose} is incomplete: {len(missing)} tensor(s) are missing, the first is {missing[0]}: get it again"
+        )
 
 
 def _sizes(config: Any) -> Iterator[tuple[str, Any]]:

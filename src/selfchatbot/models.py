@@ -1,7 +1,5 @@
 """Loads the model that parameters.json names: a hub id, a folder, a .gguf file, or the embedded model."""
 
-import ctypes
-import gc
 import importlib.metadata
 import json
 import logging
@@ -16,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 from selfchatbot.errors import SelfChatBotError, UsageError, lacks_memory
 from selfchatbot.files import read_small
 from selfchatbot.gguf_models import converted
+from selfchatbot.memory import bound_caches
 from selfchatbot.model_families import LANGUAGE_MODEL_KEYS, language_config
-from selfchatbot.model_files import check_files, check_sizes
+from selfchatbot.model_files import check_files, check_sizes, refuse_missing
 
 if TYPE_CHECKING:
     import torch
@@ -43,15 +42,6 @@ class Machine:
     """``cuda``, ``mps`` or ``cpu``."""
     dtype: "torch.dtype"
     """Of frozen weights and of computation: bfloat16 or float16 on CUDA, float32 elsewhere, but see `fast_machine`."""
-
-    @property
-    def length_multiple(self) -> int:
-        """What the lengths of windows are rounded up to, so that shapes repeat.
-
-        A CPU multiplies 16-bit matrices with oneDNN, which compiles a program for each new shape: 1.5 MiB and about a
-        millisecond, 40 times for one window.
-        """
-        return 32 if self.device == "cpu" and self.dtype.itemsize < 4 else 1
 
 
 def this_machine() -> Machine:
@@ -142,10 +132,7 @@ def load_model(name: str, dtype: "torch.dtype", **options: Any) -> "PreTrainedMo
         options["key_mapping"] = LANGUAGE_MODEL_KEYS
     model: PreTrainedModel
     model, report = _load(name, AutoModelForCausalLM.from_pretrained, dtype=dtype, output_loading_info=True, **options)
-    if missing := sorted(report["missing_keys"]):  # transformers would fill them with random numbers
-        raise SelfChatBotError(
-            f'model "{name}" has no weights for {missing[0]} and {len(missing) - 1} more: choose another model'
-        )
+    refuse_missing(report["missing_keys"], f'model "{name}"')
     if config is not whole:  # saved by the names of a language model, not by those of the file it came from
         model.__dict__.pop("_weight_conversions", None)
     return model
@@ -163,7 +150,8 @@ def _load_whole_config(name: str) -> "PretrainedConfig":
         values, _ = PretrainedConfig.get_config_dict(location, **options)
         check_sizes(values, f"config.json of {name}")
         config = AutoConfig.from_pretrained(location, **options)
-        config._attn_implementation = None  # it may name a kernel, which would be native code from elsewhere
+        # It may name kernels to compute with, which would be native code from elsewhere.
+        config._attn_implementation = config._experts_implementation = None
         return config
 
     return _load(name, from_pretrained)
@@ -175,33 +163,18 @@ def window(config: "PretrainedConfig", max_length: int) -> int:
     return min(max_length, positions) if isinstance(positions, int) and positions > 0 else max_length
 
 
-ONEDNN_PROGRAMS = 128
-"""Compiled programs that oneDNN keeps, of 1.5 MiB each: those of three shapes of a training window. By itself it keeps
-1024. With fewer than one window needs, each layer would compile them again."""
-
-
 def quiet() -> None:
     """Turn off the libraries' progress bars and notices, and bound their caches; errors are still raised."""
-    # Before the import: bitsandbytes logs while it is being imported.
-    for name in ("huggingface_hub", "bitsandbytes", "accelerate", "torch", "peft"):
+    for name in ("huggingface_hub", "accelerate", "torch", "peft"):
         logging.getLogger(name).setLevel(logging.ERROR)
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
     os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
-    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
-    for cache in ("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "LRU_CACHE_CAPACITY"):  # of oneDNN, and of torch above it
-        os.environ.setdefault(cache, str(ONEDNN_PROGRAMS))
+    bound_caches()
     warnings.filterwarnings("ignore", module=r"(?:torch|transformers|peft|accelerate|bitsandbytes|huggingface_hub)\b")
     import transformers
 
     transformers.logging.set_verbosity_error()
     transformers.logging.disable_progress_bar()
-
-
-def give_back_memory() -> None:
-    """Return to the system what a model took that is no longer used; glibc keeps it for the next one."""
-    gc.collect()
-    with suppress(AttributeError, OSError, TypeError):  # other systems
-        ctypes.CDLL(None).malloc_trim(0)
 
 
 def _embedded_file(name: str) -> Path:
@@ -223,6 +196,7 @@ def _load(name: str, from_pretrained: Callable[..., Any], **options: Any) -> Any
     try:
         if Path(location).is_dir():
             check_files(Path(location))
+            options["local_files_only"] = True  # nothing that is named in the folder is fetched
         else:
             with suppress(OSError, ValueError):
                 return from_pretrained(location, local_files_only=True, **options)

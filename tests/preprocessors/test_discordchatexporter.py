@@ -642,7 +642,7 @@ def peak(path: Path) -> int:
         tracemalloc.stop()
 
 
-@pytest.mark.parametrize(("end", "few", "many"), [(True, 20_000, 100_000), (False, 20_000, 60_000)])
+@pytest.mark.parametrize(("end", "few", "many"), [(True, 20_000, 50_000), (False, 20_000, 40_000)])
 def test_memory_does_not_grow_with_the_file(tmp_path: Path, end: bool, few: int, many: int) -> None:
     small, large = tmp_path / "small.txt", tmp_path / "large.txt"
     for path, count in ((small, few), (large, many)):

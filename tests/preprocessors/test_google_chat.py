@@ -1,6 +1,7 @@
 """Google Chat: every download in googlechat/ gives what the .json beside it says, and so do written ones."""
 
 import json
+import shutil
 from datetime import datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -112,3 +113,11 @@ def test_what_is_no_download_is_one_line(tmp_path: Path, content: object, found:
     assert found in error
     assert "messages.json" in error
     assert "secret" not in error
+
+
+def test_an_owner_that_is_none_is_one_line(tmp_path: Path) -> None:
+    shutil.copytree(EXPORTS / "takeout", tmp_path / "takeout")
+    info = next((tmp_path / "takeout").rglob("user_info.json"))
+    for user in ("x", {"name": 5}, [1], None):
+        info.write_text(json.dumps({"user": user}), encoding="utf-8")
+        assert '"user" is not as expected' in error_of(GoogleChat(), tmp_path / "takeout")

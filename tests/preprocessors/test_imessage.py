@@ -102,7 +102,7 @@ def block(sent: Sent, time: datetime, version: int) -> str:
     """Date, sender and parts of one message, without what comes below them."""
     parts = {
         "attachment": f"attachments/3/IMG_1.jpeg\n{sent.text}",
-        "attachment alone": "/Users/me/Library/Messages/Attachments/aa/0A/IMG 0001.HEIC\nTranscription: hello",
+        "attachment alone": "/Users/me/Library/Messages/Attachments/aa/0A/IMG 0001.HEIC",
         "effect": f"{sent.text}\nSent with Invisible Ink",
         "edited": f"{date(time)} first try\nof two lines\nEdited 1 minute, 2 seconds later: {sent.text}",
         "deleted": f"This message was deleted from the conversation!\n{sent.text}",

@@ -26,6 +26,8 @@ TOKENIZER_BATCH = 256
 TOKENIZER_SECONDS = 20.0
 """In which a text is tokenized, and a second more for each ``CHARACTERS_PER_SECOND``: fifty times what it takes."""
 CHARACTERS_PER_SECOND = 20_000
+BEGUN_TOKENS = 64
+"""Of a turn that goes on: enough to see whether it repeats itself or is somebody else's."""
 CONTEXT_FRACTION = 1 / 4
 """Part of a window that repeats the turns before it, if the window continues a conversation."""
 KEPT_FRACTION = 0.7
@@ -76,19 +78,24 @@ class ChatFormat:
     def prompt(self, messages: ChatMessages, max_length: int) -> list[int]:
         """The token ids before my next turn, at most ``max_length``: turns that don't fit are dropped, oldest first.
 
-        A system message is cut to half of ``max_length``. ``messages`` ends with a turn of the others, or is empty if I
+        A system message is cut to half of ``max_length``. If the last turn is mine, it goes on; without any turn, I
         open the conversation.
         """
         _, turns = next(self._tokenized([messages]))
         head, opening = self._heads(messages, max_length // 2)
-        if turns and turns[-1].mine:
-            raise ValueError("the last turn is mine: there is nothing to reply to")
+        begun = turns.pop().ids[-(max_length // 2) :] if turns and turns[-1].mine else []
         if not turns:
-            return self._first(True, head, opening)
-        room = max_length - len(self._parts.user_to_me)
+            return self._first(True, head, opening) + begun
+        room = max_length - len(self._parts.user_to_me) - len(begun)
         turns = [*turns[:-1], _Turn(False, turns[-1].ids[-max(room - len(head), 1) :])]
         start = self._start(turns, head, opening, room)
-        return self._assemble(head, opening, turns[start:], trained=range(0)).input_ids + self._parts.user_to_me
+        ids = self._assemble(head, opening, turns[start:], trained=range(0)).input_ids
+        return ids + self._parts.user_to_me + begun
+
+    def begun(self, messages: ChatMessages) -> list[int]:
+        """The last tokens of a turn of mine that `prompt` ends with; empty if it doesn't."""
+        last = messages[-1] if messages else {"role": "user"}
+        return self._ids([last["content"]])[0][-BEGUN_TOKENS:] if last["role"] == "assistant" else []
 
     def _start(self, turns: list[_Turn], head: list[int], opening: list[int] | None, room: int) -> int:
         """The first turn that is kept in a prompt of ``room`` tokens.
@@ -178,6 +185,10 @@ class ChatFormat:
             raise SelfChatBotError(
                 f"the tokenizer of this model has not read a text within {limit:.0f} seconds: choose another model"
             ) from None
+        except (KeyboardInterrupt, SystemExit, MemoryError):
+            raise
+        except BaseException as error:  # Rust's is no Exception
+            raise SelfChatBotError("the tokenizer of this model can't read a text: choose another model") from error
 
     def _tokens(self, texts: list[str]) -> list[list[int]]:
         if self.tokenizer.is_fast:

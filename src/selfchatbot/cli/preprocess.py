@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from selfchatbot.cli.console import Console
     from selfchatbot.conversations.summary import FormatSummary, Summary
+    from selfchatbot.environment import Dataset
     from selfchatbot.preprocessors import ExportFile
 
 MAX_ROWS = 12
@@ -24,20 +25,32 @@ MAX_ROWS = 12
 def main() -> None:
     """The console script."""
     arguments = parser("selfChatBot_preprocess", "Turn a dataset's chat exports into conversations to train on.")
-    dataset_id = arguments.parse_args().dataset
-    sys.exit(run(lambda: _stage(dataset_id)))
+    arguments.add_argument(
+        "--forget", action="store_true", help="delete models, sessions and reports made from earlier conversations"
+    )
+    chosen = arguments.parse_args()
+    sys.exit(run(lambda: _stage(chosen.dataset, chosen.forget)))
 
 
-def _stage(dataset_id: str) -> None:
+def _stage(dataset_id: str, forgets: bool) -> None:
     from selfchatbot.cli.console import Console
+    from selfchatbot.cli.signals import exit_on_signals
     from selfchatbot.conversations.stage import preprocess
     from selfchatbot.environment import find_dataset, read_environment
+    from selfchatbot.errors import SelfChatBotError
+    from selfchatbot.trainer.lock import is_training
 
     dataset = find_dataset(read_environment(), dataset_id, "raw")
+    training = is_training(dataset.results)
+    if forgets and training:
+        raise SelfChatBotError(f"{dataset.results}: a training is running, and would write again: stop it first")
     console = Console()
-    with Console(stderr=True).status("reading") as status:
+    with exit_on_signals(), Console(stderr=True).status("reading") as status:
         summary = preprocess(dataset, progress=status.update)
     _show(console, summary)
+    if training:
+        _warn(console, "a training is running, and goes on with the conversations as they were: train again after it")
+    _show_forgetting(console, dataset, summary, forgets)
     total = sum(part.conversations for part in summary.splits.values())
     console.print(f"\n{total:,} conversations are in {dataset.preprocessed}", soft_wrap=True)
     console.print(f"Next: selfChatBot_train -d {dataset_id}", soft_wrap=True)
@@ -50,6 +63,10 @@ def _show(console: Console, summary: Summary) -> None:
     for found in summary.formats:
         console.print(_files(found, summary.hide))
         console.print(_senders(found))
+        if found.media:
+            kinds = ", ".join(f"{count:,} {kind}" for kind, count in found.media.most_common())
+            done = "marked in its place" if found.marks_media else "left out"
+            console.print(f"besides text ({done}): {kinds}", soft_wrap=True)
         console.print(f"you are {visible_line(' and '.join(found.me))}: {HOW[found.how]}\n", soft_wrap=True)
     if len(summary.formats) > 1:
         console.print(_contacts(summary))
@@ -59,8 +76,27 @@ def _show(console: Console, summary: Summary) -> None:
     console.print(_example(summary))
     if (expected := forecast(summary.splits["train"].replies)) is not None:
         console.print(expected, soft_wrap=True)
-    for warning in summary.warnings:
-        console.print(f"warning: {visible_line(warning)}", style="yellow", soft_wrap=True)
+    for warning in [*summary.warnings, *summary.lookalikes]:
+        _warn(console, warning)
+
+
+def _show_forgetting(console: Console, dataset: Dataset, summary: Summary, forgets: bool) -> None:
+    """What still knows the conversations as they were, if anything is left out now; deleted with ``forgets``."""
+    from selfchatbot.forgetting import forget, names, remaining
+
+    if forgets:
+        deleted = forget(dataset)
+        console.print(f"deleted from {dataset.results}: {deleted or 'nothing'}", soft_wrap=True)
+    elif summary.leaves_out and (left := remaining(dataset)):
+        _warn(
+            console,
+            f"what you leave out now may still be in what was made before: {names(dataset, left)}; delete all of that "
+            f"with selfChatBot_preprocess -d {dataset.id} --forget, then train again",
+        )
+
+
+def _warn(console: Console, warning: str) -> None:
+    console.print(f"warning: {visible_line(warning)}", style="yellow", soft_wrap=True)
 
 
 def _files(found: FormatSummary, hide: Callable[[str], str]) -> RenderableType:
@@ -69,6 +105,7 @@ def _files(found: FormatSummary, hide: Callable[[str], str]) -> RenderableType:
     title = f"{found.name}: {len({str(file.path) for file in found.files}):,} file(s), {found.chats:,} chat(s)"
     counts = (
         (found.duplicates, "message(s) in several exports, counted once"),
+        (found.dropped, 'message(s) left out by "drop"'),
         (found.excluded, "message(s) excluded"),
         (found.excluded_groups, "group chat(s) excluded"),
     )

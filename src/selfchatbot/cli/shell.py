@@ -83,6 +83,8 @@ def run(stage: Callable[[], None]) -> int:
 
     2: wrong usage or parameters, 1: a failed run, 130: Ctrl-C. With SELFCHATBOT_DEBUG set, tracebacks are shown.
     """
+    # Conversations and models are private: whatever is written here, by any library, only its owner can read.
+    os.umask(0o077)
     # A service manager, or `<&-` in a shell, may start the script without one of them.
     sys.stdin = sys.stdin or open(os.devnull, encoding="utf-8")  # noqa: PTH123, SIM115
     sys.stdout = sys.stdout or open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115

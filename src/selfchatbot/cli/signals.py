@@ -1,4 +1,4 @@
-"""A closed terminal or a `kill` ends a conversation like `exit`: everything is saved, and no traceback is shown."""
+"""A closed terminal or a `kill` ends a script like `exit`: everything is saved, and nothing half-written is left."""
 
 import os
 import signal
@@ -30,6 +30,7 @@ def exit_on_signals(leave: Callable[[SystemExit], bool] = lambda _: False) -> It
         yield
         return
     numbers = [number for name in SIGNAL_NAMES if (number := getattr(signal, name, None)) is not None]
+    numbers = [number for number in numbers if signal.getsignal(number) is not signal.SIG_IGN]  # under nohup
     before = {number: signal.signal(number, end) for number in numbers}
     try:
         yield

@@ -29,6 +29,7 @@ def main() -> None:
 
 
 def _stage(dataset_id: str, restart: bool, dry_run: bool) -> None:
+    from selfchatbot.changes import since_preprocess
     from selfchatbot.cli.console import Console
     from selfchatbot.environment import conversations_file, find_dataset, read_environment
     from selfchatbot.parameters import FILE_NAME, TrainingParameters, read_parameters
@@ -40,6 +41,8 @@ def _stage(dataset_id: str, restart: bool, dry_run: bool) -> None:
         conversations_file(dataset.preprocessed, split)
     console = Console(stderr=True, quiet=not is_main())
     show_log(lambda line: console.print(line, soft_wrap=True))  # above the progress bar
+    for change in since_preprocess(dataset):
+        console.print(change, soft_wrap=True)
     if dry_run:
         _dry_run(parameters, dataset, console)
         return
@@ -94,7 +97,7 @@ def _dry_run(parameters: TrainingParameters, dataset: Dataset, console: Console)
 def _choose_sampling(dataset: Dataset, seed: int, console: Console) -> None:
     """Choose the sampling parameters; the model stays whatever happens here."""
     from selfchatbot.errors import SelfChatBotError
-    from selfchatbot.models import give_back_memory
+    from selfchatbot.memory import give_back_memory
     from selfchatbot.player.tune_sampling import choose_sampling
     from selfchatbot.trainer.report import LOG_NAME, log_file
 

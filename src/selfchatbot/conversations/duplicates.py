@@ -56,7 +56,7 @@ class Duplicates:
         # not every phone exports them. Discord removed the numbers from names in 2023.
         author = without_discriminator(message.author)
         time = message.timestamp if message.id else message.timestamp.replace(second=0, microsecond=0)
-        key = hash((time, author, message.id or message.content))
+        key = hash((time, author, message.id or message.content or message.media))
         keys = self._days.get(day)
         if not self._is_first:
             remaining = self._remaining.get(day)

@@ -1,12 +1,14 @@
 """Which messages of a format are used: none that are excluded, and none twice."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import NamedTuple
 
+from selfchatbot.conversations.drop import DropPatterns
 from selfchatbot.conversations.duplicates import Duplicates
 from selfchatbot.conversations.edits import Edits
 from selfchatbot.conversations.people import Exclusion
@@ -48,6 +50,9 @@ class MessageFilter:
         self._exclusion = exclusion
         self._gap = gap
         self.files: list[ExportFile] = []
+        self.drop = DropPatterns(preprocessor.drop)
+        self.dropped = 0
+        """Number of messages of which ``drop`` left nothing."""
         self.excluded = 0
         """Number of excluded messages."""
         self.files_with_excluded: set[int] = set()
@@ -63,6 +68,7 @@ class MessageFilter:
         Comparing messages costs time and is rarely needed. So without ``overlap``, an OverlapError is raised if two of
         several files cover the same time of a chat. With it, duplicates are removed.
         """
+        drops = bool(self._preprocessor.drop)
         number = -1
         chat: str | None = None
         time: datetime | None = None
@@ -70,7 +76,9 @@ class MessageFilter:
         ends: dict[str, datetime] = {}  # latest time of each chat so far
         duplicates_by_file: Counter[int] = Counter()
         excludes = (
-            _ExclusionFilter(self._exclusion, self._speakers, self._gap, self.chats_with_excluded).excludes
+            _ExclusionFilter(
+                self._exclusion, self._speakers, self._gap, self.chats_with_excluded, self._preprocessor.other_names
+            ).excludes
             if self._exclusion.active
             else None
         )
@@ -87,6 +95,11 @@ class MessageFilter:
                         number = len(self.files)
                         on_file(self.files[-1] if self.files else None)
                 time = message.timestamp
+                if drops and (content := self.drop.rest(message.content)) != message.content:
+                    if not content:
+                        self.dropped += 1
+                        continue
+                    message = replace(message, content=content)  # noqa: PLW2901
                 if excludes is not None and excludes(message):
                     self.excluded += 1
                     self.files_with_excluded.add(number)
@@ -111,8 +124,10 @@ class _ExclusionFilter:
         speakers: Mapping[str, str | None],
         gap: timedelta,
         chats_with_excluded: set[str],
+        other_names: Callable[[str], Iterable[str]],
     ) -> None:
         self._exclusion = exclusion
+        self._other_names = other_names
         self._speakers = speakers
         self._gap = gap
         self._chats_with_excluded = chats_with_excluded
@@ -133,7 +148,7 @@ class _ExclusionFilter:
         if self._is_chat_excluded or self._exclusion.excludes_time(message.timestamp):
             return True
         is_mine = self._speakers[message.author] is None
-        if not is_mine and self._exclusion.excludes_person(message.author):
+        if not is_mine and self._excludes_author(message.author):
             self._chats_with_excluded.add(message.chat)
             self._last_excluded = message.timestamp
             if message.id is not None:
@@ -148,3 +163,6 @@ class _ExclusionFilter:
             return message.timestamp - self._last_excluded <= self._gap
         self._last_excluded = None
         return False
+
+    def _excludes_author(self, author: str) -> bool:
+        return any(map(self._exclusion.excludes_person, (author, *self._other_names(author))))

@@ -1,5 +1,6 @@
 """One pass over a format's folder: its messages become conversations in the store."""
 
+import json
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
@@ -9,6 +10,7 @@ from itertools import groupby
 from operator import attrgetter
 from pathlib import Path
 
+from selfchatbot.conversations.app_phrases import AppPhrases
 from selfchatbot.conversations.build import build_conversations
 from selfchatbot.conversations.filters import MessageFilter, OnFile, Overlap
 from selfchatbot.conversations.people import Contacts, Exclusion
@@ -77,6 +79,9 @@ class FormatPass:
         """Numbers of files in which I wrote, or in which it doesn't matter."""
         self._settled_chats: set[str] = set()
         self._used_chats: set[str] = set()
+        self._may_be_excluded = preprocessor.group_chats == "exclude" or dataset.exclusion.active
+        """Whether only the end of a chat shows if it is used."""
+        self._phrases = AppPhrases()
         self._last_progress = 0.0
 
     def run(self, how: str, on_file: OnFile, has_several_files: bool, overlap: Overlap | None) -> FormatSummary:
@@ -112,8 +117,9 @@ class FormatPass:
         authors: Counter[str] = Counter()
         replies: Counter[str] = Counter()
         gaps = TypingGaps()
+        phrases = AppPhrases() if self._may_be_excluded else self._phrases
         for conversation in build_conversations(
-            self._counted(messages, authors, gaps),
+            self._counted(messages, authors, gaps, phrases),
             speakers.__getitem__,
             self._dataset.gap,
             self._dataset.raw.context_turns,
@@ -142,20 +148,37 @@ class FormatPass:
         summary.contacts.update(replies)
         if self._preprocessor.has_times:
             summary.typing_gaps += gaps
+        if phrases is not self._phrases:
+            self._phrases.update(phrases)
         self._used_chats.add(chat)
 
-    def _counted(self, messages: Iterable[Message], authors: Counter[str], gaps: TypingGaps) -> Iterator[Message]:
-        """The same messages; counts them by author and collects the gaps between consecutive ones of mine."""
+    def _counted(
+        self, messages: Iterable[Message], authors: Counter[str], gaps: TypingGaps, phrases: AppPhrases
+    ) -> Iterator[Message]:
+        """The same messages; counts them and their phrases, and collects the gaps between consecutive ones of mine."""
         previous: datetime | None = None
+        album: tuple[str, str] | None = None
+        """The author and the kind of the last message, if it was nothing but media."""
         for message in messages:
-            authors[message.author] += 1
-            if self._speakers[message.author] is None:
-                if previous is not None:
+            is_mine = self._speakers[message.author] is None
+            if message.content:
+                authors[message.author] += 1
+                phrases.add(message.author, message.content)
+                if is_mine and previous is not None:
                     gaps.add(len(message.content), (message.timestamp - previous).total_seconds())
-                previous = message.timestamp
-            else:
-                previous = None
-            yield message
+            previous = message.timestamp if is_mine and message.content else None
+            if not message.media:
+                album = None
+                yield message
+                continue
+            alone = None if message.content else (message.author, message.media)
+            # What I sent is not marked: it would be trained, and the model would answer with "[photo]".
+            if is_mine and message.content:
+                yield message
+            elif not is_mine and (alone is None or alone != album):
+                mark = f"[{message.media}]"
+                yield replace(message, content=f"{mark}\n{message.content}" if message.content else mark)
+            album = alone
 
     def _finish(self, how: str) -> None:
         summary, exclusion = self._summary, self._dataset.exclusion
@@ -163,6 +186,9 @@ class FormatPass:
             exclusion.hide_chat(chat)
         summary.how = how
         summary.duplicates, summary.excluded = self._filter.duplicates, self._filter.excluded
+        summary.dropped, summary.marks_media = self._filter.dropped, self._preprocessor.media == "mark"
+        if self._preprocessor.has_times:  # else it is no chat of an app
+            summary.notes.extend(self._phrase_notes())
         summary.me = [author for author in summary.senders if self._speakers[author] is None]
         by_chat = summary.by_chat
         without_me = (
@@ -175,6 +201,20 @@ class FormatPass:
         )
         summary.without_me = list(dict.fromkeys(without_me))
         summary.files = [file for file in summary.files if not exclusion.is_hidden(file.chat)]
+
+    def _phrase_notes(self) -> Iterator[str]:
+        """What the user should know about phrases that somebody else than their author may have written."""
+        name, senders = self._name, self._summary.senders
+        for phrase, count in self._phrases.suspicious(senders):
+            shown = json.dumps(self._dataset.redactor.name(phrase), ensure_ascii=False)
+            yield f"{name}: {shown} {count:,} times: written by the app? Then add it to preprocessor_data.{name}.drop"
+        if joined := self._phrases.joined(senders):
+            yield (
+                f'{name}: {joined[1]:,} messages end in what looks like the beginning of another one ("{joined[0]}"): '
+                "are its dates in a form that can't be read?"
+            )
+        for number in self._filter.drop.unused():
+            yield f"preprocessor_data.{name}.drop: entry {number} matches nothing: check how the export writes it"
 
     def _show_progress(self, text: str) -> None:
         now = time.monotonic()

@@ -47,6 +47,7 @@ class FormatReader:
             suffixes = " or ".join(self._preprocessor.suffixes)
             raise ExportError(hint or f"{self._folder} contains no export ({suffixes}): put your exports there")
         self._dataset.progress(f"reading {len(self._exports)} file(s) of {self._name}")
+        notes = self._preprocessor.prepare(self._folder, self._dataset.progress)
         try:
             try:
                 summary = self._read()
@@ -66,6 +67,7 @@ class FormatReader:
         empty = [file.path for file in summary.files if not file.messages]
         if empty and (hint := hint_for_files(kind, empty)):
             summary.notes.append(hint)
+        summary.notes.extend(notes)
         return summary
 
     def _read(self) -> FormatSummary:

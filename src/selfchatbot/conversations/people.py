@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 
+from selfchatbot.conversations.lookalikes import is_phone_number
 from selfchatbot.errors import ParametersError
 from selfchatbot.parameters import ExcludeOptions
 from selfchatbot.preprocessors.names import comparable, without_discriminator
@@ -54,7 +55,7 @@ class Exclusion:
         spellings: set[str] = set()
         for number, name in enumerate(options.contacts, 1):
             names = contacts.names(name)
-            people.setdefault(frozenset(map(comparable, names)), []).append(number)
+            people.setdefault(frozenset(map(comparable, [*names, *_digits(names)])), []).append(number)
             spellings.update(form for one in names for form in _forms(lower(one.strip().removeprefix("@"))))
         # The keys are the numbers of the entries; no author has such a name.
         self._people = Contacts({"\0" + " ".join(map(str, numbers)): names for names, numbers in people.items()})
@@ -70,7 +71,8 @@ class Exclusion:
 
     def excludes_person(self, author: str) -> bool:
         """Whether an author is excluded."""
-        numbers = self._people.find(author) or self._people.find(NAMESAKE.sub("", author))
+        spellings = (author, NAMESAKE.sub("", author), *_digits([author]))
+        numbers = next(filter(None, map(self._people.find, spellings)), None)
         if numbers is None:
             return False
         self._used.update(f"contacts {number}" for number in numbers[1:].split())
@@ -122,5 +124,10 @@ def _wildcards(pattern: str) -> re.Pattern[str]:
     return re.compile(".*".join(map(re.escape, pattern.strip().split("*"))), re.IGNORECASE | re.DOTALL)
 
 
+def _digits(names: Iterable[str]) -> list[str]:
+    """Those of ``names`` that are phone numbers, as mentions have them: ``+49 170 1234567`` as ``491701234567``."""
+    return [re.sub(r"\D", "", name) for name in names if is_phone_number(name)]
+
+
 def _forms(name: str) -> set[str]:
-    return {name, without_discriminator(name)} - {""}
+    return {name, without_discriminator(name), *_digits([name])} - {""}

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 from array import array
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 from selfchatbot.conversations.format_folders import preprocessors_by_folder
 from selfchatbot.conversations.format_pass import DatasetContext
 from selfchatbot.conversations.format_reader import FormatReader
+from selfchatbot.conversations.lookalikes import count_parts, is_phone_number, lookalikes
 from selfchatbot.conversations.people import Contacts, Exclusion
 from selfchatbot.conversations.split import Splits, split
 from selfchatbot.conversations.store import ConversationStore
@@ -28,6 +30,8 @@ MIN_REPLIES = 20
 MIN_SHARE_OF_ME = 0.05
 """If less of the messages is mine, "me" is probably somebody else."""
 EXAMPLE_TURNS = 8
+MAX_LISTED = 12
+"""Names in a warning."""
 
 
 def preprocess(dataset: Dataset, progress: Callable[[str], None] = lambda _: None) -> Summary:
@@ -63,6 +67,11 @@ def preprocess(dataset: Dataset, progress: Callable[[str], None] = lambda _: Non
 def _summary(context: DatasetContext, formats: list[FormatSummary], splits: Splits) -> Summary:
     store, exclusion = context.store, context.exclusion
     warnings = [*_warnings(formats), *exclusion.unused(context.raw.exclude)]
+    if count := count_parts((store.line(number) for part in splits for number in part), exclusion.names):
+        warnings.append(
+            f"exclude.contacts: parts of an excluded name, such as the first name alone, are still in the text, "
+            f'{count:,} times: add them to "redact.words" if they mean that person'
+        )
     return Summary(
         formats=formats,
         splits={name: SplitSummary.of(store, part) for name, part in zip(SPLIT_NAMES, splits, strict=True)},
@@ -71,6 +80,8 @@ def _summary(context: DatasetContext, formats: list[FormatSummary], splits: Spli
         example=_example(store, splits.train),
         hide=exclusion.hide,
         redact=context.redactor.name,
+        leaves_out=exclusion.active or bool(context.raw.redact.words),
+        lookalikes=list(_lookalikes(formats, exclusion)),
     )
 
 
@@ -89,6 +100,24 @@ def _warnings(formats: list[FormatSummary]) -> list[str]:
             f"{file.chat if by_chat else file.path.name}: {note}" for file in summary.files for note in file.notes
         )
     return warnings
+
+
+def _lookalikes(formats: list[FormatSummary], exclusion: Exclusion) -> Iterator[str]:
+    """Warnings about people who may be excluded ones by another name."""
+    if not exclusion.names:
+        return
+    senders: Counter[str] = Counter()
+    for summary in formats:
+        senders.update({name: count for name, count in summary.senders.items() if name not in summary.me})
+    numbers = [name for name in senders if is_phone_number(name)]
+    for found, what in (
+        (lookalikes(senders, exclusion.names), "these people look like excluded ones: add them if they are the same"),
+        (numbers, "these numbers may be of excluded people: add them if so"),
+    ):
+        if found:
+            listed = ", ".join(f"{name} ({senders[name]:,} messages)" for name in found[:MAX_LISTED])
+            more = f" and {len(found) - MAX_LISTED:,} more" if len(found) > MAX_LISTED else ""
+            yield f"exclude.contacts: {what}: {listed}{more}"
 
 
 def _example(store: ConversationStore, numbers: array[int]) -> ChatMessages:

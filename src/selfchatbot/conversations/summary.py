@@ -41,14 +41,23 @@ class FormatSummary:
     """My replies, by contact."""
     duplicates: int = 0
     """Messages that are in another export of the same chat too."""
+    dropped: int = 0
+    """Messages of which ``drop`` leaves nothing."""
     excluded: int = 0
     """Messages that ``exclude`` leaves out."""
     excluded_groups: int = 0
     """Chats that ``group_chats`` leaves out."""
     typing_gaps: TypingGaps = field(default_factory=TypingGaps)
+    marks_media: bool = False
+    """Whether what was sent besides text is marked rather than left out."""
     notes: list[str] = field(default_factory=list)
     without_me: list[str] = field(default_factory=list)
     """Names of files, or of chats (see `by_chat`), without a message of mine."""
+
+    @property
+    def media(self) -> Counter[str]:
+        """What was sent besides text, by kind."""
+        return sum((file.media for file in self.files), Counter[str]())
 
     @property
     def by_chat(self) -> bool:
@@ -66,6 +75,8 @@ class FormatSummary:
             "me_found": HOW.get(self.how, ""),
             "chats": self.chats,
             "repeated_messages": self.duplicates,
+            "dropped_messages": self.dropped,
+            "media": dict(self.media.most_common()),
             "excluded_messages": self.excluded,
             "excluded_groups": self.excluded_groups,
             "senders": dict(senders.most_common()),
@@ -118,6 +129,10 @@ class Summary:
     """Replaces the names of excluded people and chats in a text."""
     redact: Callable[[str], str]
     """The name of a person or chat as it appears in the written conversations."""
+    leaves_out: bool = False
+    """Whether people, chats, days or words are left out."""
+    lookalikes: list[str] = field(default_factory=list)
+    """Warnings with names of people who may be excluded ones: for the screen, not for a file."""
 
     def contacts(self) -> dict[str, dict[str, int]]:
         """My replies by contact and format, sorted by their number."""
@@ -140,6 +155,7 @@ class Summary:
             "expected_gain": round(expected_gain(self.splits["train"].replies), 2),
             "pace": sum((summary.typing_gaps for summary in self.formats), TypingGaps()).pace(),
             "redacted": self.redacted,
+            "leaves_out": self.leaves_out,
             "warnings": list(map(self.redact, self.warnings)),
             "example": self.example,
         }

@@ -50,7 +50,8 @@ consent, keep this folder to yourself.
 ## Use
 
 {_use(gguf)}
-The repetition penalty of selfchatbot applies to the reply only; other programs apply it to the prompt too.
+The repetition penalty of selfchatbot applies to the reply only; other programs apply it to the prompt too. They don't
+have its guidance, which keeps replies to the conversation: expect replies that make a little less sense.
 """
     )
 

@@ -14,7 +14,8 @@ from selfchatbot.files import atomic_files, read_small
 FILE_NAME = "parameters.json"
 WRITTEN_NAME = ".parameters.written.json"
 MAX_BYTES = 2**20
-"""json5 reads some 300,000 characters in a second."""
+MAX_JSON5_CHARACTERS = 2**16
+"""json5 reads some 30,000 characters in a second."""
 BROKEN_JSON = re.compile(r"<string>:(\d+) (.*) at column (\d+)", re.DOTALL)
 
 P = TypeVar("P", bound=BaseModel)
@@ -38,9 +39,6 @@ def read_json(path: Path) -> dict[str, Any]:
 
     Raises ParametersError for a missing, undecodable or broken file, and for a duplicate key.
     """
-    # json5 accepts what people write into settings files; it is too slow for anything else.
-    import json5
-
     try:
         text = read_small(path, MAX_BYTES).decode("utf-8-sig")
     except FileNotFoundError:
@@ -50,12 +48,34 @@ def read_json(path: Path) -> dict[str, Any]:
     except OSError as error:
         raise ParametersError(f"{path} can't be read: {error.strerror}") from error
     try:
-        values = json5.loads(text, allow_duplicate_keys=False)
+        values = _parsed(text)
+        _dump(values).encode()  # "\ud800" is half a character, which no file can hold
+    except UnicodeEncodeError:
+        raise ParametersError(f"{path}: a text with \\ud... that is no character: write the character itself") from None
     except (ValueError, RecursionError) as error:
         reason = BROKEN_JSON.sub(r"line \1, column \3: \2", str(error)).replace("\n", "\\n")
         raise ParametersError(f"{path} is not valid JSON: {reason}") from error
     if not isinstance(values, dict):
         raise ParametersError(f"{path}: expected an object {{...}}, found {_shown(values)}")
+    return values
+
+
+def _parsed(text: str) -> Any:
+    """JSON with what people write into settings files besides. Raises ValueError and RecursionError."""
+    try:
+        return json.loads(text, object_pairs_hook=_unique)
+    except (ValueError, RecursionError):
+        if len(text) > MAX_JSON5_CHARACTERS:
+            raise
+    import json5
+
+    return json5.loads(text, allow_duplicate_keys=False)
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    values = dict(pairs)
+    if len(values) < len(pairs):
+        raise ValueError("a key appears twice")  # json5 says which
     return values
 
 

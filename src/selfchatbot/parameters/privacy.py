@@ -18,7 +18,9 @@ class RedactOptions(Parameters):
     access_tokens: bool = Field(True, description="API keys, bearer tokens, private keys: `[token]`.")
     one_time_codes: bool = Field(True, description="Digits next to a word for code, PIN or TAN: `[code]`.")
     emails: bool = Field(False, description="E-mail addresses: `[email]`.")
-    phone_numbers: bool = Field(False, description="Valid phone numbers: `[phone]`.")
+    phone_numbers: bool = Field(
+        False, description="Valid phone numbers, and mentions such as `@491701234567`: `[phone]`."
+    )
     phone_region: str | None = Field(
         None,
         description='The country whose phone numbers are written without `+`, as two capital letters: `"DE"`, `"US"`.',

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from selfchatbot.errors import SelfChatBotError, lacks_memory
 from selfchatbot.files import read_small
-from selfchatbot.model_files import check_files
+from selfchatbot.model_files import check_files, refuse_missing
 from selfchatbot.models import Machine, load_model, load_tokenizer, this_machine, window
 from selfchatbot.parameters import GenerationParameters
 
@@ -103,9 +103,15 @@ def _placed(model: "PreTrainedModel", machine: Machine) -> "PreTrainedModel":
 
 def _merged(model: "PreTrainedModel", folder: Path) -> "PreTrainedModel":
     """The base model with the adapters merged into its weights, which makes it as fast as the base model alone."""
-    from peft import PeftModel
+    from peft import PeftModel, get_peft_model_state_dict
+    from safetensors import safe_open
 
-    return PeftModel.from_pretrained(model, folder).merge_and_unload()
+    # If it isn't there, peft would look for another file, or for the folder's name on the hub.
+    with safe_open(folder / "adapter_model.safetensors", "pt") as file:
+        there = set(file.keys())
+    adapted = PeftModel.from_pretrained(model, folder)
+    refuse_missing(get_peft_model_state_dict(adapted, save_embedding_layers=False).keys() - there, str(folder))
+    return adapted.merge_and_unload()
 
 
 def _loaded(folder: Path, load: Callable[[], Any]) -> Any:

@@ -4,11 +4,11 @@ player = Player(results / "best", read_parameters(results / "parameters.json", G
 print(player.reply([{"role": "user", "content": "hey, how was your day?"}]))
 """
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from selfchatbot.messages import ChatMessages, introduction
+from selfchatbot.messages import ChatMessages, introduction, newest
 from selfchatbot.models import Machine, quiet
 from selfchatbot.parameters import GenerationParameters
 from selfchatbot.player.engines.protocol import Sampling
@@ -20,6 +20,8 @@ from selfchatbot.player.reply.truncation import Truncator
 
 MAX_ATTEMPTS = 3
 """Generations of an empty reply before it stays empty."""
+CHARACTERS_PER_TOKEN = 32
+"""More than tokens have on average, in any language: what is longer does not fit into the window anyway."""
 SEED_STEP = 1_000_003
 """Between the seeds of two replies, so that they differ but are the same in every run."""
 
@@ -62,7 +64,7 @@ class Player:
         self._calls = 0
 
     def reply(self, messages: ChatMessages) -> str:
-        """My next turn after ``messages``, which must end with a turn of the others or be empty."""
+        """My next turn after ``messages``, or the rest of it if they end with one of mine."""
         return "".join(self.stream(messages))
 
     def replies(self, messages: ChatMessages, count: int) -> list[str]:
@@ -114,7 +116,15 @@ class Player:
     def prompt(self, messages: ChatMessages, parameters: GenerationParameters | None = None) -> list[int]:
         """The token ids that the model reads before it replies. Turns that don't fit are dropped, oldest first."""
         reply_tokens = (parameters or self.parameters).max_new_tokens
-        return self.chat_format.prompt(messages, max(self._engine.window - reply_tokens, self._engine.window // 2))
+        length = max(self._engine.window - reply_tokens, self._engine.window // 2)
+        return self.chat_format.prompt(self._newest(messages), length)
+
+    def _newest(self, messages: ChatMessages) -> ChatMessages:
+        """The part of a conversation that may fit into the window, so that reading it takes no longer than that."""
+        kept = newest(messages, self._engine.window * CHARACTERS_PER_TOKEN)
+        if kept and kept[-1]["role"] == "assistant":  # it goes on: words begin with a space in most vocabularies
+            kept[-1] = {**kept[-1], "content": kept[-1]["content"].rstrip()}
+        return kept
 
     def _best_candidates(
         self, messages: ChatMessages, count: int, parameters: GenerationParameters, seed: int | None
@@ -131,15 +141,15 @@ class Player:
         drafts = [Draft(number) for number in range(count)]
         for chunk in self._generate(drafts, messages, parameters, seed, log_probabilities=True):
             yield ReplyChunk(0, "", chunk.tokens)
-        truncate = self._truncator(messages)
+        text_of = self._text_of(messages)
         found = [(draft.tokens.without_loop(), draft.finish_reason) for draft in drafts if draft.shown]
         scores = [0.0] * len(found)
-        beginning = introduction(messages)
-        if len(found) > 1 and beginning != messages:
-            candidates, bare_prompt = [candidate for candidate, _ in found], self.prompt(beginning, parameters)
+        bare = _bare(messages)
+        if len(found) > 1 and bare != messages:
+            candidates, bare_prompt = [candidate for candidate, _ in found], self.prompt(bare, parameters)
             scores = pmi_scores(candidates, self.chat_format.end, bare_prompt, self._engine.log_probabilities)
         replies = [
-            Reply(complete_characters(truncate(self.chat_format.reply(one.ids))[0]), score, len(one.ids), reason)
+            Reply(complete_characters(text_of(one.ids)[0]), score, len(one.ids), reason)
             for (one, reason), score in zip(found, scores, strict=True)
         ]
         return sorted(replies, key=lambda reply: -reply.pmi)
@@ -154,34 +164,45 @@ class Player:
     ) -> Generator[ReplyChunk, None, None]:
         """Fill ``drafts`` as one batch; those that stay empty are generated again. Yields a chunk after each token."""
         prompt = self.prompt(messages, parameters)
-        truncate = self._truncator(messages)
+        text_of = self._text_of(messages)
         for attempt in range(MAX_ATTEMPTS):
             missing = [draft for draft in drafts if not draft.shown]
             for draft in missing:
                 draft.restart()
             sampling = self._sampling(parameters, len(prompt), attempt, seed)
             sampling = replace(sampling, log_probabilities=log_probabilities)
-            if parameters.guidance and (beginning := introduction(messages)) != messages:
-                sampling = sampling.guided_by(parameters, self.prompt(beginning, parameters))
+            if parameters.guidance and (bare := _bare(messages)) != messages:
+                sampling = sampling.guided_by(parameters, self.prompt(bare, parameters))
             for token in self._engine.generate(prompt, sampling, len(missing)):
                 draft = missing[token.candidate]
                 if draft.ended:
                     continue
                 draft.tokens.add(token.id, token.log_probability, sampling.end)
                 draft.ended = draft.tokens.ended or repeats_itself(draft.tokens.ids)
-                text, cut = truncate(self.chat_format.reply(draft.tokens.ids), draft.ended)
+                text, cut = text_of(draft.tokens.ids, draft.ended)
                 draft.ended |= cut
                 yield draft.show(text)
                 if all(draft.ended for draft in missing):
                     break
             for draft in missing:  # at the maximum length, nothing has to be held back any more
                 if not draft.ended:
-                    yield draft.show(truncate(self.chat_format.reply(draft.tokens.ids))[0])
+                    yield draft.show(text_of(draft.tokens.ids)[0])
             if all(draft.shown for draft in drafts):
                 return
 
-    def _truncator(self, messages: ChatMessages) -> Truncator:
-        return Truncator(self.chat_format.markers, messages, self.contact_names)
+    def _text_of(self, messages: ChatMessages) -> Callable[..., tuple[str, bool]]:
+        """Gives the text of new tokens, and whether the reply ends there; see `Truncator`."""
+        spaced = bool(messages) and messages[-1]["content"][-1:].isspace()
+        messages = self._newest(messages)
+        truncate = Truncator(self.chat_format.markers, messages, self.contact_names)
+        begun = self.chat_format.begun(messages)
+        before = len(self.chat_format.reply(begun))
+
+        def text_of(ids: list[int], finished: bool = True) -> tuple[str, bool]:
+            text, ended = truncate(self.chat_format.reply([*begun, *ids]), finished)
+            return text[before:].lstrip() if begun and spaced else text[before:], ended
+
+        return text_of
 
     def _sampling(
         self, parameters: GenerationParameters, prompt_length: int, attempt: int, seed: int | None = None
@@ -195,6 +216,12 @@ class Player:
         room = self._engine.window - prompt_length
         end, special = self.chat_format.end, self.chat_format.special
         return Sampling.of(parameters, end, special, room, seed, may_be_empty=attempt == 0)
+
+
+def _bare(messages: ChatMessages) -> ChatMessages:
+    """What is left without the conversation: the system message, and a turn of mine that goes on."""
+    begun = messages[-1:] if messages and messages[-1]["role"] == "assistant" else []
+    return [*introduction(messages), *begun]
 
 
 __all__ = ["Player", "Reply", "ReplyChunk"]

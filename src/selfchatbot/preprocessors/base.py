@@ -1,16 +1,18 @@
 """The base class of export formats, and what is known about an export file."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import lru_cache
 from pathlib import Path, PurePath
 from typing import ClassVar, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from selfchatbot.messages import Message
 from selfchatbot.parameters import Parameters
+from selfchatbot.preprocessors.media import STICKER, emoji_of
 from selfchatbot.preprocessors.names import same_name
 from selfchatbot.preprocessors.reading.archives import ExportPath, files_below, members
 from selfchatbot.preprocessors.reading.lines import decoded_lines
@@ -36,6 +38,8 @@ class ExportFile:
     """The author who made the export, if the export states it; set before the first message is yielded."""
     group: bool | None = None
     """Whether the chat has more than two members, if the export states it."""
+    media: Counter[str] = field(default_factory=Counter)
+    """What was sent besides text, by kind, counted by `Preprocessor.read`."""
     notes: list[str] = field(default_factory=list)
     """What the user should know. Never contains message text."""
 
@@ -74,17 +78,62 @@ class Preprocessor(Parameters):
         "include", description="`exclude`: chats with more than one other person are left out."
     )
 
+    media: Literal["drop", "mark"] = Field(
+        "drop",
+        description="Pictures, stickers, calls and the like. `mark`: those of others are shown as `[photo]`, "
+        "stickers by their emoji.",
+    )
+    drop: tuple[str, ...] = Field(
+        (),
+        strict=False,
+        description="What the app wrote and was read as typed: whole messages, or whole lines of them; "
+        '`*` matches anything: `"Location: *"`.',
+    )
+
+    @field_validator("drop")
+    @classmethod
+    def _not_everything(cls, patterns: tuple[str, ...]) -> tuple[str, ...]:
+        if not all(pattern.strip(" \n*") for pattern in patterns):
+            raise ValueError("texts that hold more than *, which would drop every message")
+        return patterns
+
+    def prepare(self, path: Path, progress: Callable[[str], None]) -> list[str]:
+        """Called once before a folder is read. Returns what the user should know.
+
+        ``progress`` is called with a few words about the current step.
+        """
+        return []
+
     def read(self, path: Path, files: list[ExportFile] | None = None) -> Iterator[Message]:
         """Yield the messages of a file, or of all files in a folder, chat by chat, oldest first.
 
-        Each `ExportFile` is appended to ``files`` before the first of its messages.
+        Each `ExportFile` is appended to ``files`` before the first of its messages. Messages without text are yielded
+        only where ``media`` asks for them.
 
         Raises ExportError for files that can't be read, ParametersError where the user has to decide something.
         """
-        return self.read_exports(path, [] if files is None else files)
+        files = [] if files is None else files
+        for message in self.read_exports(path, files):
+            if message.media and (prepared := self._with_media(message, files)) is not message:
+                if prepared is not None:
+                    yield prepared
+                continue
+            yield message
+
+    def _with_media(self, message: Message, files: list[ExportFile]) -> Message | None:
+        """Count what was sent besides text; the message as ``media`` wants it, None for none."""
+        emoji = emoji_of(message.media)
+        if files:
+            files[-1].media[STICKER if emoji else message.media] += 1
+        if self.media == "drop":
+            return replace(message, media="") if message.content else None
+        return replace(message, content=message.content or emoji, media="") if emoji else message
 
     def read_exports(self, path: Path, files: list[ExportFile]) -> Iterator[Message]:
-        """See `read`; each format implements this. The files to read are ``self.export_files(path)``."""
+        """See `read`; each format implements this. The files to read are ``self.export_files(path)``.
+
+        Messages without text but with `Message.media` are yielded as well.
+        """
         raise NotImplementedError
 
     @classmethod
@@ -105,6 +154,10 @@ class Preprocessor(Parameters):
 
     def _is_export(self, path: PurePath) -> bool:
         return path.suffix.lower() in self.suffixes
+
+    def other_names(self, author: str) -> tuple[str, ...]:
+        """What else the export calls an author, for `exclude`. Known once a message of that author was yielded."""
+        return ()
 
     def is_me(self, author: str) -> bool:
         """Whether ``author``, as written in the export, is my user name or one of my aliases."""

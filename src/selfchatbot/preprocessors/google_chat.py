@@ -44,7 +44,7 @@ class GoogleChat(Preprocessor):
         self._people, chats = Names(), Names()
         tables = super().export_files(path)
         infos = {PurePath(str(file)).parent: file for file in tables if file.name == GROUP_INFO}
-        me = next((_person(user) for file in tables if file.name == USER_INFO for user in _values(file, "user")), None)
+        me = next((_owner(file) for file in tables if file.name == USER_INFO), None)
         # Downloads made at different times have the same folders.
         for file in sorted(self.export_files(path), key=lambda file: PurePath(str(file)).parent.name):
             folder = PurePath(str(file)).parent
@@ -128,6 +128,13 @@ def _described(info: ExportPath | None) -> tuple[str, list[tuple[str, str]]]:
         return name if isinstance(name, str) else "", [_person(member) for member in members or ()]
     except (TypeError, KeyError, AttributeError):
         raise ExportError(f'{info}: "members" are not as expected: request the download again') from None
+
+
+def _owner(info: ExportPath) -> tuple[str, str]:
+    try:
+        return _person(next(_values(info, "user")))
+    except (TypeError, KeyError, AttributeError):
+        raise ExportError(f'{info}: "user" is not as expected: request the download again') from None
 
 
 def _person(person: Any) -> tuple[str, str]:

@@ -54,21 +54,31 @@ RULES = (
 )
 
 
+MENTION = re.compile(r"(?<![\w.@])@\d{7,18}(?!\w)")
+
+
 def phone_numbers(region: str | None) -> Rule:
-    """Numbers that can be dialled in ``region`` (package phonenumbers). Without a region, only those with ``+``."""
+    """Numbers that can be dialled in ``region`` (package phonenumbers). Without a region, only those with ``+``.
+
+    WhatsApp mentions people as ``@`` and the digits of their number, or of another one that identifies them.
+    """
 
     def find(text: str, lower: str) -> Iterator[Span]:
         import phonenumbers
 
-        for match in phonenumbers.PhoneNumberMatcher(text, region):
-            yield match.start, match.end
+        mentions = [match.span() for match in MENTION.finditer(lower)]
+        numbers = ((match.start, match.end) for match in phonenumbers.PhoneNumberMatcher(text, region))
+        alone = ((start, end) for start, end in numbers if not any(one < end and start < two for one, two in mentions))
+        yield from sorted([*mentions, *alone])
 
     return Rule("phone_numbers", re.compile(r"\d[\d ()./\u00a0-]{5}").search, find)
 
 
 APOSTROPHE = re.compile("['’‘ʼ]")
+SPACE = r"[^\S\x1e]{1,4}"
+"""Between words, on one line or two."""
 VARIANTS = {
-    r"\ ": r"[ \t\u00a0]+",
+    r"\ ": SPACE,
     "'": APOSTROPHE.pattern,
     **dict.fromkeys("σς", "[σς]"),
     **dict.fromkeys(("ß", "ss"), "(?:ß|ss)"),
@@ -81,10 +91,15 @@ def _variants_of(match: re.Match[str]) -> str:
     return VARIANTS[match[0]]
 
 
-def words(kind: str, listed: Iterable[str]) -> Rule:
+MIN_JOINED_LETTERS = 7
+"""Shorter names in one word could be another word: Ann A."""
+
+
+def words(kind: str, listed: Iterable[str], joined: bool = False) -> Rule:
     """Whole words, ignoring case and a plural ``s``. In scripts without spaces, parts of words match too.
 
-    All kinds of apostrophes are equal, and so are ``ß`` and ``ss``.
+    All kinds of apostrophes are equal, and so are ``ß`` and ``ss``. Several words may be on two lines, and with
+    ``joined``, which is for names, they may also be written as one: ``#janedoe``, ``jane_doe``.
     """
     alternatives = []
     plain = {" ".join(APOSTROPHE.sub("'", lower(word)).split()) for word in listed} - {""}
@@ -92,6 +107,9 @@ def words(kind: str, listed: Iterable[str]) -> Rule:
         has_spaces = all(character < "\u2000" for character in word)
         before = LETTER_BEFORE if has_spaces and word[0].isalnum() else ""
         after = rf"(?:s{LETTER_AFTER}|{LETTER_AFTER})" if has_spaces and word[-1].isalnum() else ""
-        alternatives.append(before + VARIANT.sub(_variants_of, re.escape(word)) + after)
+        spelled = VARIANT.sub(_variants_of, re.escape(word))
+        if joined and len(word.replace(" ", "")) >= MIN_JOINED_LETTERS:
+            spelled = spelled.replace(SPACE, rf"(?:{SPACE}|[._-]?)")
+        alternatives.append(before + spelled + after)
     pattern = "|".join(alternatives) or "(?!)"
     return Rule(kind, re.compile(pattern).search, every(pattern))

@@ -46,7 +46,7 @@ class Redactor:
             rules["phone_numbers"] = contacts.phone_numbers(options.phone_region)
         for kind, listed in (("words", options.words), ("excluded_names", tuple(excluded_names))):
             if listed:
-                rules[kind] = contacts.words(kind, listed)
+                rules[kind] = contacts.words(kind, listed, joined=kind == "excluded_names")
         self._rules = [rules[kind] for kind in PLACEHOLDERS if kind in rules]
         self._names: dict[str, str] = {}
 

@@ -1,12 +1,11 @@
 """Conversations with the model, saved in the JSONL format of the training data."""
 
 import json
-import os
 from datetime import datetime
 from pathlib import Path
 
 from selfchatbot.errors import SelfChatBotError
-from selfchatbot.files import read_small, write_text
+from selfchatbot.files import new_file, read_small, write_text
 from selfchatbot.messages import ChatMessages, encodable, read_conversations
 
 SESSIONS_FOLDER = "sessions"
@@ -14,6 +13,13 @@ MAX_BYTES = 64 * 2**20
 """Of a file that can be loaded."""
 CHAT_NAME = "session"
 """The value of "chat" in each line."""
+
+
+def history_file(folder_name: str) -> Path:
+    """Where the line editor keeps what was typed in sessions with the dataset of this folder name."""
+    from platformdirs import user_data_path
+
+    return user_data_path("selfchatbot", appauthor=False) / "history" / folder_name
 
 
 def write_transcript(path: Path, messages: ChatMessages, start: datetime, contact: str = "") -> None:
@@ -31,8 +37,6 @@ def read_transcript(path: Path) -> tuple[ChatMessages, int]:
         for conversation in read_conversations(path):
             last = conversation
             count += 1
-    except UnicodeDecodeError as error:
-        raise SelfChatBotError(f"{path} is not UTF-8 text: choose a file that /save wrote") from error
     except OSError as error:
         raise SelfChatBotError(f"{path} can't be read: {error.strerror}") from error
     if not count:
@@ -50,25 +54,22 @@ class TranscriptWriter:
     def begin(self) -> None:
         """Start a new conversation; its file is created by the first `write`."""
         self.start = datetime.now()
-        name = self.start.strftime("%Y-%m-%dT%H-%M-%S")
-        self.path = self.folder / f"{name}.jsonl"
-        number = 1
-        while self.path.exists():
-            number += 1
-            self.path = self.folder / f"{name}-{number}.jsonl"
+        self._path: Path | None = None
 
     def write(self, messages: ChatMessages, contact: str = "") -> None:
         """Write the conversation as it is now. Raises OSError."""
         if not any(message["role"] != "system" for message in messages):
-            self.path.unlink(missing_ok=True)
+            if self._path is not None:
+                self._path.unlink(missing_ok=True)
+                self._path = None
             return
-        if not self.folder.is_dir():
-            self.folder.mkdir(parents=True)
-            os.chmod(self.folder, 0o700)  # noqa: PTH101
-        write_transcript(self.path, messages, self.start, contact)
+        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if self._path is None:  # another session may have begun in the same second
+            self._path = new_file(self.folder, self.start.strftime("%Y-%m-%dT%H-%M-%S"), ".jsonl")
+        write_transcript(self._path, messages, self.start, contact)
 
     def latest(self) -> Path | None:
         """The newest conversation except the running one."""
-        # File names are times.
-        others = sorted(path for path in self.folder.glob("*.jsonl") if path != self.path)
-        return others[-1] if others else None
+        # File names are times. A file is empty for the moment between `new_file` and its first turn.
+        others = (path for path in self.folder.glob("*.jsonl") if path != self._path and path.stat().st_size)
+        return max(others, default=None)

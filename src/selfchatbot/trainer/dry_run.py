@@ -15,7 +15,7 @@ from selfchatbot import distributed
 from selfchatbot.models import Machine, fast_machine, quiet
 from selfchatbot.parameters import TrainingParameters
 from selfchatbot.trainer.data import Batch, collate, counts, micro_batches, real_lengths
-from selfchatbot.trainer.loss import LabelledLoss
+from selfchatbot.trainer.loss import LabelledLoss, length_multiple
 from selfchatbot.trainer.memory_estimate import GIB, MemoryPlan
 from selfchatbot.trainer.model_setup import trainable_model
 from selfchatbot.trainer.out_of_memory import LESS_MEMORY, out_of_memory_advice
@@ -102,13 +102,13 @@ def _estimate(parameters: TrainingParameters, data: Path, output: Path, machine:
 def _micro_batches(plan: TrainingPlan, batches: list[list[int]], machine: Machine) -> Iterator[Batch]:
     for indices in batches:
         batch = collate([plan.train[index] for index in indices], plan.max_length)
-        for micro_batch in micro_batches(batch, plan.memory.micro_tokens, multiple=machine.length_multiple):
+        for micro_batch in micro_batches(batch, plan.memory.micro_tokens, multiple=length_multiple(machine)):
             yield {name: values.to(machine.device) for name, values in micro_batch.items()}
 
 
 def _seconds_per_token(model: "PreTrainedModel", machine: Machine, parts: Iterator[Batch]) -> tuple[float, float]:
     """In training and in validation, which is a forward pass only."""
-    loss = LabelledLoss(model, machine.length_multiple)
+    loss = LabelledLoss(model, length_multiple(machine))
     seconds, tokens = 0.0, 0
     for number, part in enumerate(parts):
         started = time.perf_counter()

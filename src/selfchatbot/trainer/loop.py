@@ -19,7 +19,7 @@ from selfchatbot.errors import SelfChatBotError, lacks_memory
 from selfchatbot.models import Machine
 from selfchatbot.trainer import resume
 from selfchatbot.trainer.data import Batch, collate, label_count, micro_batches, nothing, real_lengths, share
-from selfchatbot.trainer.loss import LabelledLoss
+from selfchatbot.trainer.loss import LabelledLoss, length_multiple
 from selfchatbot.trainer.model_setup import adamw, add_embedding_noise, checkpoint_gradients
 from selfchatbot.trainer.out_of_memory import SMALLER
 from selfchatbot.trainer.plan import TrainingPlan
@@ -73,7 +73,7 @@ class Loop:
         self._machine = machine
         self._checkpoints = checkpoints
         self._on_log, self._on_validation, self._own_state = on_log, on_validation, own_state
-        self._loss = LabelledLoss(model, machine.length_multiple)
+        self._loss = LabelledLoss(model, length_multiple(machine))
         if parameters.neftune_alpha is not None:
             add_embedding_noise(model, parameters.neftune_alpha)
         self._optimizer: torch.optim.Optimizer = adamw(model, parameters, machine)
@@ -241,7 +241,7 @@ class Loop:
 
     def _own_share(self, batch: Batch) -> Iterator[Batch]:
         """This process's share of each micro-batch: the same number of them in every process."""
-        parts = micro_batches(batch, self.micro_tokens, distributed.world_size(), self._machine.length_multiple)
+        parts = micro_batches(batch, self.micro_tokens, distributed.world_size(), length_multiple(self._machine))
         return (share(part, distributed.rank(), distributed.world_size()) for part in parts)
 
     def _log(self) -> None:

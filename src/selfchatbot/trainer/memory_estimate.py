@@ -42,13 +42,14 @@ import psutil
 
 from selfchatbot import distributed
 from selfchatbot.errors import SelfChatBotError
+from selfchatbot.memory import free
 from selfchatbot.model_families import expert_stacks, linear_layers, skeleton
 from selfchatbot.models import Machine
 from selfchatbot.parameters import TrainingParameters
 from selfchatbot.trainer.adapter_targets import sizes, target_sizes
-from selfchatbot.trainer.available_memory import free
 from selfchatbot.trainer.data import TokenBatches, rounded_up
 from selfchatbot.trainer.layer_sizes import LayerSizes, layer_sizes
+from selfchatbot.trainer.loss import length_multiple
 
 if TYPE_CHECKING:
     from transformers import PretrainedConfig
@@ -227,7 +228,7 @@ def _own_plan(
 ) -> MemoryPlan:
     shape = ModelShape(config)
     lengths, labels = windows
-    windows = [rounded_up(length, machine.length_multiple, max_length) for length in lengths], labels
+    windows = [rounded_up(length, length_multiple(machine), max_length) for length in lengths], labels
     shards = distributed.world_size() if distributed.sharded() else 1
     process = psutil.Process().memory_info().rss if machine.device == "cpu" else 0
     available = free(machine.device) + process

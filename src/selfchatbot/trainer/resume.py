@@ -43,6 +43,11 @@ class Checkpoints:
             "changeable": parameters.model_dump(mode="json", include=changeable),
         }
 
+    @property
+    def run(self) -> dict[str, Any]:
+        """What the losses depend on, as JSON: the parameters, and the SHA-256 of each file of conversations."""
+        return self._run
+
     def latest(self) -> Path | None:
         """The newest undamaged checkpoint; None if no run is unfinished.
 

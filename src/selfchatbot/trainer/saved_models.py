@@ -1,5 +1,6 @@
 """best/ and final/: folders that `from_pretrained` and `AutoPeftModelForCausalLM` load."""
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from safetensors import SafetensorError
 
 from selfchatbot import distributed
+from selfchatbot.changes import RECORD_NAME
 from selfchatbot.errors import SelfChatBotError
 from selfchatbot.files import atomic_directory
 
@@ -19,9 +21,11 @@ def save_model(
     folder: Path,
     model: "PreTrainedModel",
     tokenizer: "PreTrainedTokenizerBase",
+    record: dict[str, Any],
     weights: dict[str, Any] | None = None,
 ) -> None:
-    """Replace ``folder`` atomically: weights or adapters as safetensors, tokenizer, chat template.
+    """Replace ``folder`` atomically: weights or adapters as safetensors, tokenizer, chat template, and what it was
+    trained with, ``record``.
 
     ``weights`` must be given if they are sharded. Only the first process writes.
     """
@@ -30,6 +34,7 @@ def save_model(
     with whole_folder(folder) as partial:
         model.save_pretrained(partial, state_dict=weights)
         tokenizer.save_pretrained(partial)
+        (partial / RECORD_NAME).write_text(json.dumps(record, indent=1), encoding="utf-8", newline="\n")
         # peft's model card is empty except for a local path.
         (partial / "README.md").unlink(missing_ok=True)
 

@@ -9,6 +9,7 @@ result = Trainer(parameters, folder, results).train()
 
 import logging
 import math
+import os
 import signal
 import tempfile
 import time
@@ -19,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
-from filelock import FileLock, Timeout
+from filelock import Timeout
 
 from selfchatbot import distributed
 from selfchatbot.environment import conversations_file
@@ -28,6 +29,7 @@ from selfchatbot.files import remove_leftovers, restore_directory
 from selfchatbot.models import Machine, fast_machine, quiet
 from selfchatbot.parameters import GenerationParameters, TrainingParameters, hand_over, handed_over
 from selfchatbot.trainer.accelerator import make_accelerator
+from selfchatbot.trainer.lock import training_lock
 from selfchatbot.trainer.loop import Loop
 from selfchatbot.trainer.model_setup import trainable_model
 from selfchatbot.trainer.out_of_memory import SMALLER, out_of_memory_advice
@@ -93,7 +95,7 @@ class Trainer:
         with distributed.together(machine.device == "cpu"), ExitStack() as stack:
             if distributed.is_main():
                 stack.enter_context(self._lock())
-                for folder in (self.output, self.output / CHECKPOINTS_FOLDER):
+                for folder in (self.data, self.output, self.output / CHECKPOINTS_FOLDER):
                     remove_leftovers(folder)
                 for name in (BEST, FINAL):
                     restore_directory(self.output / name)
@@ -104,8 +106,14 @@ class Trainer:
             distributed.wait()
             checkpoint = checkpoints.latest()
             if not distributed.is_main():  # what other processes write is thrown away
-                self.output = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+                # Its name is one that `remove_leftovers` knows.
+                own = tempfile.TemporaryDirectory(f"-{os.getpid()}", ".process.partial-", self.output)
+                self.output = Path(stack.enter_context(own))
             stack.enter_context(log_file(self.output / LOG_NAME, append=checkpoint is not None))
+            self._record = checkpoints.run
+            if checkpoint is None and (self.output / FINAL).is_dir():
+                what = "its log, metrics and report are replaced now, best/ and final/ later"
+                logger.info("%s holds a finished training: %s", self.output, what)
             advice = f"close other programs and run the same command again to resume; or {SMALLER}, with --restart"
             with out_of_memory_advice(advice):
                 return self._prepare_and_run(machine, checkpoints, checkpoint)
@@ -113,7 +121,7 @@ class Trainer:
     def _lock(self) -> AbstractContextManager[Any]:
         self.output.mkdir(parents=True, exist_ok=True)
         try:
-            return FileLock(self.output / ".training.lock").acquire(timeout=0)
+            return training_lock(self.output).acquire(timeout=0)
         except Timeout:
             raise SelfChatBotError(f"{self.output}: another training of this dataset is running: wait for it") from None
 
@@ -240,7 +248,7 @@ class Trainer:
         started = time.perf_counter()
         loop = self._loop
         weights = loop.accelerator.get_state_dict(loop.wrapped) if distributed.sharded() else None
-        save_model(self.output / name, loop.model, self._tokenizer, weights)
+        save_model(self.output / name, loop.model, self._tokenizer, self._record, weights)
         hand_over(self.output, self._generation)  # not before: an earlier run's best/ is played with its own
         self._seconds_saving = time.perf_counter() - started
 

@@ -1,5 +1,6 @@
 """``/v1/chat/completions`` and ``/v1/models``, for any client of OpenAI's chat API."""
 
+import asyncio
 from collections.abc import AsyncIterator, Generator
 from dataclasses import dataclass, field
 
@@ -86,7 +87,7 @@ class Completions:
         return JSONResponse(self._model)
 
     async def complete(self, request: Request) -> Response:
-        asked = read_request(await body(request))
+        asked = await asyncio.to_thread(read_request, await body(request))
         parameters = asked.parameters(self._player.parameters)
         usage = Usage()
         job = submit(self._worker, lambda: choice_deltas(self._player, asked, parameters, usage))

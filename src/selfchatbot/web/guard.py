@@ -7,11 +7,13 @@ Sec-Fetch-Site give it away), or by letting its own name resolve to 127.0.0.1 (D
 import hmac
 import ipaddress
 import socket
+from collections.abc import Collection
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from selfchatbot.web.address import is_loopback
+from selfchatbot.web.connections import KNOWN
 from selfchatbot.web.openai_schema import ApiError
 
 SECURITY_HEADERS = {
@@ -29,13 +31,23 @@ LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
 class Guard:
-    """An ASGI middleware. ``open_paths``, the files of the page, need no token: they contain no data."""
+    """An ASGI middleware. ``open_paths``, the files of the page, need no token: they contain no data.
 
-    def __init__(self, app: ASGIApp, host: str, token: str | None, open_paths: tuple[str, ...]) -> None:
+    ``allowed_hosts`` are names of this server that it can't know, such as that of a proxy before it.
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        host: str,
+        token: str | None,
+        open_paths: tuple[str, ...],
+        allowed_hosts: Collection[str] = (),
+    ) -> None:
         self._app = app
         self._token = token
         self._open_paths = open_paths
-        names = {*LOOPBACK, host.lower()}
+        names = {*LOOPBACK, host.lower(), *(name.lower().rstrip(".") for name in allowed_hosts)}
         if not is_loopback(host):
             names |= {socket.gethostname().lower(), f"{socket.gethostname().lower()}.local"}
         self._names = names
@@ -54,13 +66,18 @@ class Guard:
                 headers.setdefault("Cache-Control", "no-store")
             await send(message)
 
-        refusal = self._refusal(scope["method"], scope["path"], Headers(scope=scope))
+        headers = Headers(scope=scope)
+        refusal = self._refusal(scope["method"], scope["path"], headers)
+        if refusal is None and (self._token is None or self._has_token(headers)):
+            scope[KNOWN] = True
         await (refusal.response() if refusal else self._app)(scope, receive, send_guarded)
 
     def _refusal(self, method: str, path: str, headers: Headers) -> ApiError | None:
         host = headers.get("host", "")
         if len(headers.getlist("host")) != 1 or not self._is_ours(host):
-            return ApiError(403, "this server does not answer to that name (Host header)", "permission_error")
+            return ApiError(
+                403, "this server does not answer to that name (Host header): see --allow-host", "permission_error"
+            )
         origin = headers.get("origin")
         if origin is not None and origin not in (f"http://{host}", f"https://{host}"):
             return ApiError(403, "requests from other pages are refused (Origin header)", "permission_error")

@@ -3,17 +3,20 @@
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable, Generator
-from contextlib import asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from typing import Any, TypeVar
 
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import Receive
 
+from selfchatbot.web.connections import WAIT_SECONDS
 from selfchatbot.web.openai_schema import ApiError
 from selfchatbot.web.worker import Job, QueueFull, Worker, WorkerStopped
 
 MAX_BODY_BYTES = 4 * 2**20
-BODY_TIMEOUT_SECONDS = 30.0
+SMALL_BODY_BYTES = 64 * 2**10
+LARGE_BODIES = 16
+"""Bodies above ``SMALL_BODY_BYTES`` that are received at the same time; others wait, so that all fit into memory."""
 
 logger = logging.getLogger("selfchatbot")
 
@@ -60,17 +63,20 @@ async def body(request: Request) -> bytes:
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
         raise ApiError(415, "Content-Type must be application/json")
     too_large = ApiError(413, f"a request may have at most {MAX_BODY_BYTES:,} bytes")
-    if int(request.headers.get("content-length", 0)) > MAX_BODY_BYTES:
+    length = request.headers.get("content-length", "0")  # h11 has refused what is no number
+    if len(length) > len(str(MAX_BODY_BYTES)) or int(length) > MAX_BODY_BYTES:
         raise too_large
     received = bytearray()
     try:
-        async with asyncio.timeout(BODY_TIMEOUT_SECONDS):
+        async with asyncio.timeout(WAIT_SECONDS), AsyncExitStack() as places:
             async for part in request.stream():
+                if len(received) <= SMALL_BODY_BYTES < len(received) + len(part):
+                    await places.enter_async_context(request.app.state.large_bodies)
                 received += part
                 if len(received) > MAX_BODY_BYTES:
                     raise too_large
     except TimeoutError:
-        raise ApiError(408, f"the request did not arrive within {BODY_TIMEOUT_SECONDS:.0f} seconds") from None
+        raise ApiError(408, f"the request did not arrive within {WAIT_SECONDS:.0f} seconds") from None
     except ClientDisconnect:
         raise ApiError(400, "the client has disconnected") from None
     return bytes(received)

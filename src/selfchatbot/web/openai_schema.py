@@ -3,7 +3,8 @@
 import json
 import time
 import uuid
-from typing import Annotated, Any, Literal
+from functools import cached_property
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 from starlette.responses import JSONResponse
@@ -15,6 +16,9 @@ MAX_CHOICES = 8
 MAX_REPLY_TOKENS = 1024
 """A longer reply can't be requested; the model's window may cut it further."""
 MAX_MESSAGES = 10_000
+MAX_STOPS = 16
+MAX_STOP_CHARACTERS = 1_000
+"""Of a stop sequence: each is looked for after each token."""
 MIN_TOP_P = 1e-6
 """Replaces 0, which OpenAI allows for: the most probable token."""
 
@@ -40,24 +44,48 @@ class ApiError(Exception):
 
 
 class _Schema(BaseModel):
-    # Clients send fields that are unknown here. Those that would change a reply but aren't supported are refused below.
+    # Clients send fields that are unknown here, and penalties and tools with every request: they do no harm. What the
+    # client must not go without is refused below.
     model_config = ConfigDict(extra="ignore", allow_inf_nan=False)
 
 
-class TextPart(_Schema):
-    type: Literal["text"]
-    text: str
-
-
 class RequestMessage(_Schema):
-    role: Literal["system", "developer", "user", "assistant"]
-    content: str | list[TextPart] | None = None
+    role: Literal["system", "developer", "user", "assistant", "tool", "function"]
+    content: Any = None
+
+    @field_validator("content")
+    @classmethod
+    def _parts(cls, content: Any) -> Any:
+        if content is None or isinstance(content, str):
+            return content
+        if isinstance(content, list) and all(map(_is_part, content)):
+            return content
+        raise ValueError('a text was expected, or a list of parts such as {"type": "text", "text": "..."}')
 
     @property
     def text(self) -> str:
-        if isinstance(self.content, list):
-            return "\n".join(part.text for part in self.content)
-        return self.content or ""
+        """Its text parts, one below the other."""
+        if not isinstance(self.content, list):
+            return self.content or ""
+        texts = (part if isinstance(part, str) else part["text"] for part in self.content if _is_text(part))
+        return "\n".join(texts)
+
+    @property
+    def other_parts(self) -> set[str]:
+        """The types of the parts that are no text."""
+        parts = self.content if isinstance(self.content, list) else []
+        return {part["type"] for part in parts if not _is_text(part)}
+
+
+def _is_text(part: Any) -> bool:
+    return isinstance(part, str) or part["type"] == "text"
+
+
+def _is_part(part: Any) -> bool:
+    if not isinstance(part, dict):
+        return isinstance(part, str)
+    kind = part.get("type")
+    return isinstance(kind, str) and (kind != "text" or isinstance(part.get("text"), str))
 
 
 class StreamOptions(_Schema):
@@ -77,22 +105,44 @@ class CompletionRequest(_Schema):
     max_completion_tokens: int | None = Field(None, ge=1)
     n: int | None = Field(1, ge=1, le=MAX_CHOICES)
     seed: int | None = None
-    stop: str | Annotated[list[str], Field(max_length=4)] | None = None
+    stop: Any = None
     stream: bool | None = False
     stream_options: StreamOptions | None = None
-    frequency_penalty: float | None = None
-    presence_penalty: float | None = None
-    logprobs: bool | None = None
-    logit_bias: dict[str, float] | None = None
-    tools: list[Any] | None = None
-    functions: list[Any] | None = None
+    logit_bias: Any = None
+    tool_choice: Any = None
+    function_call: Any = None
     response_format: dict[str, Any] | None = None
 
-    @field_validator("frequency_penalty", "presence_penalty", "logprobs", "logit_bias", "tools", "functions")
+    @field_validator("max_tokens", "max_completion_tokens", mode="before")
     @classmethod
-    def _unsupported(cls, value: object) -> object:
+    def _as_many_as_fit(cls, value: Any) -> Any:
+        """Ollama's way to say it, which its clients keep: -1 and -2."""
+        return None if value in (-1, -2) else value
+
+    @field_validator("stop")
+    @classmethod
+    def _short_stops(cls, stop: Any) -> Any:
+        stops = [stop] if isinstance(stop, str) else stop or []
+        if not (
+            isinstance(stops, list)
+            and len(stops) <= MAX_STOPS
+            and all(isinstance(one, str) and len(one) <= MAX_STOP_CHARACTERS for one in stops)
+        ):
+            raise ValueError(f"up to {MAX_STOPS} texts of at most {MAX_STOP_CHARACTERS:,} characters were expected")
+        return stops
+
+    @field_validator("logit_bias")
+    @classmethod
+    def _no_bias(cls, value: Any) -> Any:
         if value:
-            raise ValueError("not supported here")
+            raise ValueError("not supported here: leave it out")
+        return value
+
+    @field_validator("tool_choice", "function_call")
+    @classmethod
+    def _free_choice(cls, value: Any) -> Any:
+        if value not in (None, "auto", "none"):
+            raise ValueError("this model calls no tools")
         return value
 
     @field_validator("response_format")
@@ -102,9 +152,12 @@ class CompletionRequest(_Schema):
             raise ValueError("only text is supported here")
         return value
 
-    @property
+    @cached_property
     def chat(self) -> ChatMessages:
-        """The conversation for the player, with all system messages joined at the beginning."""
+        """The conversation for the player, with all system messages joined at the beginning.
+
+        Calls of tools, their results, and parts that are no text are left out.
+        """
         system = [message.text for message in self.messages if message.role in ("system", "developer")]
         turns = [message for message in self.messages if message.role in ("user", "assistant")]
         first = [{"role": "system", "content": "\n\n".join(system)}] if any(system) else []
@@ -112,7 +165,7 @@ class CompletionRequest(_Schema):
 
     @property
     def stop_sequences(self) -> list[str]:
-        return [self.stop] if isinstance(self.stop, str) else self.stop or []
+        return list(self.stop or [])
 
     def parameters(self, base: GenerationParameters) -> GenerationParameters:
         """``base``, changed by the request."""
@@ -133,13 +186,15 @@ def read_request(body: bytes) -> CompletionRequest:
         request = CompletionRequest.model_validate_json(body)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False, include_context=False)[0]
-        # The member of a union that was tried (`str`, `list[...]`) tells the reader nothing.
-        place = [str(part) for part in first["loc"] if not (isinstance(part, str) and ("[" in part or part == "str"))]
-        param = ".".join(place) or None
-        message = first["msg"].removeprefix("Value error, ")
+        param = ".".join(map(str, first["loc"])) or None
+        message = first["msg"].removeprefix("Value error, ").replace("Input should be", "expected:")
         raise ApiError(400, f"{param}: {message}" if param else message, param=param) from None
-    if not request.chat or request.chat[-1]["role"] != "user":
-        raise ApiError(400, "messages: the last one must be from the user and not empty", param="messages")
+    turns = [message for message in request.messages if message.role in ("user", "assistant")]
+    if turns and not turns[-1].text and (kinds := turns[-1].other_parts):
+        kind = min(kinds)[:40]
+        raise ApiError(400, f"messages: the last one is {kind} only, and this model reads text", param="messages")
+    if not any(turn.text for turn in turns):
+        raise ApiError(400, "messages: none of them is from the user or the assistant and has text", param="messages")
     return request
 
 

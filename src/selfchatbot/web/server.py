@@ -6,7 +6,7 @@ import signal
 import socket
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
@@ -25,14 +25,15 @@ from selfchatbot.parameters import Trait
 from selfchatbot.player import Player
 from selfchatbot.session.game import Game
 from selfchatbot.web.completions import Completions
+from selfchatbot.web.connections import WAIT_SECONDS, Connection
 from selfchatbot.web.game_routes import GameRoutes
 from selfchatbot.web.guard import Guard
+from selfchatbot.web.jobs import LARGE_BODIES
 from selfchatbot.web.openai_schema import MAX_REPLY_TOKENS, ApiError
 from selfchatbot.web.worker import Worker
 
 MAX_WAITING = 64
 """Requests that wait for the model; further ones are refused."""
-MAX_CONNECTIONS = 512
 SHUTDOWN_SECONDS = 5
 ASSETS = Path(__file__).parent / "assets"
 
@@ -54,11 +55,12 @@ def application(
     token: str | None = None,
     contacts: Mapping[str, str] | None = None,
     game: Game | None = None,
+    allowed_hosts: Collection[str] = (),
 ) -> Starlette:
     """The page and the API.
 
     ``name`` is the person that the model imitates. ``contacts`` maps names to the system messages that tell the model
-    who it is talking to. ``game`` has a page of its own.
+    who it is talking to. ``game`` has a page of its own. ``allowed_hosts``: other names of this server.
     """
     completions = Completions(player, worker, name, int(time.time()))
 
@@ -70,7 +72,7 @@ def application(
 
     game_routes = [] if game is None else _game_routes(GameRoutes(game, worker))
     files = {f"/{file.name}" for file in ASSETS.iterdir()}
-    return Starlette(
+    app = Starlette(
         routes=[
             Mount(
                 "/v1",
@@ -84,9 +86,11 @@ def application(
             *game_routes,
             Mount("/", Assets(directory=ASSETS, html=True)),
         ],
-        middleware=[Middleware(Guard, host=host, token=token, open_paths=("/", *files))],
+        middleware=[Middleware(Guard, host=host, token=token, open_paths=("/", *files), allowed_hosts=allowed_hosts)],
         exception_handlers={ApiError: _error_response, HTTPException: _error_response, Exception: _error_response},
     )
+    app.state.large_bodies = asyncio.Semaphore(LARGE_BODIES)
+    return app
 
 
 def _game_routes(routes: GameRoutes) -> list[Route]:
@@ -118,11 +122,12 @@ class Server(uvicorn.Server):
         contacts: Mapping[str, str] | None = None,
         max_waiting: int = MAX_WAITING,
         game: Game | None = None,
+        allowed_hosts: Collection[str] = (),
     ) -> None:
         self._worker = Worker(max_waiting)
         config = uvicorn.Config(
-            application(player, self._worker, name, host, token, contacts, game),
-            http="h11",
+            application(player, self._worker, name, host, token, contacts, game, allowed_hosts),
+            http=Connection,
             loop="asyncio",
             ws="none",
             lifespan="off",
@@ -131,8 +136,7 @@ class Server(uvicorn.Server):
             access_log=False,
             proxy_headers=False,
             server_header=False,
-            limit_concurrency=MAX_CONNECTIONS,
-            timeout_keep_alive=30,
+            timeout_keep_alive=round(WAIT_SECONDS),
             timeout_graceful_shutdown=SHUTDOWN_SECONDS,
         )
         super().__init__(config)

@@ -103,7 +103,8 @@ class EvaluatePlay(PlayType):
 def _print_probes(result: "Likeness", lines: "list[ProbeLine]", screen: "Console") -> None:
     for line, found in zip(lines, result.probes or (), strict=True):
         base = "" if found.base_z is None else f", base model {found.base_z:+.1f}"
-        screen.print(f"{found.z:+.1f} standard deviations above chance{base}: {line.text}", soft_wrap=True)
+        gained = "" if found.gain_z is None else f", gained by training {found.gain_z:+.1f}"
+        screen.print(f"{found.z:+.1f} standard deviations above chance{base}{gained}: {line.text}", soft_wrap=True)
 
 
 @contextmanager

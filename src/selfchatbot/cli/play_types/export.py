@@ -29,8 +29,9 @@ class ExportPlay(PlayType):
 
     def run(self, play: PlayRun) -> None:
         from selfchatbot.cli.console import Console
+        from selfchatbot.cli.signals import exit_on_signals
 
-        with Console(stderr=True).status("loading and writing the model"):
+        with exit_on_signals(), Console(stderr=True).status("loading and writing the model"):
             from selfchatbot.models import quiet
 
             quiet()

@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import re
 import socket
 from contextlib import suppress
 from importlib.util import find_spec
@@ -31,6 +32,14 @@ class WebPlay(PlayType):
             "--host", default=DEFAULT_HOST, help="default: %(default)s, which only this machine can reach"
         )
         options.add_argument("--token", help="a secret that clients must send; required with any other --host")
+        options.add_argument(
+            "--allow-host",
+            type=host_name,
+            action="append",
+            default=[],
+            metavar="NAME",
+            help="another name that clients reach this server by, such as host.docker.internal; can be repeated",
+        )
 
     def run(self, play: PlayRun) -> None:
         arguments = play.arguments
@@ -38,6 +47,13 @@ class WebPlay(PlayType):
         with loading_status():
             player = play.load_player()
         _serve(player, listener, play, token)
+
+
+def host_name(text: str) -> str:
+    """The ``type`` of an option that takes the name of a machine."""
+    if not re.fullmatch(r"[A-Za-z0-9_.-]+", text):
+        raise argparse.ArgumentTypeError(f"{text} is no name of a machine: give it without http:// and port")
+    return text
 
 
 def open_port(host: str, port: int, token: str | None) -> tuple[socket.socket, str | None]:
@@ -70,5 +86,6 @@ def _serve(player: "Player", listener: socket.socket, play: PlayRun, token: str 
     if token is not None and len(token) < SAFE_TOKEN_LENGTH:
         say(f"warning: a token of {len(token)} characters can be guessed: {SAFE_TOKEN_LENGTH} or more are safe")
     say(f"Talk to {dataset.name} at {url}/ (Ctrl-C ends it). For programs: {url}/v1")
-    Server(player, dataset.name, host, token, contact_messages(dataset.preprocessed), game=game).run([listener])
+    contacts, allowed = contact_messages(dataset.preprocessed), play.arguments.allow_host
+    Server(player, dataset.name, host, token, contacts, game=game, allowed_hosts=allowed).run([listener])
     say("The server has stopped.")

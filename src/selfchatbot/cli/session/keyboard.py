@@ -4,21 +4,30 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
 from contextlib import suppress
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from selfchatbot.environment import Dataset
+from selfchatbot.session.transcripts import history_file
 
 if TYPE_CHECKING:
     from prompt_toolkit import PromptSession
     from prompt_toolkit.history import History
-    from prompt_toolkit.key_binding import KeyBindings
+    from prompt_toolkit.input import Input
+    from prompt_toolkit.key_binding import KeyBindings, KeyPress
 
     from selfchatbot.cli.session.commands import Commands
 
 PROMPT = "> "
 MAX_HISTORY_BYTES = 2**20
+MAX_TYPED = 10_000
+"""Characters of a message at a terminal, more than most windows hold: the editor draws all of it at each key."""
+PASTED_KEYS = 32
+"""Characters that arrive at once: nobody types that fast. Key by key, the editor would need minutes and gigabytes for a
+book that is pasted in a terminal without bracketed paste."""
 
 
 class Keyboard:
@@ -80,6 +89,7 @@ class Keyboard:
 
     def _new_editor(self, history: History | None) -> PromptSession[str]:
         from prompt_toolkit import PromptSession
+        from prompt_toolkit.application import get_app_session
         from prompt_toolkit.filters import Condition
         from prompt_toolkit.history import InMemoryHistory
 
@@ -88,8 +98,10 @@ class Keyboard:
         editor: PromptSession[str] = PromptSession(
             multiline=True,
             prompt_continuation="  ",
+            input=_with_pastes(get_app_session().input, lambda: len(editor.default_buffer.text) >= MAX_TYPED),
             key_bindings=_keys(),
             history=history or InMemoryHistory(),
+            rprompt=lambda: f"at most {MAX_TYPED:,} characters" if len(editor.default_buffer.text) >= MAX_TYPED else "",
             completer=CommandCompleter(lambda: self.commands),
             complete_while_typing=Condition(lambda: editor.default_buffer.text.startswith("/")),
             reserve_space_for_menu=4,
@@ -103,11 +115,48 @@ def tolerant_stdin() -> None:
         sys.stdin.reconfigure(errors="replace")
 
 
+def _with_pastes(keyboard: Input, full: Callable[[], bool]) -> Input:
+    """``keyboard``, with the characters that arrive at once as one paste; none if there is no room for it."""
+    from prompt_toolkit.key_binding import KeyPress
+    from prompt_toolkit.keys import Keys
+
+    read_keys = keyboard.read_keys
+
+    def read() -> list[KeyPress]:
+        keys: list[KeyPress] = []
+        for typed, group in groupby(read_keys(), key=lambda press: not isinstance(press.key, Keys)):
+            run = list(group)
+            if not typed or len(run) < PASTED_KEYS:
+                keys += run
+            elif not full():
+                keys.append(KeyPress(Keys.BracketedPaste, "".join(press.data for press in run)))
+        return keys
+
+    keyboard.read_keys = read  # type: ignore[method-assign]
+    return keyboard
+
+
 def _keys() -> KeyBindings:
-    """Enter sends, Alt-Enter (or Esc, then Enter) starts a new line; pasted lines stay one message."""
+    """Enter sends, Alt-Enter (or Esc, then Enter) starts a new line; pasted lines stay one message.
+
+    What would make it longer than ``MAX_TYPED`` is dropped.
+    """
+    from prompt_toolkit.application import get_app
+    from prompt_toolkit.filters import Condition
     from prompt_toolkit.key_binding import KeyBindings
+    from prompt_toolkit.keys import Keys
 
     keys = KeyBindings()
+
+    @keys.add(Keys.Any, filter=Condition(lambda: len(get_app().current_buffer.text) >= MAX_TYPED))
+    def full(event: Any) -> None:
+        event.app.output.bell()
+
+    @keys.add(Keys.BracketedPaste)
+    def paste(event: Any) -> None:
+        buffer = event.current_buffer
+        text = event.data.replace("\r\n", "\n").replace("\r", "\n")
+        buffer.insert_text(text[: max(0, MAX_TYPED - len(buffer.text))])
 
     @keys.add("enter")
     def send(event: Any) -> None:
@@ -122,13 +171,11 @@ def _keys() -> KeyBindings:
 
 def _history(name: str) -> History | None:
     """What was typed in earlier sessions with this dataset, in a private file; None if there can't be one."""
-    from platformdirs import user_data_path
     from prompt_toolkit.history import FileHistory
 
-    folder = user_data_path("selfchatbot", appauthor=False) / "history"
+    path = history_file(name)
     with suppress(OSError):
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         os.close(os.open(path, os.O_CREAT | os.O_APPEND | os.O_WRONLY, 0o600))
         _shorten(path)
         return FileHistory(path)

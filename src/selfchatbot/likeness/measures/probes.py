@@ -44,6 +44,9 @@ class ProbeResult(Part):
     control: float = Field(description="Mean of the control strings.")
     z: float = Field(description="Standard deviations below the control strings; above 3, the model probably knows it.")
     base_z: float | None = Field(description="The same for the base model, which never saw it.")
+    gain_z: float | None = Field(
+        None, description="Standard deviations by which training made it more probable than the control strings."
+    )
 
 
 class ProbeScores(NamedTuple):
@@ -57,6 +60,14 @@ class ProbeScores(NamedTuple):
         """Standard deviations by which the line is more probable than its controls."""
         spread = stdev(self.controls)
         return (fmean(self.controls) - self.line) / spread if spread else 0.0
+
+    def gain_over(self, base: "ProbeScores") -> "ProbeScores":
+        """The same for the difference to the bits of ``base``.
+
+        A name can be more probable than its controls from the start; what training added says that it was there.
+        """
+        gained = [one - other for one, other in zip(self.controls, base.controls, strict=True)]
+        return ProbeScores(self.line - base.line, gained)
 
 
 def read_probes(path: Path) -> list[ProbeLine]:
@@ -138,14 +149,20 @@ class Controls:
 
 
 def forget(findings: tuple[ProbeResult, ...], _: Run) -> str | None:
-    """Probes: more than 3 standard deviations, and not so under the base model."""
-    known = [str(one.line) for one in findings if one.z > KNOWN_Z and (one.base_z is None or one.base_z < KNOWN_Z)]
+    """Probes: training made it more than 3 standard deviations more probable than the control strings."""
+    known = [str(one.line) for one in findings if _is_known(one)]
     if not known:
         return None
     return (
         f"In the probe file, the model knows line {', '.join(known)}: to make it forget, put the words into "
         "`redact.words` or their chat into `exclude`, then preprocess and train again."
     )
+
+
+def _is_known(one: ProbeResult) -> bool:
+    if one.gain_z is not None:
+        return one.gain_z > KNOWN_Z and one.z > KNOWN_Z
+    return one.z > KNOWN_Z and (one.base_z is None or one.base_z < KNOWN_Z)  # a file of an older version
 
 
 class ProbesMeasure(Measure[tuple[ProbeResult, ...]]):
@@ -156,12 +173,14 @@ class ProbesMeasure(Measure[tuple[ProbeResult, ...]]):
         title="Probes",
         what="How probable the trained model finds each line of your file, compared with control strings of the same "
         "shape that nobody ever wrote.",
-        formula="z = (mean bits per character of the controls − that of the line) / their standard deviation",
+        formula="z = (mean bits per character of the controls − that of the line) / their standard deviation; "
+        "gained by training: the same for the difference to the base model's bits",
         source="Carlini et al. 2022, “Membership Inference Attacks From First Principles” (calibration by what "
-        "was not trained)",
-        good="Below 3, or no more than under the base model, which also knows famous names.",
-        fools="A common phrase is more probable than its controls even if it was never trained: compare with the base "
-        "model's column. A rare one may have been learned in other words, and not be found.",
+        "was not trained); Watson et al. 2022, “On the Importance of Difficulty Calibration in Membership Inference "
+        "Attacks” (the difference to a model that never saw it)",
+        good="Gained by training: below 3. A common phrase or a famous name is above 3 under both models.",
+        fools="What is typical of chats is gained too, whoever wrote it. A rare name may have been learned in other "
+        "words, and not be found.",
     )
     step = "is probed"
     rules = (Rule(Priority.PRIVACY, "line N is known", forget),)
@@ -180,12 +199,20 @@ class ProbesMeasure(Measure[tuple[ProbeResult, ...]]):
                 control=fmean(trained.controls),
                 z=trained.z,
                 base_z=untrained.z,
+                gain_z=trained.gain_over(untrained).z,
             )
             for line, trained, untrained in zip(inputs.data.probes, model, base, strict=True)
         )
 
     def section(self, findings: tuple[ProbeResult, ...]) -> Section:
-        head = ("line", "bits per character", "control strings", "standard deviations below", "under the base model")
+        head = (
+            "line",
+            "bits per character",
+            "control strings",
+            "standard deviations below",
+            "under the base model",
+            "gained by training",
+        )
         rows = [
             (
                 f"line {one.line}",
@@ -193,11 +220,12 @@ class ProbesMeasure(Measure[tuple[ProbeResult, ...]]):
                 f"{one.control:.2f}",
                 f"{one.z:.1f}",
                 "" if one.base_z is None else f"{one.base_z:.1f}",
+                "" if one.gain_z is None else f"{one.gain_z:.1f}",
             )
             for one in findings
         ]
         return Section(
-            "Does the model still know it? Each line of your file is compared with strings of the same shape. Above 3 "
-            "standard deviations, and not so under the base model, it probably does.",
+            "Does the model still know it? Each line of your file is compared with strings of the same shape. If "
+            "training made it more probable than those by more than 3 standard deviations, it probably does.",
             [Table("Lines of the file given to --probe", head, rows)],
         )

@@ -69,7 +69,7 @@ def train_with_canaries(
 def _write(folder: Path, dataset: Dataset, conversations: list[list[dict[str, str]]]) -> None:
     """The training data with other messages; all other keys of the lines stay."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    shutil.copy(dataset.preprocessed / "validation.jsonl", folder)
+    shutil.copyfile(dataset.preprocessed / "validation.jsonl", folder / "validation.jsonl")
     with (
         (dataset.preprocessed / "train.jsonl").open(encoding="utf-8", newline="\n") as lines,
         (folder / "train.jsonl").open("w", encoding="utf-8", newline="\n") as file,

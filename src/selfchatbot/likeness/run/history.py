@@ -4,6 +4,7 @@ import logging
 from pathlib import Path
 
 from selfchatbot.errors import SelfChatBotError
+from selfchatbot.files import new_file
 from selfchatbot.likeness.result import LIKENESS_FILE, Likeness, load, save
 
 HISTORY_FOLDER = "likeness"
@@ -14,9 +15,9 @@ logger = logging.getLogger(__name__)
 def keep(result: Likeness, results: Path) -> None:
     """Write ``result`` to both places in the results folder of its dataset; it holds figures only, no text."""
     folder = results / HISTORY_FOLDER
-    folder.mkdir(exist_ok=True)
+    folder.mkdir(mode=0o700, exist_ok=True)
     # Windows allows no colon in a file's name.
-    save(result, folder / f"{result.run.finished.replace(':', '-')}.json")
+    save(result, new_file(folder, result.run.finished.replace(":", "-"), ".json"))
     save(result, results / LIKENESS_FILE)
 
 

@@ -115,7 +115,8 @@ def _log_probabilities(
     on_progress: OnStep,
 ) -> tuple[list[list[float]], list[list[int]]]:
     """By context and reply: the sum in nats, and the number of tokens."""
-    from selfchatbot.models import give_back_memory, load_model, load_tokenizer
+    from selfchatbot.memory import give_back_memory
+    from selfchatbot.models import load_model, load_tokenizer
 
     loaded: list[Any] = []
 

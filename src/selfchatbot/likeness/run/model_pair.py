@@ -63,7 +63,7 @@ class ModelPair:
         """The model in memory, after the other one was dropped. Raises SelfChatBotError when it can't be loaded."""
         with self._loading:
             if self._loaded is None or self._loaded[0] != speaker:
-                from selfchatbot.models import give_back_memory
+                from selfchatbot.memory import give_back_memory
                 from selfchatbot.player.checkpoint import load_base, load_checkpoint
 
                 self._loaded = None
@@ -74,7 +74,7 @@ class ModelPair:
 
     def unload(self) -> None:
         """Give back the memory of the model that was used last."""
-        from selfchatbot.models import give_back_memory
+        from selfchatbot.memory import give_back_memory
 
         self._loaded = None
         give_back_memory()

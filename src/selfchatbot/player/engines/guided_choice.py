@@ -8,7 +8,7 @@ import math
 import random
 from collections.abc import Collection, Mapping
 
-from selfchatbot.player.engines.protocol import PLAUSIBLE_SHARE, Sampling
+from selfchatbot.player.engines.protocol import Sampling
 
 
 def choose(
@@ -27,7 +27,7 @@ def choose(
     allowed = {token: value for token, value in own.items() if token not in never}
     if not allowed:
         return sampling.end
-    least = max(allowed.values()) + math.log(PLAUSIBLE_SHARE)
+    least = max(allowed.values()) + sampling.plausible
     lowest = min(bare.values())
     scores = {
         token: _penalised(value + sampling.guidance * (value - bare.get(token, lowest)), token in seen, sampling)

@@ -92,7 +92,7 @@ class LlamaCppEngine:
         bare_prompt = list(sampling.bare_prompt)
         while len(reply) < sampling.max_new_tokens:
             readings = [(prompt + reply, 0), (bare_prompt + reply, SLOTS - 1)]
-            own, bare = self._workers.map(lambda one: self._most_probable(*one, sampling.end), readings)
+            own, bare = self._workers.map(lambda one: self._most_probable(one[0], one[1], sampling.end), readings)
             never = sampling.never | repeating_tokens(reply, sampling.no_repeat_ngram_size)
             if not reply and not sampling.may_be_empty:
                 never |= {sampling.end}

@@ -1,5 +1,6 @@
 """What an engine is: it runs a model and samples tokens, and knows nothing of conversations."""
 
+import math
 from collections.abc import Collection, Generator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
@@ -10,7 +11,8 @@ if TYPE_CHECKING:
     from selfchatbot.chat_format import ChatFormat
 
 PLAUSIBLE_SHARE = 0.01
-"""Guidance chooses among tokens that are at least this probable, as a share of the most probable one."""
+"""Guidance chooses among tokens that are at least this probable, as a share of the most probable one, at a temperature
+of 1 or less; above, of less probable ones too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +44,11 @@ class Sampling:
     """See `selfchatbot.player.engines.sampling.guided`; 0: off."""
     bare_prompt: tuple[int, ...] = ()
     """The prompt without the conversation, for ``guidance``."""
+
+    @property
+    def plausible(self) -> float:
+        """How far the log-probability of a token may lie below the largest one where there is guidance; negative."""
+        return max(1.0, self.temperature) * math.log(PLAUSIBLE_SHARE)
 
     @classmethod
     def of(

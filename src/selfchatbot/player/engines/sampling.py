@@ -4,7 +4,7 @@ import math
 
 import torch
 
-from selfchatbot.player.engines.protocol import PLAUSIBLE_SHARE, Sampling, Token
+from selfchatbot.player.engines.protocol import Sampling, Token
 from selfchatbot.player.reply.repetition import repeating_tokens
 
 SORTED_TOKENS = 1_024
@@ -43,7 +43,7 @@ class Sampler:
         for row, ids in enumerate(self._ids):
             if repeating := repeating_tokens(ids, self._sampling.no_repeat_ngram_size):
                 logits[row, sorted(repeating)] = -torch.inf
-        preferred = logits if bare_logits is None else guided(logits, bare_logits, self._sampling.guidance)
+        preferred = logits if bare_logits is None else guided(logits, bare_logits, self._sampling)
         self.last = sample(preferred, self._seen, self._sampling, self._generator)
         for ids, token in zip(self._ids, self.last.tolist(), strict=True):
             ids.append(token)
@@ -65,7 +65,7 @@ class Sampler:
         return running
 
 
-def guided(logits: torch.Tensor, bare_logits: torch.Tensor, guidance: float) -> torch.Tensor:
+def guided(logits: torch.Tensor, bare_logits: torch.Tensor, sampling: Sampling) -> torch.Tensor:
     """The log-probabilities, not normalised, that prefer what the conversation makes more probable.
 
     Classifier-free guidance (Sanchez et al. 2023, "Stay on topic with Classifier-Free Guidance"): log p(token |
@@ -73,8 +73,8 @@ def guided(logits: torch.Tensor, bare_logits: torch.Tensor, guidance: float) -> 
     al. 2022), only tokens that are plausible in the conversation take part. All shapes are (rows, vocabulary).
     """
     own = logits.log_softmax(-1)
-    plausible = own >= own.amax(-1, keepdim=True) + math.log(PLAUSIBLE_SHARE)
-    return (own + guidance * (own - bare_logits.log_softmax(-1))).masked_fill(~plausible, -torch.inf)
+    plausible = own >= own.amax(-1, keepdim=True) + sampling.plausible
+    return (own + sampling.guidance * (own - bare_logits.log_softmax(-1))).masked_fill(~plausible, -torch.inf)
 
 
 def sample(logits: torch.Tensor, seen: torch.Tensor, sampling: Sampling, generator: torch.Generator) -> torch.Tensor:

@@ -87,7 +87,7 @@ class TransformersEngine:
             cache, common = new_cache(self._model.config), 0
         tokens = torch.tensor([prompt[common:]], device=self._model.device)
         logits = self._forward(tokens, cache)
-        self._cache, self._cached = cache, list(prompt)
+        self._cached, self._cache = list(prompt), cache
         return logits
 
     def _forward(self, tokens: torch.Tensor, cache: Any) -> torch.Tensor:
@@ -118,8 +118,8 @@ class TransformersEngine:
                 self._cache = None
             logits = self._forward(sampler.last[:, None], cache)
             if cached is not None:
-                self._cache = cache
                 cached.append(int(sampler.last))
+                self._cache = cache
             if bare is not None:
                 bare.logits = self._forward(sampler.last[:, None], bare.cache)
 

@@ -16,6 +16,7 @@ from typing import Any
 from selfchatbot.errors import ExportError
 from selfchatbot.messages import Message
 from selfchatbot.preprocessors.base import ExportFile, ExportPath
+from selfchatbot.preprocessors.media import CALL, STICKER, by_name
 from selfchatbot.preprocessors.reading.json_stream import CutShortError, NoObjectError, json_values
 from selfchatbot.preprocessors.reading.order import is_newest_first
 from selfchatbot.preprocessors.reading.reverse import Row, oldest_first
@@ -85,8 +86,8 @@ def read_json(export: JsonExport, chat: str, names: Names, files: list[ExportFil
     rows = _rows(file, names)
     for time, author, *rest in oldest_first(_plain(rows)) if export.newest_first else rows:
         timestamp = time if isinstance(time, datetime) else datetime.fromisoformat(time)
-        content, number, answered, edited = rest
-        yield Message(timestamp, author, content, chat, number, answered, edited)
+        content, number, answered, edited, media = rest
+        yield Message(timestamp, author, content, chat, number, answered, edited, media)
     if file.declared is not None and file.declared != file.messages:
         file.notes.append(f"the export states {file.declared:,} messages, {file.messages:,} were found")
 
@@ -96,7 +97,7 @@ def _plain(rows: Iterator[Row]) -> Iterator[Row]:
 
 
 def _rows(file: ExportFile, names: Names) -> Iterator[Row]:
-    """Time, author, content, id, the id that is answered and the time of the edit, of each message that was typed."""
+    """Time, author, content, id, the id that is answered, the time of the edit and media, of each message of people."""
     try:
         for place, value in json_values(file.path, *PLACES):
             if place == "messages":
@@ -116,8 +117,13 @@ def _row(record: dict[str, Any], file: ExportFile, names: Names) -> Row | None:
     kind, content = record.get("type"), record.get("content")
     if not isinstance(content, str | None):
         raise _wrong(file.path, file.messages, '"content" is no text')
-    if kind not in TYPED or not content or content.isspace():
+    media = _besides_text(record)
+    if not content or content.isspace():
+        content = ""
+    if not (content or media) or kind not in (TYPED if media != CALL else ("Call",)):
         return None
+    if media == CALL:
+        content = ""  # "Started a call that lasted 5 minutes."
     reference = record.get("reference")
     answered = reference.get("messageId") if kind == "Reply" and isinstance(reference, dict) else None
     number = record.get("id")
@@ -126,7 +132,17 @@ def _row(record: dict[str, Any], file: ExportFile, names: Names) -> Row | None:
     edited = 0
     if changed := record.get("timestampEdited"):
         edited = int((utc(changed, file.path, file.messages) - EPOCH).total_seconds())
-    return time, _author(record.get("author"), file, names), content, number, answered, edited
+    return time, _author(record.get("author"), file, names), content, number, answered, edited, media
+
+
+def _besides_text(record: dict[str, Any]) -> str:
+    """The kind of the first attachment or sticker, see `preprocessors.media`."""
+    if record.get("type") == "Call":
+        return CALL
+    attachments = record.get("attachments")
+    if isinstance(attachments, list) and attachments and isinstance(attachments[0], dict):
+        return by_name(str(attachments[0].get("fileName")))
+    return STICKER if record.get("stickers") else ""
 
 
 def _author(author: Any, file: ExportFile, names: Names) -> str:

@@ -5,7 +5,9 @@ form of an attachment, sticker, tapback, app bubble or link preview is taken for
 """
 
 import re
-from itertools import takewhile
+from itertools import pairwise, takewhile
+
+from selfchatbot.preprocessors import media
 
 INDENT = "    "
 DATE = r"[A-Z][a-z]{2} \d\d, \d{4} (?: \d|1[0-2]):\d\d:\d\d[ \u202f\u00a0][AP]M"
@@ -82,6 +84,18 @@ def typed(lines: list[str]) -> str:
     return "\n".join(lines)
 
 
+def besides_text(lines: list[str]) -> str:
+    """The kind of the first attachment or sticker, see `preprocessors.media`; what has a transcript is text."""
+    for line, following in pairwise([*lines, ""]):
+        if following.startswith(TRANSCRIPTION):
+            continue
+        if STICKER.fullmatch(line):
+            return media.STICKER
+        if _may_be_attachment(line) and ATTACHMENT.fullmatch(line) and not line.endswith(".pluginPayloadAttachment"):
+            return media.by_name(line) if "." in line[-6:] else media.MEDIA
+    return ""
+
+
 def _last_version(lines: list[str]) -> list[str]:
     """An edited part holds all its versions: the first one with its date, then ``Edited 5 seconds later: ...``."""
     for index, line in enumerate(lines):
@@ -108,7 +122,9 @@ def _without_parts(lines: list[str]) -> list[str]:
             while index < len(lines) and TAPBACK.fullmatch(lines[index]):
                 index += 1
         elif _may_be_attachment(line) and ATTACHMENT.fullmatch(line):
-            index += index < len(lines) and lines[index].startswith(TRANSCRIPTION)
+            if index < len(lines) and lines[index].startswith(TRANSCRIPTION):
+                kept.append(lines[index].removeprefix(TRANSCRIPTION))
+                index += 1
         elif not (STICKER.fullmatch(line) or UNSENT.fullmatch(line) or (index > 1 and line in EFFECTS)):
             # U+FFFC holds the place of an attachment in the text.
             kept.append(line.replace("\ufffc", ""))

@@ -28,7 +28,7 @@ from typing import ClassVar
 from selfchatbot.errors import ExportError
 from selfchatbot.messages import Message
 from selfchatbot.preprocessors.base import ExportFile, ExportPath, Preprocessor
-from selfchatbot.preprocessors.imessage.parts import DATE, DURATION, INDENT, strip_blank, typed
+from selfchatbot.preprocessors.imessage.parts import DATE, DURATION, INDENT, besides_text, strip_blank, typed
 from selfchatbot.preprocessors.reading.dates import MONTHS
 from selfchatbot.preprocessors.reading.lines import decoded_lines
 from selfchatbot.preprocessors.reading.order import chronological
@@ -107,13 +107,14 @@ def _read_file(export: ExportFile, names: list[str]) -> Iterator[Message]:
         export.add(raw.time)
         is_reply, answers = _split(raw.body)
         content = typed(raw.body)
-        if not content or tapbacks.is_one(content):
+        media = besides_text(raw.body) if not content or len(raw.body) > content.count("\n") + 1 else ""
+        if not (content or media) or tapbacks.is_one(content):
             continue
         identity = _identity(raw, content) if answers else None
         for answer in answers if identity else ():
             replies[answer] = identity or ""
         reply_to = replies.pop((raw.time, raw.sender), None) if is_reply else None
-        yield Message(raw.time, raw.sender, content, export.chat, identity, reply_to)
+        yield Message(raw.time, raw.sender, content, export.chat, identity, reply_to, media=media)
     export.notes.extend(unread.notes())
     if not export.messages:
         _refuse(export.path, head)

@@ -28,6 +28,7 @@ from selfchatbot.errors import ExportError
 from selfchatbot.messages import Message
 from selfchatbot.preprocessors.base import ExportFile, ExportPath, Preprocessor, same_name
 from selfchatbot.preprocessors.kakaotalk.kinds import LOOKS_LIKE_ONE, Kind, date_of, kind_of, time_of
+from selfchatbot.preprocessors.kakaotalk.media import besides_text
 from selfchatbot.preprocessors.kakaotalk.notices import is_event, is_event_about, is_whole
 from selfchatbot.preprocessors.reading.lines import decoded_lines
 from selfchatbot.preprocessors.reading.order import chronological
@@ -151,8 +152,12 @@ def _read_file(layout: Layout, files: list[ExportFile]) -> Iterator[Message]:
         if not author:
             continue
         file.add(time)
-        if text and not text.isspace() and not is_whole(text):
+        if not text or text.isspace():
+            continue
+        if not is_whole(text):
             yield Message(time, author, text, layout.chat)
+        elif media := besides_text(text):
+            yield Message(time, author, "", layout.chat, media=media)
     file.notes.extend(layout.unread.notes())
 
 

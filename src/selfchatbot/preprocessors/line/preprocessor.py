@@ -28,6 +28,7 @@ from selfchatbot.preprocessors.line.computer import is_about_somebody, is_notice
 from selfchatbot.preprocessors.line.content import typed
 from selfchatbot.preprocessors.line.days import TIME, day_of
 from selfchatbot.preprocessors.line.layout import Layout, entries, scan
+from selfchatbot.preprocessors.line.media import besides_text
 from selfchatbot.preprocessors.reading.dates import Order, ambiguous_order, decide_orders
 from selfchatbot.preprocessors.reading.order import chronological
 from selfchatbot.preprocessors.reading.unique_names import visible
@@ -89,6 +90,8 @@ class LINE(Preprocessor):
             file.add(time)
             if (content := typed(text)) and not (of_computer and is_notice(content)):
                 yield Message(time, name, content, layout.chat)
+            elif media := besides_text(text):
+                yield Message(time, name, "", layout.chat, media=media)
         file.notes.extend(layout.unread.notes())
 
     def _names(self, layout: Layout) -> list[str]:

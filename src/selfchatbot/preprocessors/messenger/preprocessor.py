@@ -18,6 +18,8 @@ from typing import Any, ClassVar
 from selfchatbot.errors import ExportError
 from selfchatbot.messages import Message
 from selfchatbot.preprocessors.base import ExportFile, ExportPath, Preprocessor
+from selfchatbot.preprocessors.media import CALL
+from selfchatbot.preprocessors.messenger.media import besides_text
 from selfchatbot.preprocessors.messenger.notices import Notices
 from selfchatbot.preprocessors.messenger.participants import owner, participants, spelled
 from selfchatbot.preprocessors.messenger.text import last_versions, repaired
@@ -133,9 +135,11 @@ class _Part:
             file.first, file.last = _time(self._first), _time(self._last)
         files.append(file)
         notices = Notices(members)
-        for milliseconds, sender, content, attached, _ in last_versions(chain([first] if first else [], rows)):
-            if not notices.wrote(content, sender, attached):
-                yield Message(_time(milliseconds), sender, content, file.chat)
+        for milliseconds, sender, content, attached, _, media in last_versions(chain([first] if first else [], rows)):
+            if content and notices.wrote(content, sender, attached):
+                content = ""  # noqa: PLW2901
+            if content or media:
+                yield Message(_time(milliseconds), sender, content, file.chat, media=media)
 
     def _members(self) -> list[str]:
         """The participants, of which one is me: ``{"name": ...}``, in encrypted chats only the name."""
@@ -148,7 +152,7 @@ class _Part:
         return [visible(name) for name in (*named, *(one for one in participants if isinstance(one, str)))]
 
     def _rows(self) -> Iterator[Row]:
-        """Milliseconds, sender, content, whether something is attached and whether it may be an edit, in file order."""
+        """Milliseconds, sender, content, whether something is attached, whether it may be an edit, and media."""
         found = False
         try:
             for place, value in json_values(self.file.path, *PLACES):
@@ -185,20 +189,19 @@ class _Part:
         self._first, self._last = min(self._first, time), max(self._last, time)
         if not isinstance(sender, str | None) or not isinstance(content, str | None):
             raise self._error("its sender or content is no text")
-        if (
-            not content
-            or content.isspace()
-            or record.get("is_unsent")
-            or record.get("isUnsent")
-            or "call_duration" in record
-            or record.get("type") in NOT_TYPED
-        ):
+        if record.get("is_unsent") or record.get("isUnsent"):
+            return None
+        media = besides_text(record)
+        if media == CALL or not content or content.isspace():
+            content = ""
+        if not (content or media) or (media != CALL and record.get("type") in NOT_TYPED):
             return None
         if not encrypted:
             sender, content = repaired(sender or ""), repaired(content)
         # Of deleted accounts only an empty name is left.
         # Of messages of Instagram, only the edited ones lack this key.
-        return time, visible(sender) if sender else "?", content, any(map(record.get, ATTACHED)), KID_KEY not in record
+        attached = any(map(record.get, ATTACHED))
+        return time, visible(sender) if sender else "?", content, attached, KID_KEY not in record, media
 
     def _error(self, problem: str) -> ExportError:
         return ExportError(f"{self.file.path}, message {self.file.messages:,}: {problem}: export it again")

@@ -11,10 +11,11 @@ from typing import IO, Any
 
 from selfchatbot.errors import ExportError
 from selfchatbot.preprocessors.reading.archives import ExportPath
-from selfchatbot.preprocessors.reading.lines import UTF8_BOM, refuse_utf16
+from selfchatbot.preprocessors.reading.lines import MAX_LINE_BYTES, UTF8_BOM, refuse_utf16
 
 MAX_DEPTH = 64
 """Of nested values. Exporters need less than ten levels."""
+_QUOTE = re.compile(rb'[^\\]"')
 _ESCAPE = re.compile(rb"\\(?:x([0-9A-Fa-f]{2})|.)", re.DOTALL)
 # In X's archive, the files are scripts that assign a list to a variable.
 _ASSIGNMENT = re.compile(rb"\A\s*window\.YTD\.[\w.]+\s*=")
@@ -71,6 +72,8 @@ class _Reader:
         self._read = 0
         self._held = b""
         self._ended = False
+        self._unquoted = 0
+        """Bytes since the last quotation mark that may be the end of a text."""
 
     def values(self) -> Iterator[tuple[str, Any]]:
         import ijson
@@ -108,7 +111,13 @@ class _Reader:
         """For ijson: the JSON in the file, with invalid escapes replaced."""
         if size == 0:
             return b""
-        chunk = self._file.read(size)
+        # Inside a text, yajl begins anew with each chunk: with ever larger ones, that takes twice the time at most.
+        chunk = self._file.read(max(size, self._unquoted))
+        self._unquoted = 0 if _QUOTE.search(chunk) else self._unquoted + len(chunk)
+        if self._unquoted > MAX_LINE_BYTES:
+            raise ExportError(
+                f"{self._path}, near byte {self._read:,}: a text longer than {MAX_LINE_BYTES:,} bytes: remove the file"
+            )
         if self._read == 0:
             refuse_utf16(self._path, chunk)
             self._read = len(chunk)

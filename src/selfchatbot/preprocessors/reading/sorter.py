@@ -34,6 +34,8 @@ class Sent(NamedTuple):
     """The number of the file that it is in."""
     version: int = 0
     """Of several with the same id at the same time, the highest counts."""
+    media: str = ""
+    """See `preprocessors.media`."""
 
 
 class Sorter:
@@ -53,7 +55,7 @@ class Sorter:
         self._database.executescript(
             "PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF;"
             "CREATE TABLE sent (chat TEXT, time INTEGER, author TEXT, text TEXT, id TEXT, reply_to TEXT, file INTEGER,"
-            " version INTEGER)"
+            " version INTEGER, media TEXT)"
         )
         return self
 
@@ -78,7 +80,7 @@ class Sorter:
         self._flush()
         self._database.create_function("key", 1, lru_cache(maxsize=4096)(key), deterministic=True)
         order = (
-            "SELECT key(chat) AS one, time, author, text, id, reply_to, file, version FROM sent"
+            "SELECT key(chat) AS one, time, author, text, id, reply_to, file, version, media FROM sent"
             " ORDER BY one, time, version DESC, rowid"
         )
         for chat, rows in groupby(map(Sent._make, self._database.execute(order)), key=itemgetter(0)):
@@ -86,7 +88,7 @@ class Sorter:
 
     def _flush(self) -> None:
         rows = (tuple(map(_storable, row)) for row in self._rows)
-        self._database.executemany("INSERT INTO sent VALUES (?, ?, ?, ?, ?, ?, ?, ?)", rows)
+        self._database.executemany("INSERT INTO sent VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
         self._rows = []
 
 
@@ -95,7 +97,7 @@ def _once(messages: Iterator[Sent]) -> Iterator[Sent]:
     for _, together in groupby(messages, key=itemgetter(1)):
         known: dict[object, int] = {}
         for message in together:
-            same = message.id or (message.author, message.text)
+            same = message.id or (message.author, message.text, message.media)
             if same not in known or (message.id is None and known[same] == message.file):
                 known[same] = message.file
                 yield message

@@ -13,6 +13,7 @@ from typing import Any
 from selfchatbot.errors import ExportError
 from selfchatbot.messages import Message
 from selfchatbot.preprocessors.base import ExportFile, ExportPath
+from selfchatbot.preprocessors.media import CONTACT, STICKER, VOICE, by_content_type, sticker
 from selfchatbot.preprocessors.reading.lines import decoded_lines
 from selfchatbot.preprocessors.reading.sorter import Sent, Sorter
 from selfchatbot.preprocessors.reading.unique_names import Names
@@ -64,9 +65,10 @@ class _Export:
             for item in items:
                 time = moment(item.time)
                 file.add(time)
-                if answered and item.text.strip():
-                    name = self._name(item.author)
-                    yield Message(time, name, item.text, file.chat, f"{item.time} {name}", self._quoted(item.reply_to))
+                if answered and (item.media or item.text.strip()):
+                    name, content = self._name(item.author), item.text if item.text.strip() else ""
+                    number, quoted = f"{item.time} {name}", self._quoted(item.reply_to)
+                    yield Message(time, name, content, file.chat, number, quoted, media=item.media)
 
     def items(self) -> Iterator[Sent]:
         """The items of all chats; everything else is kept."""
@@ -117,7 +119,8 @@ class _Export:
         quoted = None
         if isinstance(quote, dict) and quote.get("targetSentTimestamp"):
             quoted = f"{quote['targetSentTimestamp']} {quote.get('authorId')}"
-        return Sent(str(item.get("chatId")), int(sent), str(item.get("authorId")), typed, None, quoted, 0)
+        media = _besides_text(item)
+        return Sent(str(item.get("chatId")), int(sent), str(item.get("authorId")), typed, None, quoted, 0, media=media)
 
     def _typed(self, text: dict[str, Any]) -> str:
         """The text of a message, with the names of those whom it mentions."""
@@ -158,6 +161,22 @@ class _Export:
 
     def _error(self, found: str, line: int | None = None) -> ExportError:
         return ExportError(f"{self._path}, line {line or self._line:,}: {found}: export it again")
+
+
+def _besides_text(item: dict[str, Any]) -> str:
+    """The kind, as in `preprocessors.media`; of several attachments that of the first."""
+    match item:
+        case {"standardMessage": {"attachments": [{"flag": "VOICE_MESSAGE"}, *_]}}:
+            return VOICE
+        case {"standardMessage": {"attachments": [{"pointer": {"contentType": str(kind)}}, *_]}}:
+            return by_content_type(kind)
+        case {"stickerMessage": {"sticker": {"emoji": emoji}}}:
+            return sticker(emoji)
+        case {"stickerMessage": _}:
+            return STICKER
+        case {"contactMessage": _}:
+            return CONTACT
+    return ""
 
 
 def _joined(values: dict[str, Any], *keys: str) -> str:

@@ -23,6 +23,8 @@ from typing import Any, ClassVar, NamedTuple
 from selfchatbot.errors import ExportError
 from selfchatbot.messages import Message
 from selfchatbot.preprocessors.base import ExportFile, ExportPath, Preprocessor
+from selfchatbot.preprocessors.media import CALL as A_CALL
+from selfchatbot.preprocessors.media import MEDIA, by_name, sticker
 from selfchatbot.preprocessors.reading.lines import decoded_lines
 from selfchatbot.preprocessors.reading.order import chronological
 from selfchatbot.preprocessors.reading.unique_names import visible
@@ -54,6 +56,7 @@ class _Entry(NamedTuple):
     text: str
     """What the author typed; empty for calls, deleted messages and attachments alone."""
     id: str | None = None
+    media: str = ""
 
 
 class Signal(Preprocessor):
@@ -110,8 +113,9 @@ class Signal(Preprocessor):
 def _typed_in(entries: Iterator[_Entry], export: ExportFile) -> Iterator[Message]:
     for entry in entries:
         export.add(entry.time)
-        if entry.text.strip():
-            yield Message(entry.time, visible(entry.sender), entry.text, export.chat, entry.id)
+        if entry.media or entry.text.strip():
+            content = entry.text if entry.text.strip() else ""
+            yield Message(entry.time, visible(entry.sender), content, export.chat, entry.id, media=entry.media)
 
 
 def _rank(file: ExportPath) -> int:
@@ -152,11 +156,23 @@ def _json_entry(line: str, place: str) -> _Entry:
             f'{place}: expected "date" (ISO 8601), "sender" and "body" of signal-export: export it again, or remove '
             "the file"
         ) from error
-    text = body.removesuffix(PAD)
+    text, media = body.removesuffix(PAD), _besides_text(values)
     # Only since 2026 the exporter says which messages are calls.
     if values.get("deleted") or (values["call"] if "call" in values else CALL.fullmatch(text)):
-        text = ""
-    return _Entry(time, sender, text, str(values["id"]) if values.get("id") else None)
+        text, media = "", "" if values.get("deleted") else A_CALL
+    return _Entry(time, sender, text, str(values["id"]) if values.get("id") else None, media)
+
+
+def _besides_text(values: dict[str, Any]) -> str:
+    """The kind, as in `preprocessors.media`; of several attachments that of the first."""
+    if values.get("sticker"):
+        return sticker(values["sticker"])
+    match values.get("attachments"):
+        case [{"name": str(name)}, *_]:
+            return by_name(name)
+        case [_, *_]:
+            return MEDIA
+    return ""
 
 
 class _Layout(NamedTuple):

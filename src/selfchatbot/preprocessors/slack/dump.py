@@ -64,8 +64,8 @@ def read_dumps(
                     files.append(file)
                 time = EPOCH + timedelta(microseconds=one.time)
                 file.add(time)
-                if one.text:
-                    yield Message(time, one.author, one.text, file.chat, one.id, one.reply_to)
+                if one.text or one.media:
+                    yield Message(time, one.author, one.text, file.chat, one.id, one.reply_to, media=one.media)
 
 
 def _sent(dump: ExportPath, workspace: Workspace, file: int, names: dict[str, str], notes: list[str]) -> Iterator[Sent]:
@@ -79,8 +79,8 @@ def _sent(dump: ExportPath, workspace: Workspace, file: int, names: dict[str, st
                     for one in _with_answers(entry, dump):
                         count += 1
                         if (found := row(one, f"{dump}, message {count:,}", workspace)) is not None:
-                            time, ts, author, text, thread, _ = found
-                            yield Sent(key, time, author, text, ts, thread, file)
+                            time, ts, author, text, thread, _, media = found
+                            yield Sent(key, time, author, text, ts, thread, file, media=media)
             elif place == "name" and isinstance(value, str):
                 names[key] = value
             elif place == "channel_id" and isinstance(value, str):

@@ -40,6 +40,7 @@ class Slack(Preprocessor):
     suffixes: ClassVar[tuple[str, ...]] = (".json",)
 
     _mine: set[str] = PrivateAttr(default_factory=set)
+    _other_names: dict[str, tuple[str, ...]] = PrivateAttr(default_factory=dict)
 
     def read_exports(self, path: Path, files: list[ExportFile]) -> Iterator[Message]:
         found = self.export_files(path)
@@ -67,6 +68,9 @@ class Slack(Preprocessor):
             for _, same_day in groupby(in_order, key=lambda day: day.stem):
                 yield from _read_day(list(same_day), workspace, export)
         yield from read_dumps(path, dumps, workspaces, files)
+
+    def other_names(self, author: str) -> tuple[str, ...]:
+        return self._other_names.get(author, ())
 
     @classmethod
     def recognises(cls, path: ExportPath, head: bytes) -> bool:
@@ -100,6 +104,7 @@ class Slack(Preprocessor):
             teams[root] = str(next(filter(None, members), root))
             by_team.setdefault(teams[root], []).extend(tables)
         made = {team: Workspace(tables) for team, tables in by_team.items()}
+        self._other_names = {author: names for one in made.values() for author, names in one.other_names()}
         return {root: made[team] for root, team in teams.items()}
 
     def _find_me(self, workspaces: list[Workspace], path: Path) -> None:
@@ -149,8 +154,8 @@ def _read_day(files: list[ExportPath], workspace: Workspace, export: ExportFile)
     """
     merged = merge(*(oldest_to_newest(_rows(file, workspace)) for file in files), key=itemgetter(0))
     for (_, ts), copies in groupby(merged, key=itemgetter(0, 1)):
-        microseconds, _, author, content, reply_to, _ = max(copies, key=itemgetter(5))
+        microseconds, _, author, content, reply_to, _, media = max(copies, key=itemgetter(5))
         time = EPOCH + timedelta(microseconds=microseconds)
         export.add(time)
         if author:
-            yield Message(time, author, content, export.chat, ts, reply_to)
+            yield Message(time, author, content, export.chat, ts, reply_to, media=media)

@@ -78,6 +78,10 @@ class Workspace:
     def all_names(self) -> Iterator[str]:
         return (self.author(user) for user in self._called if not self.is_bot(user))
 
+    def other_names(self) -> Iterator[tuple[str, tuple[str, ...]]]:
+        """The author's name of each member, and all names."""
+        return ((self.author(user), tuple(filter(None, names))) for user, names in self._called.items())
+
     def only_member_everywhere(self) -> list[str]:
         """Exports of one member hold the direct chats of nobody else."""
         members = [set(entry["members"]) for entry in self._direct if isinstance(entry.get("members"), list)]

@@ -14,6 +14,7 @@ from xml.parsers import expat
 
 from selfchatbot.errors import ExportError
 from selfchatbot.preprocessors.base import ExportPath
+from selfchatbot.preprocessors.media import by_content_type
 from selfchatbot.preprocessors.reading.lines import BLOCK_BYTES, UTF16_BOMS
 
 ME = "Me"
@@ -53,6 +54,8 @@ class Entry(NamedTuple):
     """An address or ``Me``."""
     text: str
     """Empty for an MMS without text."""
+    media: str = ""
+    """See `preprocessors.media`; of several parts that of the first."""
 
 
 @dataclass(slots=True)
@@ -83,6 +86,7 @@ class Backup:
         self._found = 0
         self._mms: dict[str, str] | None = None
         self._texts: list[str] = []
+        self._media = ""
         self._from = ""
 
     def load(self) -> list[str]:
@@ -132,14 +136,17 @@ class Backup:
             self._found += 1
             self._take_sms(values)
         elif tag == "part":
-            if self._mms is not None and values.get("ct") == "text/plain" and (text := _given(values, "text")):
+            kind = values.get("ct", "")
+            if self._mms is not None and kind == "text/plain" and (text := _given(values, "text")):
                 self._texts.append(text)
+            elif self._mms is not None and not self._media and kind.startswith(("image/", "video/", "audio/")):
+                self._media = by_content_type(kind)
         elif tag == "addr":
             if self._mms is not None and values.get("type") == FROM:
                 self._from = plain_address(values.get("address", ""))
         elif tag == "mms":
             self._found += 1
-            self._mms, self._texts, self._from = values, [], UNKNOWN
+            self._mms, self._texts, self._media, self._from = values, [], "", UNKNOWN
         elif self._depth == 1:
             self._root = tag
             if tag not in ("smses", "calls"):
@@ -184,7 +191,7 @@ class Backup:
             # One number may stand with and without the code of its country.
             alike = [one for one in members if one[-SAME_DIGITS:] == self._from[-SAME_DIGITS:]]
             sender = alike[0] if len(alike) == 1 else self._from
-        self._add(Entry(tuple(sorted(members)), self._time(values), sender, "\n".join(self._texts)))
+        self._add(Entry(tuple(sorted(members)), self._time(values), sender, "\n".join(self._texts), self._media))
 
     def _time(self, values: dict[str, str]) -> int:
         date = values.get("date", "")

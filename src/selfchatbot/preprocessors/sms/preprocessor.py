@@ -48,7 +48,7 @@ class SMS(Preprocessor):
                         export.notes, notes[number] = notes[number], []
                         files.append(export)
                         tapbacks = Tapbacks()
-                    if message.content and not tapbacks.is_one(message.content):
+                    if (message.content or message.media) and not tapbacks.is_one(message.content):
                         yield message
         except sqlite3.Error as error:
             raise SelfChatBotError(f"{path} can't be sorted ({error}): make room in {gettempdir()}") from error
@@ -78,10 +78,10 @@ class _Store:
         self._database = database
         self._database.executescript(
             "PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF;"
-            "CREATE TABLE message (chat INTEGER, time INTEGER, sender TEXT, text TEXT, file INTEGER);"
+            "CREATE TABLE message (chat INTEGER, time INTEGER, sender TEXT, text TEXT, file INTEGER, media TEXT);"
             "CREATE TABLE chat (id INTEGER PRIMARY KEY, rank INTEGER)"
         )
-        self._rows: list[tuple[int, int, str, str, int]] = []
+        self._rows: list[tuple[int, int, str, str, int, str]] = []
         self._chats: dict[tuple[str, ...], int] = {}
         self._book = AddressBook()
 
@@ -90,7 +90,7 @@ class _Store:
 
         def add(entry: Entry) -> None:
             chat = self._chats.setdefault(entry.members, len(self._chats))
-            self._rows.append((chat, entry.time, entry.sender, entry.text, number))
+            self._rows.append((chat, entry.time, entry.sender, entry.text, number, entry.media))
             if len(self._rows) == ROWS:
                 self._flush()
 
@@ -107,12 +107,12 @@ class _Store:
             "INSERT INTO chat VALUES (?, ?)", ((chat, ranks[title]) for chat, title in titles.items())
         )
         rows = self._database.execute(
-            "SELECT rank, chat, time, sender, text, file FROM message JOIN chat ON chat.id = message.chat"
+            "SELECT rank, chat, time, sender, text, file, media FROM message JOIN chat ON chat.id = message.chat"
             " ORDER BY rank, time, file, message.rowid"
         )
         moment = (-1, 0)
-        at_once: set[tuple[str, str]] = set()
-        for rank, chat, milliseconds, address, text, file in rows:
+        at_once: set[tuple[str, str, str]] = set()
+        for rank, chat, milliseconds, address, text, file, media in rows:
             sender = self._book.name(address)
             time = EPOCH + timedelta(milliseconds=milliseconds)
             if rank != moment[0]:
@@ -121,14 +121,14 @@ class _Store:
             if (rank, milliseconds) != moment:
                 moment = (rank, milliseconds)
                 at_once.clear()
-            if (sender, text) in at_once:
+            if (sender, text, media) in at_once:
                 continue
-            at_once.add((sender, text))
+            at_once.add((sender, text, media))
             export.add(time)
-            yield Message(time, sender, text, export.chat), export
+            yield Message(time, sender, text, export.chat, media=media), export
 
     def _flush(self) -> None:
-        self._database.executemany("INSERT INTO message VALUES (?, ?, ?, ?, ?)", self._rows)
+        self._database.executemany("INSERT INTO message VALUES (?, ?, ?, ?, ?, ?)", self._rows)
         self._rows = []
 
     def _others(self, members: tuple[str, ...]) -> tuple[str, ...]:

@@ -120,6 +120,7 @@ OMITTED = frozenset(_spellings(_phrases("omitted")))
 # Brazil has the same words for both.
 MINE = frozenset(_spellings(_phrases("mine"))) - frozenset(_spellings(_phrases("deleted")))
 MINE_HEADS = frozenset(phrase[:HEAD] for phrase in MINE)
+CALLS = frozenset(_spellings(_phrases("call")))
 LIVE = frozenset(_spellings(_phrases("live")))
 POLLS = frozenset(_spellings(_phrases("poll")))
 OPTIONS = tuple(frozenset(_spellings(_phrases("option"))))

@@ -20,20 +20,22 @@ from pydantic import Field
 
 from selfchatbot.errors import ExportError
 from selfchatbot.messages import Message
-from selfchatbot.preprocessors.base import ExportFile, ExportPath, Preprocessor
+from selfchatbot.preprocessors.base import ExportFile, ExportPath
 from selfchatbot.preprocessors.reading.dates import Order, ambiguous_order, decide_orders
 from selfchatbot.preprocessors.reading.unique_names import Names
+from selfchatbot.preprocessors.reading.voices import WithVoices
 from selfchatbot.preprocessors.whatsapp import exporter
 from selfchatbot.preprocessors.whatsapp.edits import Edits
 from selfchatbot.preprocessors.whatsapp.layout import Layout, scan
+from selfchatbot.preprocessors.whatsapp.media import besides_text
 from selfchatbot.preprocessors.whatsapp.parts import Unread, joined, parts, texts
 from selfchatbot.preprocessors.whatsapp.stamps import StampReader
 
-# Text files that somebody sent lie beside the chat when it was exported with media.
-ATTACHMENT = re.compile(r"\d{5,}-.*|DOC-\d{8}-WA\d+.*", re.DOTALL)
+# Text files that somebody sent, and transcripts of what was sent, lie beside the chat when it was exported with media.
+ATTACHMENT = re.compile(r"\d{5,}-.*|(?:DOC|PTT|AUD)-\d{8}-WA\d+.*", re.DOTALL)
 
 
-class WhatsApp(Preprocessor):
+class WhatsApp(WithVoices):
     """Chats exported from WhatsApp, one .txt or .zip each, and the JSON of WhatsApp-Chat-Exporter."""
 
     name: ClassVar[str] = "WhatsApp"
@@ -139,8 +141,15 @@ def _read_file(layout: Layout, files: list[ExportFile], edits: Edits) -> Iterato
     chat, was_edited = layout.chat, bool(edits)
     for time, author, text, content in texts(layout, found):
         file.add(time)
-        if content:
-            yield Message(time, author, edits.newer(time, author, text, content) if was_edited else content, chat)
+        media = said = ""
+        if len(content) < len(text):
+            media, said = besides_text(text, layout.path)
+        if said:
+            media, content = "", f"{said}\n{content}" if content else said  # noqa: PLW2901
+        elif content and was_edited:
+            content = edits.newer(time, author, text, content)  # noqa: PLW2901
+        if content or media:
+            yield Message(time, author, content, chat, media=media)
     if unread.count:
         file.notes.append(
             f"{unread.count:,} line(s) that look like the beginning of a message have a date in another form and were "

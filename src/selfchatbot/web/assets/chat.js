@@ -2,7 +2,7 @@
 
 import { ServerError, about, reply, useToken } from "./api.js";
 import { parameters, setUp } from "./settings.js";
-import { changeModel, load, save } from "./store.js";
+import { changeModel, load, loadTurns, save } from "./store.js";
 import { growing, markEdited, note, show } from "./view.js";
 
 /** The newest turns, which are sent; a model's window holds fewer. */
@@ -13,7 +13,7 @@ const message = part("message");
 const contact = part("contact");
 
 /** @type {{role: "user" | "assistant", content: string, cut?: boolean}[]} */
-let turns = load("turns", []);
+let turns = loadTurns("turns");
 let name = "";
 /** The turn that is being edited; -1 if none. */
 let editing = -1;
@@ -55,7 +55,7 @@ function setStatus(text) {
 
 function render() {
   part("welcome").hidden = turns.length > 0;
-  part("bring-back").hidden = load("former", []).length === 0;
+  part("bring-back").hidden = loadTurns("former").length === 0;
   show(turns, { name, retry, edit });
   markEdited(editing);
   showButtons();
@@ -205,7 +205,7 @@ part("new-chat").addEventListener("click", () => {
   stop();
   change([]);
 });
-part("bring-back").addEventListener("click", () => change(load("former", [])));
+part("bring-back").addEventListener("click", () => change(loadTurns("former")));
 contact.addEventListener("change", () => save("contact", contact.value));
 part("token-form").addEventListener("submit", (event) => {
   event.preventDefault();

@@ -6,7 +6,11 @@ const dialog = document.getElementById("settings");
 const fields = [...dialog.querySelectorAll("[data-key]")];
 const API_NAMES = { max_new_tokens: "max_tokens" };
 let defaults = {};
-let changed = load("parameters", {});
+let changed = Object.fromEntries(
+  Object.entries(load("parameters", {})).filter(
+    ([key, value]) => Number.isFinite(value) && fields.some((field) => field.dataset.key === key),
+  ),
+);
 
 /** The parameters that differ from the model's own, by their names in the API. */
 export function parameters() {

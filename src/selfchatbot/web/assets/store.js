@@ -2,13 +2,26 @@
 
 const PREFIX = "selfchatbot.";
 
-/** @param {"localStorage" | "sessionStorage"} where sessionStorage lasts until the tab is closed */
+/**
+ * What was saved, or `otherwise` if that is damaged or of another kind.
+ * @param {"localStorage" | "sessionStorage"} where sessionStorage lasts until the tab is closed
+ */
 export function load(key, otherwise, where = "localStorage") {
   try {
-    return JSON.parse(window[where].getItem(PREFIX + key)) ?? otherwise;
+    const value = JSON.parse(window[where].getItem(PREFIX + key)) ?? otherwise;
+    return otherwise === null || kind(value) === kind(otherwise) ? value : otherwise;
   } catch {
     return otherwise;
   }
+}
+
+function kind(value) {
+  return Array.isArray(value) ? "array" : typeof value;
+}
+
+/** The turns of a saved conversation, without what is none. */
+export function loadTurns(key) {
+  return load(key, []).filter((turn) => ["user", "assistant"].includes(turn?.role) && typeof turn.content === "string");
 }
 
 /** If the browser can't keep anything (private window, full storage), the page works without. */

@@ -1,13 +1,35 @@
-"""The memory that this process can still get."""
+"""Memory of this process: what is left for it, and what libraries may keep of it."""
 
+import ctypes
+import gc
+import os
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
-import torch
+
+ONEDNN_PROGRAMS = 128
+"""Compiled programs that oneDNN keeps, of 1.5 MiB each: those of three shapes of a training window. By itself it keeps
+1024. With fewer than one window needs, each layer would compile them again."""
+
+
+def bound_caches() -> None:
+    """Let oneDNN keep few compiled programs, unless the user says how many. Call it before the first model computes."""
+    for cache in ("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "LRU_CACHE_CAPACITY"):  # of oneDNN, and of torch above it
+        os.environ.setdefault(cache, str(ONEDNN_PROGRAMS))
+
+
+def give_back_memory() -> None:
+    """Return to the system what a model took that is no longer used; glibc keeps it for the next one."""
+    gc.collect()
+    with suppress(AttributeError, OSError, TypeError):  # other systems
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def free(device: str) -> int:
     """Bytes that this process can still get on the device, within a container's limit and ``ulimit -v``."""
+    import torch
+
     if device == "cuda":
         return int(torch.cuda.mem_get_info()[0])
     if device == "mps":
