@@ -6,7 +6,7 @@
 DATASET is a Dataset_<ID>_<Name> folder made by selfChatBot_preprocess. For each number of replies, the newest
 conversations of train.jsonl with that many replies are trained in every way of ``WAYS``, and all are validated on the
 first turns of every conversation of validation.jsonl. A finished run is a line of RECORD.csv and is not repeated, so
-the experiment can be stopped and continued. `--document` prints the table of docs/training.md and writes training.png
+the experiment can be stopped and continued. `--document` prints the table of RECORD.md and writes training.png
 into FOLDER.
 
 Loss is in nats per trained token: my words and the end of my turn.

@@ -1,4 +1,4 @@
-"""Write the tables of README.md and docs/ that are generated from the code: python tests/readme_tables.py"""
+"""Write the tables of docs/ that are generated from the code: python tests/readme_tables.py"""
 
 import dataclasses
 import inspect
@@ -17,7 +17,7 @@ from selfchatbot.likeness.result import Likeness
 from selfchatbot.preprocessors.base import Preprocessor
 
 ROOT = Path(__file__).resolve().parent.parent
-FILES = (ROOT / "README.md", ROOT / "docs" / "likeness.md")
+FILES = (ROOT / "docs" / "parameters.md", ROOT / "docs" / "likeness.md")
 MARKED = re.compile(r"(<!-- (table|likeness): (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
@@ -92,7 +92,7 @@ def _keys(kind: type) -> str:
 
 
 def table(kind: type[BaseModel]) -> str:
-    """The fields of ``kind`` as a Markdown table, for the README."""
+    """The fields of ``kind`` as a Markdown table."""
     lines = ["| field | default | meaning |", "| --- | --- | --- |"]
     for name, field in kind.model_fields.items():
         default = field.get_default(call_default_factory=True, validated_data={})

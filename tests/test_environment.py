@@ -183,7 +183,8 @@ def test_an_id_that_is_not_there_lists_those_that_are(home: Path, given: str) ->
     (home / "raw" / "Dataset_2_file").write_text("no folder")
     said = dataset_error(found, given)
     assert "Dataset_1_Rowan, Dataset_5_Zoë" in said
-    assert not {"Dataset_x", "notes", "dataset_2_small", "Dataset_2_file"} & set(said.replace(",", "").split())
+    assert not {"Dataset_x", "notes", "Dataset_2_file"} & set(said.replace(",", "").split())
+    assert ("rename dataset_2_small to Dataset_2_small" in said) == (given == "2")
 
 
 def test_no_dataset_at_all(home: Path) -> None:

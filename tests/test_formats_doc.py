@@ -89,7 +89,7 @@ def test_the_example_has_40_lines_and_runs(environment: Path, minichat: Path, si
     assert 'did you mean "ignore_bots"?' in one_line_error(run("preprocess", "-d", "1"), 2)
     (minichat / "minichat").rename(minichat / "minchat")
     (minichat / "parameters.json").write_text('{"model": "m"}')
-    assert "JSONL, Minichat, or move it elsewhere" in one_line_error(run("preprocess", "-d", "1"), 1)
+    assert "rename it to Minichat" in one_line_error(run("preprocess", "-d", "1"), 1)
 
 
 OVERRIDES_READ = """

@@ -55,10 +55,6 @@ STRETCHED = {
     "sliding_attention": {"rope_type": "default", "rope_theta": 10_000.0},
     "full_attention": {"rope_type": "linear", "rope_theta": 100_000.0, "factor": 8.0},
 }
-LINEAR = {"head_dim": 16, "linear_key_head_dim": 32, "linear_value_head_dim": 32, "linear_num_key_heads": 2}
-LINEAR |= {"linear_num_value_heads": 4, "layer_types": ["linear_attention"] * 3 + ["full_attention"]}
-YARN = {"rope_type": "yarn", "rope_theta": 10_000.0, "factor": 8.0, "original_max_position_embeddings": 64}
-LAYERS_4 = {**SIZES, "num_hidden_layers": 4, "layer_types": ["sliding_attention"] * 3 + ["full_attention"]}
 CONFIGS = {
     "llama": LlamaConfig(**SIZES),
     "llama, tied": LlamaConfig(**SIZES, tie_word_embeddings=True),
@@ -87,20 +83,12 @@ CONFIGS = {
     ),
     "olmo2": AutoConfig.for_model("olmo2", **SIZES),
     "qwen3_moe": AutoConfig.for_model("qwen3_moe", **SIZES, **EXPERTS, head_dim=16),
-    "qwen3, yarn": Qwen3Config(**SIZES, head_dim=16, rope_parameters=YARN),
-    "llama, yarn": LlamaConfig(**SIZES, rope_parameters={**YARN, "attention_factor": 1.1}),
-    "olmo3": AutoConfig.for_model("olmo3", **LAYERS_4, sliding_window=8),
-    "olmo3, yarn": AutoConfig.for_model("olmo3", **LAYERS_4, sliding_window=8, rope_scaling=YARN),
     "qwen2_moe": AutoConfig.for_model(
         "qwen2_moe", **SIZES, **{**EXPERTS, "norm_topk_prob": False}, shared_expert_intermediate_size=32
     ),
     "granitemoe": AutoConfig.for_model(
         "granitemoe", **SIZES, num_local_experts=4, num_experts_per_tok=2, attention_multiplier=0.1, logits_scaling=4.0
     ),
-    "exaone4": AutoConfig.for_model("exaone4", **SIZES, head_dim=16, sliding_window=None, pad_token_id=0),
-    "cohere2": AutoConfig.for_model("cohere2", **LAYERS_4, head_dim=16, sliding_window=8, pad_token_id=0),
-    "lfm2": AutoConfig.for_model("lfm2", **SIZES, layer_types=["conv", "full_attention"], pad_token_id=0),
-    "qwen3_5": AutoConfig.for_model("qwen3_5_text", **{**SIZES, "num_hidden_layers": 4}, **LINEAR),
     "glm4": AutoConfig.for_model("glm4", **SIZES, head_dim=16, pad_token_id=0),
     "seed_oss": AutoConfig.for_model("seed_oss", **SIZES, head_dim=16, pad_token_id=0),
     "ernie4_5": AutoConfig.for_model("ernie4_5", **SIZES, head_dim=16, pad_token_id=0),
@@ -140,7 +128,7 @@ def test_transformers_reads_the_same_model_and_tokenizer(kind: str, tmp_path: Pa
 @pytest.mark.parametrize("kind", CONFIGS)
 @pytest.mark.parametrize(("quantization", "allowed"), [("f32", 3e-3), ("f16", 0.02), ("q8_0", 0.5)])
 def test_llamacpp_computes_the_same(kind: str, quantization: str, allowed: float, tmp_path: Path) -> None:
-    pytest.importorskip("xllamacpp", reason="needs the extra `fast`")
+    pytest.importorskip("xllamacpp", reason="there is no wheel for every machine")
     from selfchatbot.player.engines.llamacpp import LlamaCppEngine
 
     model = random_model(CONFIGS[kind])

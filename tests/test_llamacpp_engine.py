@@ -1,5 +1,6 @@
 """The quick engine says what the other one says: same prompts, same tokens, same probabilities, and it stops."""
 
+import os
 import subprocess
 import sys
 import time
@@ -12,6 +13,7 @@ import torch
 from conftest import WORDS, make_talker
 from tiny_models import save_tiny_model
 
+from selfchatbot.chat_format.saved import load_chat_format
 from selfchatbot.errors import SelfChatBotError
 from selfchatbot.models import Machine
 from selfchatbot.parameters import GenerationParameters, read_parameters
@@ -19,9 +21,9 @@ from selfchatbot.player import Player
 from selfchatbot.player.checkpoint import load_checkpoint
 from selfchatbot.player.engines.protocol import Sampling
 from selfchatbot.player.engines.transformers import TransformersEngine
-from selfchatbot.player.gguf_cache import checkpoint_gguf
+from selfchatbot.player.gguf_cache import checkpoint_gguf, format_file
 
-pytest.importorskip("xllamacpp", reason="needs the extra `fast`")
+pytest.importorskip("xllamacpp", reason="there is no wheel for every machine")
 
 from selfchatbot.player.engines.llamacpp import LlamaCppEngine
 
@@ -181,7 +183,8 @@ def test_the_file_is_made_once_and_again_for_another_checkpoint(results: Path) -
         second = checkpoint_gguf(results / "best", parameters)
         assert second != first
         assert not first.exists()
-        assert {file.name for file in results.glob("best-*q8_0*")} == {second.name, f"{second.name}.sha256"}
+        beside = {f"{second.name}{suffix}" for suffix in ("", ".sha256", ".format.json")}
+        assert {file.name for file in results.glob("best-*q8_0*")} == beside
     finally:
         template.write_text(original, encoding="utf-8")
 
@@ -199,6 +202,42 @@ def test_a_damaged_file_is_made_again(results: Path, damage: str) -> None:
         path.with_name(f"{path.name}.sha256").unlink()
     assert checkpoint_gguf(results / "best", parameters) == path
     assert path.read_bytes() == content
+
+
+def test_its_format_file_gives_the_same_tokens_without_transformers(results: Path) -> None:
+    import selfchatbot
+
+    parameters = read_parameters(results / "parameters.json", GenerationParameters)
+    gguf = checkpoint_gguf(results / "best", parameters)
+    format_file(gguf).unlink(missing_ok=True)
+    from_tokenizer = player(results, "llama.cpp").chat_format  # writes it again
+    saved = load_chat_format(format_file(gguf))
+    assert saved is not None
+    conversation = [*QUESTION, {"role": "assistant", "content": WORDS}, {"role": "user", "content": "<|im_end|> 😀"}]
+    prompt = from_tokenizer.prompt(conversation, 100)
+    assert saved.prompt(conversation, 100) == prompt
+    assert saved.turn(WORDS) == from_tokenizer.turn(WORDS)
+    assert saved.reply(saved.turn(WORDS)) == from_tokenizer.reply(saved.turn(WORDS)) == WORDS
+    assert (saved.end, saved.special, saved.markers) == (
+        from_tokenizer.end,
+        from_tokenizer.special,
+        from_tokenizer.markers,
+    )
+    code = (
+        "import sys; from pathlib import Path; from selfchatbot.player import Player; "
+        "from selfchatbot.parameters import GenerationParameters, read_parameters; folder = Path(sys.argv[1]); "
+        "parameters = read_parameters(folder / 'parameters.json', GenerationParameters); "
+        "print(Player(folder / 'best', parameters, engine='llama.cpp').reply([{'role': 'user', 'content': 'hi'}])); "
+        "assert not {'torch', 'transformers'} & set(sys.modules)"
+    )
+    command = [sys.executable, "-c", code, str(results)]
+    path = str(Path(selfchatbot.__file__).parent.parent)
+    done = subprocess.run(
+        command, capture_output=True, encoding="utf-8", check=False, env={**os.environ, "PYTHONPATH": path}
+    )
+    assert done.returncode == 0 and done.stdout.strip() == WORDS, done.stderr
+    format_file(gguf).write_text('{"tokenizer": "broken"', encoding="utf-8")
+    assert player(results, "llama.cpp").reply(QUESTION) == WORDS
 
 
 def test_what_it_cannot_play_transformers_plays(

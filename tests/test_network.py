@@ -101,6 +101,7 @@ def commands(environment: Path, tiny_model: Path) -> list[list[str]]:
     raw = environment / "raw" / NAME / "JSONL"
     raw.mkdir(parents=True)
     prepared = write_training_data(environment / "prepared", model)
+    shutil.copy(prepared / "train.jsonl", prepared / "test.jsonl")  # enough replies to evaluate
     (raw / "a.jsonl").write_bytes((prepared / "train.jsonl").read_bytes() * 3)
     training = {"epochs": 0.1, "evaluations_per_epoch": 1, "samples": 0, "choose_sampling": False}
     settings = {"model": str(model), "max_length": 128, "test_fraction": 0.4, "training": training}
@@ -111,7 +112,7 @@ def commands(environment: Path, tiny_model: Path) -> list[list[str]]:
         values = json.loads((data / "parameters.json").read_text(encoding="utf-8"))
         (data / "parameters.json").write_text(json.dumps({**values, **training, "type_fine_tune": method}))
         found.append(["train", "-d", str(number)])
-    for kind in (["prompt", "-p", "hey"], ["session"], ["export"], ["evaluate", "--contexts", "10"]):
+    for kind in (["prompt", "-p", "hey"], ["session"], ["export"], ["evaluate", "--contexts", "20"]):
         found.append(["play", "-d", "4", "-t", *kind])
     found.append(["play", "-d", "2", "-t", "game"])
     return found

@@ -187,7 +187,7 @@ def test_a_run_with_rounds(data: Path, tmp_path: Path) -> None:
     parameters = read_parameters(data / "parameters.json", TrainingParameters)
     estimate = dry_run(parameters, data, tmp_path / "out", CPU)
     assert estimate.rounds == (4, 4)  # 48 replies and 2 ratings, 16 a step
-    assert "then     4 and 4 steps in preference rounds, about 0:01 h of the time" in str(estimate)
+    assert "then     4 and 4 steps in preference rounds, about 1 minute of the time" in str(estimate)
     train(data, tmp_path / "out")
     log = (tmp_path / "out" / "log.txt").read_text(encoding="utf-8")
     assert "preference rounds: 2, each with 48 pairs of your replies and 2 pairs that you rated in sessions" in log

@@ -367,8 +367,11 @@ def test_an_earlier_best_is_played_with_its_own_parameters(tiny_model: Path, tmp
     def played() -> object:
         return json.loads((tmp_path / "out" / "parameters.json").read_text(encoding="utf-8"))["model"]
 
-    with pytest.raises(Stopped, match="best/ is still from an earlier run"):
+    with pytest.raises(Stopped, match="best/ is the model as it is now, before its first validation"):
         train(data, tmp_path / "out", 2, model=str(other))
-    assert played() == str(tiny_model)
+    assert played() == str(other)
+    (kept,) = (tmp_path / "out" / "runs").iterdir()
+    assert json.loads((kept / "parameters.json").read_text(encoding="utf-8"))["model"] == str(tiny_model)
+    assert (kept / "best" / "adapter_config.json").exists() and (kept / "metrics.jsonl").exists()
     train(data, tmp_path / "out", model=str(other))
     assert played() == str(other)

@@ -187,6 +187,9 @@ def test_at_a_terminal(terminal: Callable[..., Terminal], installed: Path, tmp_p
     screen.type("thrown away\x03")
     screen.wait_for(READY)
     screen.type("\x03")
+    screen.wait_for("Ctrl-C again to leave")
+    screen.wait_for(READY)
+    screen.type("\x03")
     assert screen.ended() == 0
     assert "Traceback" not in screen.shown
     assert conversations(installed)[-1] == [
@@ -259,6 +262,10 @@ def test_who_leaves_before_the_model_is_there_does_not_wait(terminal: Callable[.
         screen = terminal("--engine", "transformers", fresh=True)
         screen.wait_for(READY)
         screen.type(keys)
+        if keys == "\x03":
+            screen.wait_for("again to leave")
+            screen.wait_for(READY)
+            screen.type(keys)
         assert screen.ended() == 0
         assert "Traceback" not in screen.shown and "rror" not in screen.shown
     assert conversations(installed) == []

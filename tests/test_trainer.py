@@ -183,7 +183,7 @@ def test_what_a_run_leaves_behind(tiny_model: Path, tmp_path: Path) -> None:
     result = train(data, tmp_path / "out")
     assert {path.name for path in (tmp_path / "out").iterdir()} == {
         *("best", "final", "parameters.json", ".parameters.written.json", "metrics.jsonl", "loss.png", "log.txt"),
-        *("report.md", ".training.lock"),
+        *("report.md", "run.json", ".training.lock"),
     }
     assert (tmp_path / "out" / "loss.png").read_bytes().startswith(b"\x89PNG")
     assert "umbrella" not in (tmp_path / "out" / "log.txt").read_text(encoding="utf-8")

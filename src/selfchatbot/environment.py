@@ -12,11 +12,14 @@ from dotenv import dotenv_values
 from selfchatbot.errors import SelfChatBotError, UsageError
 
 STAGES = ("raw", "preprocessed", "results")
+RUNS_FOLDER = "runs"
+"""Below the results of a dataset: earlier trainings, each in a folder with its name."""
 COMMANDS = ("preprocess", "train", "play")
 """The command that reads from each of the directories."""
 PREFERENCES_FILE = "preferences.jsonl"
 """In the results of a dataset: what was rated in sessions."""
 CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+ALMOST_DATASET = re.compile(r"data[-_ ]?set(?:[-_ ]*(\d+))?[-_ ]*(.*)", re.IGNORECASE | re.DOTALL)
 DATASET_NAME = re.compile(r"Dataset_([^_]+)_(.+)", re.DOTALL)
 
 
@@ -36,6 +39,8 @@ class Dataset:
     id: str
     folder: str
     environment: Environment
+    run: str | None = None
+    """An earlier training, kept in the results; None: the newest one."""
 
     @property
     def name(self) -> str:
@@ -54,7 +59,8 @@ class Dataset:
 
     @property
     def results(self) -> Path:
-        return self.environment.results / self.folder
+        newest = self.environment.results / self.folder
+        return newest / RUNS_FOLDER / self.run if self.run else newest
 
 
 def read_environment() -> Environment:
@@ -77,7 +83,8 @@ def read_environment() -> Environment:
         else:
             looked = f"nor set in {env_file}" if env_file else "and there is no .env from here upward"
             raise UsageError(
-                f"{variable} is not set in the environment {looked}: copy .env.example to .env and edit it"
+                f"{variable} is not set in the environment {looked}: copy .env.example to .env and edit it, or give "
+                "selfChatBot_preprocess the files of your chats, and it makes one"
             )
         directories[stage] = _directory(variable, value, base)
     if not directories["raw"].is_dir():
@@ -96,6 +103,13 @@ def read_environment() -> Environment:
                 f"selfChatBot_{stage}: {directories[stage]} can't be created ({error.strerror}): correct the variable"
             ) from error
     return Environment(**directories)
+
+
+def is_environment_set() -> bool:
+    """Whether any of the three variables is set, by whatever means."""
+    env_file = nearest_env_file(Path.cwd())
+    values = {**(_read_env_file(env_file) if env_file else {}), **os.environ}
+    return any(values.get(f"selfChatBot_{stage}") for stage in STAGES)
 
 
 def _is_same(one: Path, other: Path) -> bool:
@@ -128,7 +142,7 @@ def find_dataset(environment: Environment, dataset_id: str, stage: str) -> Datas
     SelfChatBotError if only an earlier stage has it (naming the command to run first).
     """
     directory: Path = getattr(environment, stage)
-    folders = _datasets(directory)
+    folders = datasets(directory)
     same = [name for name in folders if _same_id(folders[name], dataset_id)]
     if len(same) > 1:
         raise UsageError(f"{directory}: {' and '.join(same)} have the same ID: rename or remove one of them")
@@ -136,10 +150,12 @@ def find_dataset(environment: Environment, dataset_id: str, stage: str) -> Datas
         return Dataset(id=dataset_id, folder=same[0], environment=environment)
     for index in reversed(range(STAGES.index(stage))):
         before: Path = getattr(environment, STAGES[index])
-        if any(_same_id(number, dataset_id) for number in _datasets(before).values()):
+        if any(_same_id(number, dataset_id) for number in datasets(before).values()):
             command = f"selfChatBot_{COMMANDS[index]} -d {dataset_id}"
             raise SelfChatBotError(f"no Dataset_{dataset_id}_<Name> in {directory} yet: run {command}")
     there = ", ".join(folders) or "no Dataset_<ID>_<Name> folder at all"
+    if near := _near_miss(directory, dataset_id, bool(folders)):
+        there += f"; {near}"
     raise UsageError(f"no Dataset_{dataset_id}_<Name> in {directory}; there is: {there}")
 
 
@@ -156,13 +172,24 @@ def conversations_file(preprocessed: Path, split: str) -> Path:
     return path
 
 
-def _datasets(directory: Path) -> dict[str, str]:
+def datasets(directory: Path) -> dict[str, str]:
     """The IDs of the datasets in a directory, by folder name."""
     return {
         path.name: match[1]
         for path in sorted(directory.iterdir())
         if path.is_dir() and (match := DATASET_NAME.fullmatch(path.name))
     }
+
+
+def _near_miss(directory: Path, dataset_id: str, has_others: bool) -> str | None:
+    """What to rename, where a folder was meant to be this dataset: ``Dataset_Mia``, ``dataset_1_mia``."""
+    for path in sorted(directory.iterdir()):
+        match = ALMOST_DATASET.fullmatch(path.name)
+        if not path.is_dir() or path.name.startswith(".") or DATASET_NAME.fullmatch(path.name) or not match:
+            continue
+        if _same_id(match[1], dataset_id) if match[1] else not has_others:
+            return f"rename {path.name} to Dataset_{dataset_id}_{match[2] or 'Name'}"
+    return None
 
 
 def _same_id(one: str, other: str) -> bool:

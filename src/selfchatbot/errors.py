@@ -1,6 +1,7 @@
 """What goes wrong, said in one line to the person at the keyboard."""
 
 import errno
+from collections import Counter
 
 NO_MEMORY = (
     *("allocate memory", "out of memory", "not enough memory", "bad_alloc"),
@@ -35,6 +36,15 @@ class UsageError(SelfChatBotError):
 
 class ParametersError(UsageError):
     """A parameters.json that can't be used: names the file, the line or key, what was found, what is allowed."""
+
+
+class UnknownMeError(ParametersError):
+    """Nobody in a format's folder is known to be me. ``senders``: the messages of each author there."""
+
+    def __init__(self, message: str, format_name: str, senders: Counter[str]) -> None:
+        super().__init__(message)
+        self.format = format_name
+        self.senders = senders
 
 
 class ExportError(SelfChatBotError):

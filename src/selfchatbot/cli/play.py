@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -30,6 +31,7 @@ def main() -> None:
     arguments.add_argument(
         "-mt", "--model-type", choices=("best", "final"), default="best", help="which checkpoint (default: %(default)s)"
     )
+    arguments.add_argument("--run", metavar="NAME", help="an earlier training, kept in runs/ (default: the newest)")
     arguments.add_argument(
         "--engine",
         choices=ENGINE_NAMES,
@@ -48,8 +50,12 @@ def _play(chosen: argparse.Namespace) -> None:
     from selfchatbot.errors import SelfChatBotError
     from selfchatbot.files import remove_leftovers
     from selfchatbot.parameters import FILE_NAME, GenerationParameters, read_parameters
+    from selfchatbot.runs import chosen_run
 
     dataset = find_dataset(read_environment(), chosen.dataset, "results")
+    dataset = replace(dataset, run=chosen_run(dataset.results, chosen.run))
+    if dataset.run and not chosen.run:
+        print(f"the newest run has no model yet: this is {dataset.run}", file=sys.stderr)
     checkpoint = dataset.results / chosen.model_type
     if not checkpoint.is_dir():
         raise SelfChatBotError(f"{checkpoint} is not there: run selfChatBot_train -d {dataset.id}")

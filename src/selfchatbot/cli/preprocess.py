@@ -9,6 +9,7 @@ from selfchatbot.cli.shell import parser, run
 from selfchatbot.display import visible, visible_line
 
 if TYPE_CHECKING:
+    import argparse
     from collections.abc import Callable
 
     from rich.console import RenderableType
@@ -24,36 +25,72 @@ MAX_ROWS = 12
 
 def main() -> None:
     """The console script."""
-    arguments = parser("selfChatBot_preprocess", "Turn a dataset's chat exports into conversations to train on.")
+    arguments = parser(
+        "selfChatBot_preprocess",
+        "Turn chat exports into conversations to train on: of files that you give, or of a dataset.",
+        needs_dataset=False,
+    )
     arguments.add_argument(
         "--forget", action="store_true", help="delete models, sessions and reports made from earlier conversations"
     )
+    _add_setup_options(arguments)
     chosen = arguments.parse_args()
-    sys.exit(run(lambda: _stage(chosen.dataset, chosen.forget)))
+    if not chosen.files:
+        if not chosen.dataset:
+            arguments.error("give the files of your chats, or the ID of a dataset with -d/--dataset")
+        if given := next((name for name in ("name", "me", "model", "yes") if getattr(chosen, name)), None):
+            arguments.error(f"--{given} needs the files of your chats; a dataset that exists has a parameters.json")
+    elif chosen.dataset and (given := next((name for name in ("name", "model") if getattr(chosen, name)), None)):
+        arguments.error(f"--{given} is for a new dataset: leave out -d, or --{given}")
+    sys.exit(run(lambda: _stage(chosen)))
 
 
-def _stage(dataset_id: str, forgets: bool) -> None:
+def _add_setup_options(arguments: argparse.ArgumentParser) -> None:
+    """What `setup.Setup` takes."""
+    arguments.add_argument("files", nargs="*", metavar="FILE", help="exports of your chats, or folders with them")
+    options = arguments.add_argument_group("with files")
+    options.add_argument("--name", help="the new dataset's name")
+    options.add_argument(
+        "--me", action="append", default=[], metavar="NAME", help="your name in the chats; repeat it for several names"
+    )
+    options.add_argument("--model", help="the model to train: a name on huggingface.co, a folder or a .gguf file")
+    options.add_argument("--yes", action="store_true", help="ask nothing: take what is recommended")
+
+
+def _stage(chosen: argparse.Namespace) -> None:
     from selfchatbot.cli.console import Console
     from selfchatbot.cli.signals import exit_on_signals
     from selfchatbot.conversations.stage import preprocess
     from selfchatbot.environment import find_dataset, read_environment
     from selfchatbot.errors import SelfChatBotError
+    from selfchatbot.parameters import FILE_NAME, RawParameters, read_parameters
+    from selfchatbot.setup.model_check import problem_of
     from selfchatbot.trainer.lock import is_training
 
-    dataset = find_dataset(read_environment(), dataset_id, "raw")
-    training = is_training(dataset.results)
-    if forgets and training:
-        raise SelfChatBotError(f"{dataset.results}: a training is running, and would write again: stop it first")
     console = Console()
-    with exit_on_signals(), Console(stderr=True).status("reading") as status:
-        summary = preprocess(dataset, progress=status.update)
+    training = False
+    if chosen.files:
+        from selfchatbot.cli.setup import Setup
+
+        dataset, summary = Setup(chosen, console).run()
+    else:
+        dataset = find_dataset(read_environment(), chosen.dataset, "raw")
+        training = is_training(dataset.results)
+        if chosen.forget and training:
+            raise SelfChatBotError(f"{dataset.results}: a training is running, and would write again: stop it first")
+        with exit_on_signals(), Console(stderr=True).status("reading") as status:
+            summary = preprocess(dataset, progress=status.update)
     _show(console, summary)
     if training:
         _warn(console, "a training is running, and goes on with the conversations as they were: train again after it")
-    _show_forgetting(console, dataset, summary, forgets)
+    _show_forgetting(console, dataset, summary, chosen.forget)
     total = sum(part.conversations for part in summary.splits.values())
     console.print(f"\n{total:,} conversations are in {dataset.preprocessed}", soft_wrap=True)
-    console.print(f"Next: selfChatBot_train -d {dataset_id}", soft_wrap=True)
+    with Console(stderr=True).status("checking the model"):
+        problem = problem_of(read_parameters(dataset.raw / FILE_NAME, RawParameters))
+    if problem:
+        console.print(f"warning: {problem}", style="yellow", soft_wrap=True)
+    console.print(f"Next: selfChatBot_train -d {dataset.id}", soft_wrap=True)
 
 
 def _show(console: Console, summary: Summary) -> None:
@@ -199,11 +236,10 @@ def _example(summary: Summary) -> RenderableType:
         mine = message["role"] == "assistant"
         label = {"assistant": "you  > ", "user": "them   ", "system": "system "}[message["role"]]
         for number, line in enumerate(message["content"].split("\n")):
-            text.append(
-                f"{label if number == 0 else ' ' * len(label)}{visible(line)}\n", style="bold green" if mine else "dim"
-            )
+            start = label if number == 0 else "     > " if mine else " " * len(label)
+            text.append(f"{start}{visible(line)}\n", style="bold green" if mine else "dim")
     text.rstrip()
-    return Panel(text, title="Part of a conversation; lines marked > are trained", title_align="left")
+    return Panel(text, title="Part of a conversation; the model learns to say the lines marked >", title_align="left")
 
 
 if __name__ == "__main__":

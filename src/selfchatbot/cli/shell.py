@@ -32,11 +32,15 @@ class _Parser(argparse.ArgumentParser):
         self.exit(2, f"error: {visible_line(message)} ({self.prog} --help explains the options)\n")
 
 
-def parser(prog: str, description: str) -> argparse.ArgumentParser:
-    """An argument parser with the option that all three scripts need."""
+def parser(prog: str, description: str, needs_dataset: bool = True) -> argparse.ArgumentParser:
+    """An argument parser with the option that all three scripts have."""
     arguments = _Parser(prog=prog, description=description)
     arguments.add_argument(
-        "-d", "--dataset", required=True, metavar="ID", help="the ID in the dataset's folder name, Dataset_<ID>_<Name>"
+        "-d",
+        "--dataset",
+        required=needs_dataset,
+        metavar="ID",
+        help="the ID in the dataset's folder name, Dataset_<ID>_<Name>",
     )
     return arguments
 

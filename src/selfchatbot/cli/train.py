@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from selfchatbot.cli.shell import leave, parser, run, say, show_log
@@ -24,16 +26,20 @@ def main() -> None:
     arguments.add_argument(
         "-n", "--dry-run", action="store_true", help="estimate steps, memory, time and disk; train and write nothing"
     )
+    arguments.add_argument("--name", help="what this run is called (default: the date and time)")
     chosen = arguments.parse_args()
-    leave(run(lambda: _stage(chosen.dataset, chosen.restart, chosen.dry_run)))
+    leave(run(lambda: _stage(chosen.dataset, chosen.restart, chosen.dry_run, chosen.name)))
 
 
-def _stage(dataset_id: str, restart: bool, dry_run: bool) -> None:
+def _stage(dataset_id: str, restart: bool, dry_run: bool, name: str | None) -> None:
     from selfchatbot.changes import since_preprocess
     from selfchatbot.cli.console import Console
     from selfchatbot.environment import conversations_file, find_dataset, read_environment
     from selfchatbot.parameters import FILE_NAME, TrainingParameters, read_parameters
+    from selfchatbot.runs import check_name, run_name
 
+    if name is not None:
+        check_name(name)
     environment = read_environment()
     dataset = find_dataset(environment, dataset_id, "preprocessed")
     parameters = read_parameters(dataset.preprocessed / FILE_NAME, TrainingParameters)
@@ -63,15 +69,23 @@ def _stage(dataset_id: str, restart: bool, dry_run: bool) -> None:
 
         status.update("loading model and data, validating the base model")
         try:
-            result = Trainer(
-                parameters, dataset.preprocessed, dataset.results, on_progress, restart=restart, on_samples=on_samples
-            ).train()
+            trainer = Trainer(
+                parameters,
+                dataset.preprocessed,
+                dataset.results,
+                on_progress,
+                restart=restart,
+                on_samples=on_samples,
+                name=name,
+            )
+            result = trainer.train()
         finally:
             bar.stop()
     if not is_main():
         return
     if parameters.choose_sampling:
         _choose_sampling(dataset, parameters.seed, console)
+    _prepare(dataset, console)
     early = ", stopped early" if result.stopped_early else ""
     output = Console()
     output.print(
@@ -79,9 +93,16 @@ def _stage(dataset_id: str, restart: bool, dry_run: bool) -> None:
         f"(step {result.best_step} of {result.steps}{early})",
         soft_wrap=True,
     )
-    if result.best_loss >= result.base_loss:
+    if result.best_loss < result.base_loss:
+        times = math.exp(result.base_loss - result.best_loss)
+        output.print(
+            f"So in conversations that it was not trained on, each token of yours is {times:.1f} times as likely as "
+            "before training",
+            soft_wrap=True,
+        )
+    else:
         output.print("warning: no better than the base model: lower learning_rate or add more chats", soft_wrap=True)
-    output.print(f"best/ and final/ are in {dataset.results}", soft_wrap=True)
+    output.print(f"best/ and final/ of the run {run_name(dataset.results)} are in {dataset.results}", soft_wrap=True)
     output.print(f"Next: selfChatBot_play -d {dataset_id} -t session", soft_wrap=True)
 
 
@@ -120,6 +141,17 @@ def _choose_sampling(dataset: Dataset, seed: int, console: Console) -> None:
         ) from None
     except (SelfChatBotError, MemoryError) as error:
         console.print(f"warning: the default sampling parameters stay ({error or 'out of memory'})", soft_wrap=True)
+
+
+def _prepare(dataset: Dataset, console: Console) -> None:
+    """Write the model as the fastest engine reads it, so that the first conversation begins at once."""
+    from selfchatbot.errors import SelfChatBotError
+    from selfchatbot.parameters import FILE_NAME, GenerationParameters, read_parameters
+    from selfchatbot.player.engines.select import prepare
+
+    failures = (KeyboardInterrupt, SelfChatBotError, MemoryError)  # then playing prepares it, or tells why it can't
+    with console.status("preparing the model for talking"), suppress(*failures):
+        prepare(dataset.results / "best", read_parameters(dataset.results / FILE_NAME, GenerationParameters))
 
 
 def _show_samples(console: Console, step: int, samples: list[Sample]) -> None:

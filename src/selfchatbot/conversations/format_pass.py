@@ -19,7 +19,7 @@ from selfchatbot.conversations.summary import FormatSummary
 from selfchatbot.conversations.typing_pace import TypingGaps
 from selfchatbot.messages import Conversation, Message
 from selfchatbot.parameters import RawParameters
-from selfchatbot.preprocessors import ExportFile, Preprocessor
+from selfchatbot.preprocessors import ExportFile, Preprocessor, Preprocessors
 from selfchatbot.redaction import Redactor
 
 PROGRESS_SECONDS = 0.1
@@ -59,7 +59,8 @@ class DatasetContext:
     def with_system_message(self, conversation: Conversation) -> Conversation:
         if self.raw.system is None:
             return conversation
-        names = {"me": self.me, "contact": conversation.contact, "format": conversation.format}
+        app = Preprocessors[conversation.format].app or conversation.format
+        names = {"me": self.me, "contact": conversation.contact, "format": app}
         return replace(conversation, system=self.raw.system.format_map(names))
 
 

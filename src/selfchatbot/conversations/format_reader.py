@@ -10,10 +10,10 @@ from selfchatbot.conversations.edits import Edits
 from selfchatbot.conversations.filters import MessageFilter, OnFile, Overlap, OverlapError
 from selfchatbot.conversations.format_pass import DatasetContext, FormatPass, Speakers
 from selfchatbot.conversations.summary import FormatSummary
-from selfchatbot.errors import ExportError, ParametersError
+from selfchatbot.errors import ExportError, ParametersError, UnknownMeError
 from selfchatbot.parameters import FILE_NAME
 from selfchatbot.preprocessors import ExportFile, Preprocessor
-from selfchatbot.preprocessors.names import DISCRIMINATOR
+from selfchatbot.preprocessors.names import DISCRIMINATOR, closest_name
 
 
 class _UnknownOwnerError(Exception):
@@ -102,10 +102,10 @@ class FormatReader:
         owners = {file.me for file in summary.files if file.messages}
         names = {owner for owner in owners if owner is not None}
         if not names or None in owners:
-            raise self._unknown_me(summary, f'"{given}" wrote none of the messages')
+            raise self._unknown_me(summary, f'"{given}" wrote none of the messages', given)
         again = self._pass(names.__contains__, "export")
         if not again.me:
-            raise self._unknown_me(summary, f'"{given}" wrote none of the messages')
+            raise self._unknown_me(summary, f'"{given}" wrote none of the messages', given)
         again.notes.append(f'{self._name}: "{given}" wrote no message, so the exports decide who you are')
         return again
 
@@ -133,11 +133,16 @@ class FormatReader:
             raise self._unknown_me(summary, f"the exports don't state who you are and {reason}")
         return candidates, "common", summary
 
-    def _unknown_me(self, summary: FormatSummary, reason: str) -> ParametersError:
+    def _unknown_me(self, summary: FormatSummary, reason: str, given: str = "") -> UnknownMeError:
+        authors = [author for author, _ in summary.senders.most_common()]
+        near = closest_name(given, authors)
+        what = f'did you mean "{near}"?' if near else "set it to your name;"
         frequent = ", ".join(f"{author} ({count:,})" for author, count in summary.senders.most_common(10))
-        return ParametersError(
-            f'{self._parameters_file}: key "preprocessor_data.{self._name}.username": {reason}; set it to your name; '
-            f"most messages are by: {frequent}"
+        return UnknownMeError(
+            f'{self._parameters_file}: key "preprocessor_data.{self._name}.username": {reason}; {what} '
+            f"most messages are by: {frequent}",
+            self._name,
+            summary.senders,
         )
 
     def _refuse_namesakes(self, summary: FormatSummary) -> None:

@@ -1,7 +1,7 @@
 """How much training is expected to help, from a learning curve measured with one person's chats.
 
-Measured on all validation conversations of that person, see docs/training.md: the loss before training (4.072) minus
-the loss after one epoch with the default parameters, for SmolLM2-135M.
+Measured on all validation conversations of that person, see benchmarks/RECORD.md: the loss before training (4.072)
+minus the loss after one epoch with the default parameters, for SmolLM2-135M.
 """
 
 from itertools import pairwise
@@ -27,10 +27,11 @@ def forecast(replies: int) -> str | None:
     """A sentence for the screen; None if there are too few replies for a forecast."""
     if replies < MIN_REPLIES:
         return None
-    times = 4 if replies < MEASURED[-1][0] else 2
     gain = expected_gain(replies)
-    more = expected_gain(replies * times) - gain
+    share = gain / expected_gain(MEASURED[-1][0])
+    if share >= 1:
+        return f"{replies:,} replies of yours to train on: plenty; more would help little"
     return (
-        f"{replies:,} replies to train on: expect about {gain:.1f} nats per token better than the base model, "
-        f"{times} times as many would give {more:.1f} more (measured with a small model and another person's chats)"
+        f"{replies:,} replies of yours to train on: the model learns about {share:.0%} of what it would from "
+        f"{MEASURED[-1][0]:,} (measured with a small model and another person's chats); more chats help most"
     )

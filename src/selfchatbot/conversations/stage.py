@@ -20,6 +20,7 @@ from selfchatbot.conversations.summary import FormatSummary, SplitSummary, Summa
 from selfchatbot.environment import Dataset
 from selfchatbot.errors import SelfChatBotError
 from selfchatbot.files import atomic_files, remove_leftovers
+from selfchatbot.hub import check_name
 from selfchatbot.messages import ChatMessages
 from selfchatbot.parameters import FILE_NAME, RawParameters, TrainingParameters, handed_over, read_parameters
 from selfchatbot.redaction import Redactor
@@ -44,6 +45,7 @@ def preprocess(dataset: Dataset, progress: Callable[[str], None] = lambda _: Non
     """
     parameters_file = dataset.raw / FILE_NAME
     raw = read_parameters(parameters_file, RawParameters)
+    check_name(raw.model)
     preprocessors = preprocessors_by_folder(dataset.raw, raw)
     contacts = Contacts(raw.contacts, f'{parameters_file}: key "contacts"')
     exclusion = Exclusion(raw.exclude, contacts)

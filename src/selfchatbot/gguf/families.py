@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from selfchatbot.gguf.errors import GgufError
-from selfchatbot.gguf.linear_attention import add_delta_settings, is_regular
 from selfchatbot.gguf.rotary import add_rotary_settings, paired, rotary_tensors
 from selfchatbot.gguf.tensors import Tensor, float32, stored_parts
 
@@ -17,7 +16,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from transformers import PretrainedConfig, PreTrainedModel
 
-EXACT = ("position_embd", "ssm_conv1d", "shortconv.conv", "ffn_gate_inp")
+EXACT = ("position_embd", "shortconv.conv", "ffn_gate_inp")
 """Positions, filters and routers, which llama.cpp wants in float32 or which are small."""
 GELU = ("gelu_pytorch_tanh", "gelu_new")
 
@@ -46,9 +45,6 @@ class Family:
     """Values of the configuration that llama.cpp takes for granted."""
     requires: Callable[[Any], bool] = lambda _: True
     """The same, as a condition."""
-
-    extra: Callable[[Any, Any], None] | None = None
-    """Adds settings that are computed: writer, configuration."""
 
     def check(self, config: Any) -> None:
         """Raise GgufError for a model of this family that llama.cpp would compute in another way."""
@@ -91,8 +87,6 @@ class Family:
         writer.add_key_length(head_size(config))
         writer.add_value_length(head_size(config))
         add_rotary_settings(writer, config, head_size(config))
-        if self.extra is not None:
-            self.extra(writer, config)
 
     def tensors(self, model: "PreTrainedModel") -> Iterator[Tensor]:
         """All weights. Raises GgufError for one that the family doesn't have."""
@@ -104,10 +98,9 @@ class Family:
         for name, weight in model.state_dict().items():
             if name.endswith(self.skipped) or (name == "lm_head.weight" and config.tie_word_embeddings):
                 continue
-            for part in stored_parts(name, weight, config):
+            for part in stored_parts(name, weight):
                 # A weight that is no module's, such as a stack of experts, has no suffix in llama.cpp's table.
                 ending = part.name if part.name.endswith((".weight", ".bias")) else f"{part.name}.weight"
-                ending = part.name if part.name.endswith(".A_log") else ending
                 stored = names.get_name(ending, try_suffixes=(".weight", ".bias"))
                 if stored is None:
                     raise GgufError(f"this model can't be written as GGUF: llama.cpp has no tensor for its {name}")
@@ -128,7 +121,7 @@ class Family:
             return lambda weight: paired(weight, config.num_attention_heads)
         if self.rotary_pairs and ".self_attn.k_proj." in name:
             return lambda weight: paired(weight, config.num_key_value_heads)
-        if self.norms_of_one and name.endswith("norm.weight") and ".linear_attn." not in name:
+        if self.norms_of_one and name.endswith("norm.weight"):
             return lambda weight: weight + 1
         return lambda weight: weight
 
@@ -209,20 +202,13 @@ FAMILIES = {
     "granite": Family("granite", rotary_pairs=True, settings=SCALES),
     "granitemoe": Family("granitemoe", rotary_pairs=True, settings={**SCALES, **EXPERTS}),
     "olmo2": Family("olmo2"),
-    "olmo3": Family("olmo2", every=4),
     "qwen2_moe": Family(
         "qwen2moe",
         settings={**EXPERTS, "shared_expert_intermediate_size": "add_expert_shared_feed_forward_length"},
         required={"norm_topk_prob": False, "decoder_sparse_step": 1, "mlp_only_layers": []},
     ),
-    "exaone4": Family("exaone4", required={"sliding_window": None}),
-    "cohere2": Family("cohere2", layer_norm=True, every=4, settings={"logit_scale": "add_logit_scale"}),
-    "lfm2": Family("lfm2", settings={"conv_L_cache": "add_shortconv_l_cache"}, required={"conv_bias": False}),
     "qwen3_moe": Family(
         "qwen3moe", settings=EXPERTS, required={"norm_topk_prob": True, "decoder_sparse_step": 1, "mlp_only_layers": []}
-    ),
-    "qwen3_5_text": Family(
-        "qwen35", norms_of_one=True, extra=add_delta_settings, requires=is_regular, required={"attention_bias": False}
     ),
     "glm4": Family("glm4"),
     "seed_oss": Family("seed_oss"),

@@ -35,21 +35,6 @@ def add_rotary_settings(writer: Any, config: Any, head_size: int) -> None:
     elif kind == "linear" and sliding is not None:
         writer.add_rope_scaling_type(gguf.RopeScalingType.LINEAR)
         writer.add_rope_scaling_factor(full["factor"])
-    elif kind == "yarn":
-        factor, original = (
-            full["factor"],
-            full.get("original_max_position_embeddings") or config.max_position_embeddings,
-        )
-        attention = full.get("attention_factor")
-        if full.get("mscale") or full.get("mscale_all_dim") or not full.get("truncate", True):
-            raise GgufError("models with these settings of YaRN can't be written as GGUF yet")
-        writer.add_rope_scaling_type(gguf.RopeScalingType.YARN)
-        writer.add_rope_scaling_factor(factor)
-        writer.add_rope_scaling_orig_ctx_len(original)
-        writer.add_rope_scaling_yarn_beta_fast(full.get("beta_fast") or 32.0)
-        writer.add_rope_scaling_yarn_beta_slow(full.get("beta_slow") or 1.0)
-        if attention:  # llama.cpp multiplies by YaRN's own factor (Peng et al. 2023, section 3.4)
-            writer.add_rope_scaling_attn_factors(attention / (0.1 * math.log(factor) + 1))
     elif kind not in ("default", "linear", "llama3"):
         raise GgufError(f'models with rotary scaling of the type "{kind}" can\'t be written as GGUF yet')
 

@@ -21,7 +21,7 @@ class Tensor:
     """Kept in float32 although it is a matrix."""
 
 
-def stored_parts(name: str, weight: Any, config: Any) -> Iterator[Tensor]:
+def stored_parts(name: str, weight: Any) -> Iterator[Tensor]:
     """The weight ``name`` of transformers, or the parts that llama.cpp has of it.
 
     transformers keeps gate and up projection of all experts in one parameter of shape (experts, 2 x inner, hidden).
@@ -31,10 +31,6 @@ def stored_parts(name: str, weight: Any, config: Any) -> Iterator[Tensor]:
         inner = weight.shape[1] // 2
         for part, rows in (("gate_proj", weight[:, :inner]), ("up_proj", weight[:, inner:])):
             yield _whole(name.replace("gate_up_proj", part), rows)
-    elif ".linear_attn." in name:
-        from selfchatbot.gguf.linear_attention import delta_part
-
-        yield _whole(*delta_part(name, weight, config))
     elif name.endswith(".conv.conv.weight"):  # one filter for each channel
         yield _whole(name, weight.squeeze(1))
     else:

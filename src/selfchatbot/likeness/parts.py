@@ -27,6 +27,7 @@ class Run(Part):
     """What was evaluated, and how."""
 
     dataset: str = Field(description="Name of the dataset's folder.")
+    name: str = Field("", description="The training's name, as in runs/; empty in files of older versions.")
     checkpoint: str = Field(description="`best` or `final`.")
     model: str = Field(description="The base model that was trained, as named in parameters.json.")
     base: str = Field(description="The base speaker: the same model without training, prompted.")

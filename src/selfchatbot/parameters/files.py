@@ -17,6 +17,8 @@ MAX_BYTES = 2**20
 MAX_JSON5_CHARACTERS = 2**16
 """json5 reads some 30,000 characters in a second."""
 BROKEN_JSON = re.compile(r"<string>:(\d+) (.*) at column (\d+)", re.DOTALL)
+CURLY_QUOTES = re.compile("[\u2018\u2019\u201c\u201d\u201e]\\s*[:,}\\]]|[:,{\\[]\\s*[\u2018\u201c\u201d\u201e]")
+"""Where a key or text begins or ends, as word processors and some phones write them."""
 
 P = TypeVar("P", bound=BaseModel)
 
@@ -42,7 +44,7 @@ def read_json(path: Path) -> dict[str, Any]:
     try:
         text = read_small(path, MAX_BYTES).decode("utf-8-sig")
     except FileNotFoundError:
-        raise ParametersError(f"{path} is not there: write one, the README shows a sample to copy") from None
+        raise ParametersError(f"{path} is not there: {_instead_of(path)}") from None
     except UnicodeDecodeError as error:
         raise ParametersError(f"{path} is not UTF-8 text (byte {error.start}): save it as UTF-8") from error
     except OSError as error:
@@ -54,10 +56,22 @@ def read_json(path: Path) -> dict[str, Any]:
         raise ParametersError(f"{path}: a text with \\ud... that is no character: write the character itself") from None
     except (ValueError, RecursionError) as error:
         reason = BROKEN_JSON.sub(r"line \1, column \3: \2", str(error)).replace("\n", "\\n")
+        for number, line in enumerate(text.split("\n"), 1):
+            if CURLY_QUOTES.search(line):
+                reason = f'line {number} has curly quotes: write straight ones, "'
+                break
         raise ParametersError(f"{path} is not valid JSON: {reason}") from error
     if not isinstance(values, dict):
         raise ParametersError(f"{path}: expected an object {{...}}, found {_shown(values)}")
     return values
+
+
+def _instead_of(path: Path) -> str:
+    """What to do about a missing parameters.json: rename the file that was meant to be it, or write one."""
+    for other in sorted(path.parent.glob("*")) if path.parent.is_dir() else ():
+        if other.is_file() and other.name.casefold().startswith(("parameters.", "parameter.", "params.")):
+            return f"rename {other.name} to {path.name}"
+    return "write one, the README shows a sample to copy"
 
 
 def _parsed(text: str) -> Any:
@@ -128,6 +142,8 @@ def _explain(error: ValidationError, kind: type[BaseModel]) -> str:
     key = ".".join(str(part) for part in first["loc"])
     if first["type"] == "missing":
         return f'key "{key}" is missing'
+    if first["type"] == "dict_type" and key.startswith("preprocessor_data.") and isinstance(first["input"], str):
+        return f'key "{key}": found {_shown(first["input"])}, write {{"username": {_shown(first["input"])}}}'
     if first["type"] == "extra_forbidden":
         known = _fields_at(kind, first["loc"][:-1])
         name = str(first["loc"][-1])

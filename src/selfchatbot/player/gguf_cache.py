@@ -9,6 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from selfchatbot.chat_format import ChatFormat
+from selfchatbot.chat_format.saved import save_chat_format
 from selfchatbot.files import fingerprint, remove_leftovers, write_text
 from selfchatbot.gguf.writer import Quantization, check_gguf, write_gguf
 from selfchatbot.models import Machine, load_config, window
@@ -44,11 +45,12 @@ def checkpoint_gguf(
     logger.info("writing %s, once for this checkpoint", path.name)
     remove_leftovers(checkpoint.parent)
     loaded = load_checkpoint(checkpoint, parameters, Machine("cpu", torch.float32))
-    end = ChatFormat(loaded.tokenizer).end
-    write_gguf(path, loaded.model, loaded.tokenizer, end, quantization)
+    chat_format = ChatFormat(loaded.tokenizer)
+    write_gguf(path, loaded.model, loaded.tokenizer, chat_format.end, quantization)
+    save_chat_format(chat_format, format_file(path))
     write_text(_checksum_file(path), f"{fingerprint(path)}  {path.name}\n")
     for outdated in checkpoint.parent.glob(f"{checkpoint.name}-*.{quantization}.gguf*"):
-        if outdated not in (path, _checksum_file(path)):
+        if outdated not in (path, _checksum_file(path), format_file(path)):
             with suppress(OSError):  # on Windows, another player may have it open
                 outdated.unlink()
     return path
@@ -61,6 +63,11 @@ def digest(checkpoint: Path, model: str) -> str:
         if file.suffix in (".json", ".safetensors", ".jinja"):
             hashed.update(f"{file.name} {fingerprint(file)}".encode())
     return hashed.hexdigest()[:12]
+
+
+def format_file(gguf: Path) -> Path:
+    """The chat format of a GGUF file that was written here; there may be none."""
+    return gguf.with_name(f"{gguf.name}.format.json")
 
 
 def _is_intact(path: Path) -> bool:

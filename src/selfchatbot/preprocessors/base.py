@@ -61,10 +61,14 @@ class Preprocessor(Parameters):
 
     name: ClassVar[str]
     """Name of the format, of its folder and of its key in ``preprocessor_data``."""
+    app: ClassVar[str] = ""
+    """What people call the app, where it is not ``name``."""
     suffixes: ClassVar[tuple[str, ...]]
     """Extensions of the files it reads, in lower case."""
     exports_overlap: ClassVar[bool] = True
     """Whether two exports can contain the same messages of one chat."""
+    companions: ClassVar[tuple[str, ...]] = ()
+    """Names of files beside the chats that it reads too, such as a list of members."""
     has_times: ClassVar[bool] = True
     """Whether the times are those at which messages were sent."""
 
@@ -138,7 +142,10 @@ class Preprocessor(Parameters):
 
     @classmethod
     def recognises(cls, path: ExportPath, head: bytes) -> bool:
-        """Whether a file that starts with ``head`` (at most 64 KiB) looks like this format. Only used for hints."""
+        """Whether a file that starts with ``head`` (at most 64 KiB) looks like this format.
+
+        Files of a new dataset are sorted by it, and hints come from it.
+        """
         return False
 
     def export_files(self, path: Path) -> list[ExportPath]:

@@ -36,7 +36,9 @@ class GoogleChat(Preprocessor):
     """Direct messages and spaces of Google Chat. ``username`` is a name or an email address."""
 
     name: ClassVar[str] = "GoogleChat"
+    app: ClassVar[str] = "Google Chat"
     suffixes: ClassVar[tuple[str, ...]] = (".json",)
+    companions: ClassVar[tuple[str, ...]] = (GROUP_INFO, USER_INFO)
 
     _people: Names = PrivateAttr(default_factory=Names)
 

@@ -39,6 +39,7 @@ class Snapchat(Preprocessor):
 
     name: ClassVar[str] = "Snapchat"
     suffixes: ClassVar[tuple[str, ...]] = (".json",)
+    companions: ClassVar[tuple[str, ...]] = (ACCOUNT, FRIENDS)
 
     _people: Names = PrivateAttr(default_factory=Names)
 

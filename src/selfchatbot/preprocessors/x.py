@@ -26,7 +26,7 @@ from selfchatbot.preprocessors.reading.utc import iso_milliseconds, milliseconds
 
 MESSAGES = re.compile(r"direct-messages?(-group)?(?:-part\d+)?\.js")
 TWEETS = re.compile(r"tweets?(?:-part\d+)?\.js")
-ACCOUNT = "account.js"
+ACCOUNT, TWEETS_FILE = "account.js", "tweets.js"
 CONVERSATION = "[].dmConversation"
 OWN = re.compile(rb"(?:\xef\xbb\xbf)?\s*window\.YTD\.direct_messages?(?:_group)?\.part\d+\s*=")
 MEDIA = re.compile(r"https?://(?:mobile\.)?(?:twitter|x)\.com/messages/media/\d+")
@@ -40,6 +40,7 @@ class X(Preprocessor):
 
     name: ClassVar[str] = "X"
     suffixes: ClassVar[tuple[str, ...]] = (".js",)
+    companions: ClassVar[tuple[str, ...]] = (ACCOUNT, TWEETS_FILE)
 
     _people: Names = PrivateAttr(default_factory=Names)
     _handles: dict[str, str] = PrivateAttr(default_factory=dict)
@@ -111,7 +112,7 @@ class X(Preprocessor):
 
 def _beside(path: Path) -> list[ExportPath]:
     """The tables beside a file that was asked for alone."""
-    return [*filter(Path.is_file, (path.with_name(ACCOUNT), path.with_name("tweets.js")))]
+    return [*filter(Path.is_file, (path.with_name(ACCOUNT), path.with_name(TWEETS_FILE)))]
 
 
 def _values(path: ExportPath, place: str) -> Iterator[Any]:

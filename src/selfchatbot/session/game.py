@@ -64,9 +64,16 @@ class Score:
         if not self.guesses:
             return "no guess"
         low, high = self.interval
+        if low > 0.5:
+            meaning = "the model can be told from you"
+        elif high < 0.5:
+            meaning = "the model was taken for you more often than you were"
+        else:
+            meaning = "that may as well be guessing"
+        share = f"{self.right / self.guesses:.0%}"
         return (
-            f"{self.right} of {self.guesses} right: {self.right / self.guesses:.0%}, 95 % confidence interval "
-            f"{low:.0%} to {high:.0%}; 50 % is chance"
+            f"{self.right} of {self.guesses} right ({share}): {meaning} (chance is 50%; with 95% confidence, the true "
+            f"share is between {low:.0%} and {high:.0%})"
         )
 
 

@@ -53,20 +53,28 @@ class TrainingEstimate:
     disk_free: int
 
     def __str__(self) -> str:
+        padding = f", and {wasted:.0%} more for padding" if (wasted := 1 / self.fullness - 1) >= 0.01 else ""
         rounds = ""
         if self.rounds:
-            steps, took = " and ".join(map(str, self.rounds)), _hours(self.round_seconds)
+            steps, took = " and ".join(map(str, self.rounds)), duration(self.round_seconds)
             rounds = f"then     {steps} steps in preference rounds, about {took} of the time\n"
         how = f"micro-batches of {self.memory.micro_tokens} tokens"
         if self.memory.gradient_checkpointing:
             how += ", gradient_checkpointing"
         return (
-            f"steps    {self.steps}, {self.tokens} tokens, {1 - self.fullness:.1%} padding\n"
+            f"steps    {self.steps:,}, {self.tokens:,} tokens{padding}\n"
             f"{rounds}"
             f"memory   {self.memory} ({how})\n"
-            f"time     about {_hours(self.seconds)}, from steps measured just now\n"
+            f"time     about {duration(self.seconds)}, from steps measured just now\n"
             f"disk     up to {self.disk / GIB:.2f} of {self.disk_free / GIB:.0f} GiB"
         )
+
+
+def duration(seconds: float) -> str:
+    """``9 minutes``, ``2 hours 5 minutes``: rounded up to minutes."""
+    hours, minutes = divmod(max(1, math.ceil(seconds / 60)), 60)
+    parts = [(hours, "hour"), (minutes, "minute")]
+    return " ".join(f"{count} {name}{'' if count == 1 else 's'}" for count, name in parts if count)
 
 
 def dry_run(
@@ -85,11 +93,6 @@ def dry_run(
 def fullness(lengths: list[int], batches: list[list[int]]) -> float:
     """The fraction of tokens that is not padding, in ``batches`` of numbers of windows of these ``lengths``."""
     return sum(lengths) / sum(max(lengths[index] for index in batch) * len(batch) for batch in batches)
-
-
-def _hours(seconds: float) -> str:
-    hours, minutes = divmod(math.ceil(seconds / 60), 60)
-    return f"{hours}:{minutes:02d} h"
 
 
 def _estimate(parameters: TrainingParameters, data: Path, output: Path, machine: Machine) -> TrainingEstimate:

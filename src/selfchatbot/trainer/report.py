@@ -20,6 +20,10 @@ from selfchatbot.trainer.samples import Samples
 PLOT_NAME = "loss.png"
 REPORT_NAME = "report.md"
 LOG_NAME = "log.txt"
+LOSS_EXPLAINED = (
+    "The loss says how surprised the model is by your own words in conversations that it was not trained on: lower is "
+    "more like you. It is in nats per trained token; 0.7 less means that each token of yours is twice as likely."
+)
 PACKAGES = ("selfchatbot", "torch", "transformers", "peft", "accelerate", "bitsandbytes", "tokenizers")
 
 
@@ -67,7 +71,9 @@ def plot(records: list[dict[str, Any]], path: Path) -> None:
     FigureCanvasAgg(figure)
     axes = figure.add_axes((0.09, 0.12, 0.89, 0.85))  # a computed layout draws everything twice
     if training:
-        axes.plot(*zip(*training, strict=True), color="tab:blue", alpha=0.35, label="training")
+        steps, losses = zip(*training, strict=True)
+        axes.plot(steps, losses, color="tab:blue", alpha=0.25, label="training")
+        axes.plot(steps, smoothed(losses), color="tab:blue", label="training, smoothed")
     if validation:
         axes.plot(*zip(*validation, strict=True), color="tab:orange", marker="o", label="validation")
         axes.axhline(validation[0][1], color="tab:gray", linestyle="--", linewidth=1, label="base model")
@@ -78,6 +84,16 @@ def plot(records: list[dict[str, Any]], path: Path) -> None:
     axes.legend(loc="upper right")
     with atomic_file(path) as partial:
         figure.savefig(partial, dpi=120, format="png")
+
+
+def smoothed(losses: Sequence[float]) -> list[float]:
+    """A running mean with weights that fall by half in a twentieth of the run (Kingma & Ba 2015: without bias)."""
+    keep = 0.5 ** (20 / max(20, len(losses)))
+    mean, weight, found = 0.0, 0.0, []
+    for loss in losses:
+        mean, weight = keep * mean + (1 - keep) * loss, keep * weight + (1 - keep)
+        found.append(mean / weight)
+    return found
 
 
 class Report:
@@ -129,7 +145,7 @@ class Report:
         validations = [record for record in records if "validation_loss" in record]
         losses = [record["validation_loss"] for record in validations]
         best = best_validation(validations)
-        parts = ["# Training", f"![loss by step]({PLOT_NAME})", "## Validation", "In nats per trained token."]
+        parts = ["# Training", f"![loss by step]({PLOT_NAME})", "## Validation", LOSS_EXPLAINED]
         rows: list[list[object]] = [["step", "epoch", "loss", "compared to the base model", ""]]
         for number, record in enumerate(validations):
             change = f"{losses[number] - losses[0]:+.4f}"

@@ -2,7 +2,7 @@
 
 The schedule is a trapezoid: linear warmup, constant, linear cooldown to zero at the last step (Zhai et al. 2022,
 "Scaling Vision Transformers"; Hägele et al. 2024, "Scaling Laws and Compute-Optimal Training Beyond Fixed Training
-Durations"). In runs of few steps, a cosine spends too many of them far below the peak: see docs/training.md.
+Durations"). In runs of few steps, a cosine spends too many of them far below the peak: see benchmarks/RECORD.md.
 """
 
 import math
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from transformers import PretrainedConfig
 
 LORA_RATE, FULL_RATE = 2e-3, 2e-4
-"""Measured best for SmolLM2-135M, see docs/training.md: LoRA needs ten times the rate of full fine-tuning."""
+"""Measured best for SmolLM2-135M, see benchmarks/RECORD.md: LoRA needs ten times the rate of full fine-tuning."""
 REFERENCE_WIDTH = 576
 """Hidden size of SmolLM2-135M."""
 REFERENCE_STEPS = 60

@@ -28,6 +28,7 @@ from selfchatbot.errors import SelfChatBotError
 from selfchatbot.files import remove_leftovers, restore_directory
 from selfchatbot.models import Machine, fast_machine, quiet
 from selfchatbot.parameters import GenerationParameters, TrainingParameters, hand_over, handed_over
+from selfchatbot.runs import begin_run
 from selfchatbot.trainer.accelerator import make_accelerator
 from selfchatbot.trainer.lock import training_lock
 from selfchatbot.trainer.loop import Loop
@@ -56,7 +57,8 @@ class Trainer:
     ``data`` holds train.jsonl and validation.jsonl. ``output`` receives best/, final/, parameters.json (for playing),
     metrics.jsonl, report.md, loss.png and log.txt. An unfinished run resumes from its last checkpoint unless
     ``restart``. ``on_progress`` is called after each logged step, ``on_samples`` after each validation with the step
-    and the samples. ``machine`` defaults to the best device.
+    and the samples. ``machine`` defaults to the best device, ``name``, of the run, to the time. A finished run in
+    ``output`` is moved to runs/ there.
     """
 
     def __init__(
@@ -68,6 +70,7 @@ class Trainer:
         machine: Machine | None = None,
         restart: bool = False,
         on_samples: Callable[[int, list[Sample]], None] = lambda _, __: None,
+        name: str | None = None,
     ) -> None:
         self.parameters = parameters
         self.data = data
@@ -77,6 +80,7 @@ class Trainer:
         self._on_samples = on_samples
         self._machine = machine
         self._restart = restart
+        self._name = name
         self._seconds_saving = 0.0
         """Duration of the last save of best/: final/ will take as long, after the last step."""
 
@@ -107,15 +111,15 @@ class Trainer:
             checkpoint = checkpoints.latest()
             if self.parameters.preference_rounds and checkpoint is None:
                 checkpoints.keep_ratings(self.output / PREFERENCES_FILE)
+            kept = begin_run(self.output, self._name) if checkpoint is None and distributed.is_main() else None
             if not distributed.is_main():  # what other processes write is thrown away
                 # Its name is one that `remove_leftovers` knows.
                 own = tempfile.TemporaryDirectory(f"-{os.getpid()}", ".process.partial-", self.output)
                 self.output = Path(stack.enter_context(own))
             stack.enter_context(log_file(self.output / LOG_NAME, append=checkpoint is not None))
             self._checkpoints = checkpoints
-            if checkpoint is None and (self.output / FINAL).is_dir():
-                what = "its log, metrics and report are replaced now, best/ and final/ later"
-                logger.info("%s holds a finished training: %s", self.output, what)
+            if kept:
+                logger.info("the run before this one is kept in runs/%s", kept)
             advice = f"close other programs and run the same command again to resume; or {SMALLER}, with --restart"
             with out_of_memory_advice(advice):
                 return self._prepare_and_run(machine, checkpoints, checkpoint)
@@ -149,17 +153,8 @@ class Trainer:
             self._report = self._make_report(plan, machine, report_state)
         accelerator = make_accelerator(plan.parameters, machine, self.output)
         try:
-            self._loop = Loop(
-                model,
-                plan,
-                machine,
-                accelerator,
-                checkpoints,
-                self._logged,
-                self._validated,
-                self._round_ended,
-                self._own_state,
-            )
+            callbacks = (self._logged, self._validated, self._round_ended, self._own_state)
+            self._loop = Loop(model, plan, machine, accelerator, checkpoints, *callbacks)
             if checkpoint is not None:
                 self._loop.validated_step = self.result.steps
                 self._loop.validation_loss = self._report.metrics.last_validation_loss()
@@ -206,6 +201,8 @@ class Trainer:
             with on_signals(stop):
                 complete = loop.run()
             if not complete:  # the signal may have reached another process only
+                if not self.result.best_step and loop.step and not distributed.sharded():
+                    self._save(BEST)  # there is something to talk to, even before the first validation
                 raise Stopped(self._interrupted("from there"), received[0] if received else signal.SIGTERM)
         except Stopped:
             raise
@@ -289,7 +286,7 @@ class Trainer:
         if self.result.best_step:
             best = f"best/ is the model after step {self.result.best_step}"
         elif (self.output / BEST).exists():
-            best = "best/ is still from an earlier run"
+            best = "best/ is the model as it is now, before its first validation"
         else:
             best = "there is no best/ yet"
         return (

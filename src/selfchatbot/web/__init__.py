@@ -1,4 +1,4 @@
-"""``-t web``: a chat page and an OpenAI-compatible API on this machine; needs the optional extra ``web``.
+"""``-t web``: a chat page and an OpenAI-compatible API on this machine.
 
 - `worker`: the one thread that runs the model, and the queue of jobs before it
 - `openai_schema`: requests and responses in OpenAI's format

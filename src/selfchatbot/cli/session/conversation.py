@@ -23,7 +23,7 @@ EXIT = ("exit", "/exit")
 def session(
     load: Callable[[], Player], dataset: Dataset, checkpoint: Path, pace: Pace | None = None, save: bool = True
 ) -> None:
-    """A conversation until ``exit``, Ctrl-D, or Ctrl-C at the prompt; Ctrl-C during a reply stops that reply.
+    """A conversation until ``exit``, Ctrl-D, or two Ctrl-C at the prompt; Ctrl-C during a reply stops that reply.
 
     At a terminal, the first message can be typed while ``load`` loads the model. With a ``pace``, replies take as long
     as I would need to type them. Without ``save``, nothing is written except by command.
@@ -47,6 +47,8 @@ class _Session:
         self._preferences = dataset.results / PREFERENCES_FILE
         self._checkpoint = checkpoint
         self._loaded = _identity(checkpoint)
+        self._leaving = False
+        """Whether the last key was Ctrl-C, on an empty line."""
 
     def run(self) -> None:
         self._screen.say(f'Say something. "{EXIT[0]}" ends the conversation, /help lists the commands.')
@@ -62,17 +64,26 @@ class _Session:
                 self._commands.save()
 
     def _next(self) -> str | None:
-        """The next message, None at the end. Ctrl-C discards the line; on an empty line it ends the session."""
+        """The next message, None at the end. Ctrl-C discards the line; twice on an empty line it ends the session.
+
+        One Ctrl-C may have been meant for a reply that had just ended.
+        """
         try:
-            return self._keyboard.read().strip()
+            text = self._keyboard.read().strip()
         except EOFError:
             self._screen.say("")
             return None
         except KeyboardInterrupt:
             if self._keyboard.typed:
                 return ""
-            self._screen.say("")
-            return None
+            if self._leaving:
+                self._screen.say("")
+                return None
+            self._leaving = True
+            self._screen.note("Ctrl-C again to leave")
+            return ""
+        self._leaving = False
+        return text
 
     def _turn(self, text: str) -> None:
         if self._commands.is_command(text):

@@ -44,8 +44,9 @@ def _table(runs: Sequence[Likeness]) -> Table:
 
 
 def _name(run: Likeness) -> str:
-    """``2026-11-24 12:40, best``."""
-    return f"{run.run.finished[:16].replace('T', ' ')}, {run.run.checkpoint}"
+    """``warmer, 2026-11-24 12:40, best``: the training's name, if it has one, the time and the checkpoint."""
+    name = f"{run.run.name}, " if run.run.name else ""
+    return f"{name}{run.run.finished[:16].replace('T', ' ')}, {run.run.checkpoint}"
 
 
 __all__ = ["comparison"]

@@ -42,6 +42,7 @@ from selfchatbot.parameters import (
     Trait,
     read_parameters,
 )
+from selfchatbot.runs import run_name
 from selfchatbot.session.contacts import contact_names
 from selfchatbot.trainer.metrics import METRICS_NAME, validations
 
@@ -202,6 +203,7 @@ def _run(
     versions = {name: importlib.metadata.version(name) for name in PACKAGES}
     return Run(
         dataset=dataset.folder,
+        name=run_name(dataset.results),
         checkpoint=checkpoint.name,
         model=parameters.model,
         base=f"{parameters.model}, shown some messages of mine",

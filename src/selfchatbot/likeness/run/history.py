@@ -3,9 +3,11 @@
 import logging
 from pathlib import Path
 
+from selfchatbot.environment import RUNS_FOLDER
 from selfchatbot.errors import SelfChatBotError
 from selfchatbot.files import new_file
 from selfchatbot.likeness.result import LIKENESS_FILE, Likeness, load, save
+from selfchatbot.runs import kept_runs
 
 HISTORY_FOLDER = "likeness"
 
@@ -22,9 +24,14 @@ def keep(result: Likeness, results: Path) -> None:
 
 
 def runs(results: Path) -> list[Likeness]:
-    """All evaluations that were kept, oldest first; unreadable ones (of an older version) are logged and skipped."""
+    """All evaluations that were kept, of all runs of the dataset, oldest first.
+
+    Unreadable ones (of an older version) are logged and skipped.
+    """
     kept = []
-    for path in sorted((results / HISTORY_FOLDER).glob("*.json")):
+    top = results.parent.parent if results.parent.name == RUNS_FOLDER else results
+    folders = [folder / HISTORY_FOLDER for folder in (top, *(top / RUNS_FOLDER / name for name in kept_runs(top)))]
+    for path in sorted((path for folder in folders for path in folder.glob("*.json")), key=lambda path: path.name):
         try:
             kept.append(load(path))
         except SelfChatBotError as error:

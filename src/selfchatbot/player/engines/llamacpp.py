@@ -11,17 +11,19 @@ import random
 import shutil
 from collections.abc import Generator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from selfchatbot.chat_format import ChatFormat
+from selfchatbot.chat_format.saved import load_chat_format, save_chat_format
 from selfchatbot.errors import SelfChatBotError
 from selfchatbot.parameters import GenerationParameters
 from selfchatbot.player.checkpoint import load_checkpoint_tokenizer
 from selfchatbot.player.engines.guided_choice import choose
 from selfchatbot.player.engines.llamacpp_server import LlamaCppServer, uses_gpu
 from selfchatbot.player.engines.protocol import LoadedEngine, Sampling, Token
-from selfchatbot.player.gguf_cache import checkpoint_gguf
+from selfchatbot.player.gguf_cache import checkpoint_gguf, format_file
 from selfchatbot.player.reply.repetition import repeating_tokens
 
 SLOTS = 4
@@ -46,12 +48,25 @@ def load(checkpoint: Path, parameters: GenerationParameters | None) -> LoadedEng
     """Load a checkpoint; its GGUF file is written first if necessary. Raises SelfChatBotError if llama.cpp can't."""
     parameters = parameters or GenerationParameters(model=str(checkpoint))
     try:
-        engine = LlamaCppEngine(checkpoint_gguf(checkpoint, parameters), parameters.max_length)
-        return LoadedEngine(engine, ChatFormat(load_checkpoint_tokenizer(checkpoint)), parameters)
+        gguf = checkpoint_gguf(checkpoint, parameters)
+        chat_format = load_chat_format(format_file(gguf))
+        if chat_format is None:
+            chat_format = ChatFormat(load_checkpoint_tokenizer(checkpoint))
+            with suppress(OSError):  # a folder that can't be written to only costs time
+                save_chat_format(chat_format, format_file(gguf))
+        return LoadedEngine(LlamaCppEngine(gguf, parameters.max_length), chat_format, parameters)
     except (SelfChatBotError, OSError, ImportError) as error:
         has_file = isinstance(error, OSError) and error.filename
         reason = f"{error.strerror} ({error.filename})" if has_file else str(error)  # type: ignore[union-attr]
         raise SelfChatBotError(f"llama.cpp can't run this model: {reason}") from error
+
+
+def prepare(checkpoint: Path, parameters: GenerationParameters) -> None:
+    """Write what `load` needs, so that nobody waits for it later. Raises SelfChatBotError where llama.cpp can't."""
+    try:
+        checkpoint_gguf(checkpoint, parameters)
+    except OSError as error:
+        raise SelfChatBotError(f"the model can't be written for llama.cpp: {error.strerror or error}") from error
 
 
 def leaves_a_gpu_idle() -> bool:

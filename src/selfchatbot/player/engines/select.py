@@ -32,6 +32,12 @@ def _load_llamacpp(
     return llamacpp.load(checkpoint, parameters)
 
 
+def _prepare_llamacpp(checkpoint: "Path", parameters: "GenerationParameters") -> None:
+    from selfchatbot.player.engines import llamacpp
+
+    llamacpp.prepare(checkpoint, parameters)
+
+
 def _llamacpp_is_fastest() -> bool:
     from selfchatbot.player.engines.llamacpp import leaves_a_gpu_idle
 
@@ -56,6 +62,8 @@ class EngineEntry:
     """The module that it needs."""
     install: str = ""
     """The command that installs it."""
+    prepare: "Callable[[Path, GenerationParameters], None]" = lambda _checkpoint, _parameters: None
+    """Writes beside a checkpoint what it needs to load it; raises SelfChatBotError for one that it can't run."""
     is_fastest: Callable[[], bool] = lambda: True
     """Whether it should come before the engines below it on this machine; asked only where it is installed."""
 
@@ -64,7 +72,8 @@ ENGINES = {
     "llama.cpp": EngineEntry(
         _load_llamacpp,
         package="xllamacpp",
-        install='pip install ".[fast]" in the folder of selfchatbot',
+        install="pip install xllamacpp builds it, where a C++ compiler is installed",
+        prepare=_prepare_llamacpp,
         is_fastest=_llamacpp_is_fastest,
     ),
     "transformers": EngineEntry(_load_transformers, package="transformers"),
@@ -96,6 +105,17 @@ def load_engine(
             except SelfChatBotError as error:
                 logger.warning("%s; using a slower engine", error)
     return fallback.load(checkpoint, parameters, machine)
+
+
+def prepare(checkpoint: "Path", parameters: "GenerationParameters") -> None:
+    """Do now what would take time when the engine that "auto" chooses loads the checkpoint for the first time."""
+    for entry in ENGINES.values():
+        if find_spec(entry.package) is not None and entry.is_fastest():
+            try:
+                entry.prepare(checkpoint, parameters)
+                return
+            except SelfChatBotError as error:
+                logger.info("%s", error)
 
 
 def _named(name: str) -> EngineEntry:

@@ -31,13 +31,14 @@ from selfchatbot.preprocessors.reading.unique_names import Names
 # Below such a folder lie the files that were sent in a channel (``--media``).
 ASSETS = re.compile(r".*\.(?:txt|csv|json|html)_Files", re.IGNORECASE)
 HEAD_OF_JSON = re.compile(rb'\s*\{\s*"guild":\s*\{')
-HEAD_OF_TEXT = re.compile(rb"={48,62}\r?\nGuild:")
+HEAD_OF_TEXT = re.compile(rb"(?:https://\S+\s+)?={48,62}\r?\nGuild:")
 
 
 class DiscordChatExporter(Preprocessor):
     """Discord channels and direct messages, one .txt, .json, .csv or .html file each (or one per partition)."""
 
     name: ClassVar[str] = "DiscordChatExporter"
+    app: ClassVar[str] = "Discord"
     suffixes: ClassVar[tuple[str, ...]] = (".txt", ".json", ".csv", ".html")
 
     date_order: Order | None = Field(

@@ -45,6 +45,7 @@ class Messenger(Preprocessor):
 
     name: ClassVar[str] = "Messenger"
     suffixes: ClassVar[tuple[str, ...]] = (".json",)
+    companions: ClassVar[tuple[str, ...]] = ("profile_information.json",)
 
     profile: ClassVar[tuple[str, ...]] = ("profile_information.json", "profile_v2.name.full_name", "profile.name")
     """The file of a download that says who made it, and the places where the name can be."""
@@ -100,6 +101,7 @@ class Instagram(Messenger):
     """Instagram's messages, which are written as Messenger's are."""
 
     name: ClassVar[str] = "Instagram"
+    companions: ClassVar[tuple[str, ...]] = ("personal_information.json",)
 
     profile: ClassVar[tuple[str, ...]] = (
         "personal_information.json",

@@ -1,6 +1,7 @@
 """Hints for files that a format can't read: what they probably are, and what to do."""
 
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import NamedTuple
@@ -8,7 +9,7 @@ from typing import NamedTuple
 from selfchatbot.errors import SelfChatBotError
 from selfchatbot.preprocessors import Preprocessors
 from selfchatbot.preprocessors.base import Preprocessor
-from selfchatbot.preprocessors.reading.archives import ExportPath, files_below
+from selfchatbot.preprocessors.reading.archives import ExportPath, files_below, members
 
 HEAD_BYTES = 2**16
 MAX_FILES = 500
@@ -94,15 +95,43 @@ def hint_for_files(kind: type[Preprocessor], files: Iterable[ExportPath]) -> str
     for number, path in enumerate(files):
         if number == MAX_FILES:
             break
-        head = _head(path)
-        for one in _KINDS:
-            if one.matches(str(path), head):
-                return f"{path} {one.advice}"
-        if not _looks_like(kind, path, head):
-            for name in Preprocessors:
-                if name != kind.name and _looks_like(_loaded(name), path, head):
-                    return f"{path} looks like {name}: put it into a folder named {name}"
+        if advice := advice_for(path):
+            return f"{path} {advice}"
+        formats = formats_of(path)
+        if formats and kind.name not in formats:
+            return f"{path} looks like {formats[0]}: put it into a folder named {formats[0]}"
     return None
+
+
+def advice_for(path: ExportPath) -> str | None:
+    """What to do with a file of a kind that no format reads, as the end of a sentence; None for any other file."""
+    head = _head(path)
+    return next((one.advice for one in _KINDS if one.matches(str(path), head)), None)
+
+
+def formats_of(path: ExportPath) -> list[str]:
+    """The names of the formats that a file looks like, from its content: one, or none."""
+    head = _head(path)
+    return [kind.name for kind in known_kinds() if _looks_like(kind, path, head)]
+
+
+def format_of(path: Path) -> str | None:
+    """The format of a file, or of most files in a zip; None if there is none.
+
+    Raises ExportError for a zip that can't be read.
+    """
+    suffixes = {suffix for kind in known_kinds() for suffix in kind.suffixes}
+    if path.suffix.lower() != ".zip":
+        return next(iter(formats_of(path)), None) if path.suffix.lower() in suffixes else None
+    counted: Counter[str] = Counter()
+    for member in members(path, lambda inner: inner.suffix.lower() in suffixes):
+        counted.update(formats_of(member)[:1])
+    return counted.most_common(1)[0][0] if counted else None
+
+
+def known_kinds() -> list[type[Preprocessor]]:
+    """All formats that can be used. Of a broken plugin, whoever looks its name up is told."""
+    return [kind for name in Preprocessors if (kind := _loaded(name)) is not None]
 
 
 def _head(path: ExportPath) -> bytes:
@@ -120,8 +149,8 @@ def _loaded(name: str) -> type[Preprocessor] | None:
         return None
 
 
-def _looks_like(kind: type[Preprocessor] | None, path: ExportPath, head: bytes) -> bool:
+def _looks_like(kind: type[Preprocessor], path: ExportPath, head: bytes) -> bool:
     try:
-        return kind is not None and kind.recognises(path, head)
-    except Exception:  # a failing hint must not hide the error that it explains
+        return kind.recognises(path, head)
+    except Exception:  # of a plugin; a failing hint must not hide the error that it explains
         return False

@@ -64,6 +64,7 @@ class Signal(Preprocessor):
 
     name: ClassVar[str] = "Signal"
     suffixes: ClassVar[tuple[str, ...]] = (".json", ".md", ".jsonl")
+    companions: ClassVar[tuple[str, ...]] = NO_CHATS
 
     def read_exports(self, path: Path, files: list[ExportFile]) -> Iterator[Message]:
         # Exports of one chat, made at different times, come one after the other.

@@ -38,6 +38,7 @@ class Slack(Preprocessor):
 
     name: ClassVar[str] = "Slack"
     suffixes: ClassVar[tuple[str, ...]] = (".json",)
+    companions: ClassVar[tuple[str, ...]] = TABLES
 
     _mine: set[str] = PrivateAttr(default_factory=set)
     _other_names: dict[str, tuple[str, ...]] = PrivateAttr(default_factory=dict)

@@ -38,6 +38,7 @@ class Telegram(WithVoices):
 
     name: ClassVar[str] = "Telegram"
     suffixes: ClassVar[tuple[str, ...]] = (".json", ".html")
+    companions: ClassVar[tuple[str, ...]] = (RESULTS,)
 
     _path: Path = PrivateAttr(default_factory=Path)
     _accounts: Names = PrivateAttr(default_factory=Names)
