@@ -27,7 +27,7 @@ def dialogue(dataset: Dataset) -> Dialogue:
     import torch
 
     parameters = read_parameters(dataset.results / "parameters.json", GenerationParameters)
-    lively = parameters.model_copy(update={"temperature": 3.0, "seed": 5, "max_new_tokens": 30})
+    lively = parameters.model_copy(update={"temperature": 3.0, "guidance": 0.0, "seed": 5, "max_new_tokens": 30})
     player = Player(dataset.results / "best", lively, Machine("cpu", torch.float32))
     path = dataset.results / PREFERENCES_FILE
     return Dialogue(lambda: player, lambda prompt, better, worse: add_preferences(path, prompt, better, worse))
