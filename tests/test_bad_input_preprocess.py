@@ -272,7 +272,7 @@ def test_a_file_that_cannot_be_read_is_named(case: Case, content: bytes, said: s
 @pytest.mark.skipif(sys.platform == "win32", reason="names can't hold a line end there")
 def test_a_name_with_a_line_end_is_shown_in_one_line(case: Case) -> None:
     (case.environment / "raw" / "Dataset_4_a\nb").mkdir()
-    case.fails(2, "Dataset_4_a b", arguments=("-d", "7"))
+    case.fails(2, r"Dataset_4_a\nb", arguments=("-d", "7"))
     (case.format / "bad\none.txt").write_bytes(b"")
     case.fails(1, "bad", "one.txt")
 

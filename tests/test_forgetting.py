@@ -237,7 +237,7 @@ def test_training_again_says_what_it_replaces(environment: Path, tiny_model: Pat
     )
     first, second = (run("train", "-d", "1") for _ in range(2))
     assert first.returncode == second.returncode == 0, second.stderr
-    assert "finished training" not in first.stderr and "holds a finished training: its log" in second.stderr
+    assert "is kept in runs/" not in first.stderr and "the run before this one is kept in runs/" in second.stderr
     record = json.loads((environment / "results" / DATASET / "best" / RECORD_NAME).read_text(encoding="utf-8"))
     assert record["data"].keys() == {"train.jsonl", "validation.jsonl"} and record["parameters"]["max_length"] == 128
     assert "since best/" not in run("play", "-d", "1", "-t", "prompt", "-p", "hey").stderr

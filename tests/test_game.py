@@ -109,7 +109,7 @@ def test_a_game_in_a_pipe(run: Run, environment: Path, dataset: Dataset) -> None
     assert [record["guess"] for record in guesses] == ["a", "b"]
     right = sum(record["right"] for record in guesses)
     low, high = wilson(right, 2)
-    assert f"{math.floor(low * 100 + 0.5)}% to {math.floor(high * 100 + 0.5)}%" in done.stdout
+    assert f"between {math.floor(low * 100 + 0.5)}% and {math.floor(high * 100 + 0.5)}%" in done.stdout
     done = run("play", "-d", "1", "-t", "game", input="")  # the end of the pipe
     assert done.returncode == 0, done.stderr
     assert "no guess" in done.stdout

@@ -24,7 +24,7 @@ MARKS = {"<|im_end|>", "[user]", "Them:"}
 
 def saying(folder: Path, base: Path, reply: str, **changes: object) -> Player:
     parameters = read_parameters(make_talker(folder, base, reply) / "parameters.json", GenerationParameters)
-    return Player(folder / "best", parameters.model_copy(update=changes), CPU)
+    return Player(folder / "best", parameters.model_copy(update={"no_repeat_ngram_size": 0, **changes}), CPU)
 
 
 def test_a_model_driven_to_repeat_itself_ends(made_base: Path, tmp_path: Path) -> None:
