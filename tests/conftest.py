@@ -18,9 +18,12 @@ if TYPE_CHECKING:
 
     from selfchatbot.environment import Dataset
 
-# A test run in the background of a shell ignores Ctrl-C, and so would every script it starts.
+# A test run in the background of a shell ignores Ctrl-C, one under nohup the end of the terminal, and so would every
+# script that it starts.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+if hasattr(signal, "SIGHUP"):
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 # Tiny models gain nothing from a second thread, and two that wait for each other are slow on a busy machine. This is
 # before torch is loaded, and goes to every script that a test starts.

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -416,7 +417,8 @@ def wait_until_open(process: "subprocess.Popen[str]", path: Path) -> None:
         return
     end = time.monotonic() + 60
     while time.monotonic() < end and process.poll() is None:
-        if any(os.path.realpath(link) == str(path.resolve()) for link in descriptors.iterdir()):
-            return
+        with suppress(OSError):  # a file that is closed just now
+            if any(os.path.realpath(link) == str(path.resolve()) for link in descriptors.iterdir()):
+                return
         time.sleep(0.005)
     pytest.fail(f"it ended with {process.returncode} before it read anything")

@@ -68,7 +68,8 @@ class ChatFormat:
             parts = template_parts(self.tokenizer)
         self._parts = parts
         self.end = self._parts.end
-        self._special = special_ids(tokenizer) | {self.end}
+        self.special: set[int] = special_ids(tokenizer) | {self.end}
+        """Ids of the special tokens, which are never part of a reply."""
 
     def windows(self, conversations: Iterable[ChatMessages], max_length: int) -> Iterator[Window]:
         """Training windows of at most ``max_length`` tokens, split between turns.
@@ -133,13 +134,8 @@ class ChatFormat:
 
     def reply(self, token_ids: Sequence[int]) -> str:
         """The text of a generated turn, without special tokens and without white space around it."""
-        text = self.tokenizer.decode([i for i in token_ids if i not in self._special], skip_special_tokens=True)
+        text = self.tokenizer.decode([i for i in token_ids if i not in self.special], skip_special_tokens=True)
         return str(text).strip()
-
-    @property
-    def special(self) -> set[int]:
-        """Ids of the special tokens, which are never part of a reply."""
-        return self._special
 
     @property
     def parts(self) -> TemplateParts:
@@ -157,7 +153,7 @@ class ChatFormat:
     @property
     def markers(self) -> frozenset[str]:
         """The texts that the template puts around turns, special tokens included, except plain words."""
-        special = [str(self.tokenizer.decode([token])) for token in self._special]
+        special = [str(self.tokenizer.decode([token])) for token in self.special]
         around = self.tokenizer.decode(self._parts.user_to_me) + "\n" + self.tokenizer.decode(self._parts.me_to_user)
         for token in special:
             around = around.replace(token, "\n")
