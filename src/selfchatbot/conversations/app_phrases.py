@@ -97,7 +97,7 @@ class AppPhrases:
         for (author, phrase), count in self._phrases.items():
             found[phrase] += count
             total = messages.get(author, 0)
-            # No rule asks for less. Most phrases are told without the patterns and tables.
+            # No rule asks for less. Most phrases need no look at the patterns and tables.
             if _reaches(KNOWN, count, total) and _reaches(_rule(phrase, author), count, total):
                 reported.add(phrase)
         return [(phrase, count) for phrase, count in found.most_common() if phrase in reported][:MAX_REPORTED]

@@ -1,4 +1,4 @@
-"""Rotary positions: how llama.cpp is told their frequencies, and in which order it expects the dimensions."""
+"""Rotary positions: the frequencies that llama.cpp needs, and the order in which it expects the dimensions."""
 
 import math
 from collections.abc import Iterator

@@ -82,7 +82,7 @@ def read_vocabulary(tokenizer: "PreTrainedTokenizerBase") -> Vocabulary:
 def add_vocabulary(writer: Any, tokenizer: "PreTrainedTokenizerBase", end: int, size: int) -> None:
     """Add a tokenizer with at most ``size`` tokens, the number of rows of the embedding.
 
-    Other programs are told to add no token before a prompt: the chat template writes all that a model needs there.
+    The file asks other programs to add no token before a prompt: the chat template writes all that is needed.
     Raises GgufError for a tokenizer that can't be written.
     """
     found = read_vocabulary(tokenizer)

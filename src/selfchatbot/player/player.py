@@ -172,7 +172,7 @@ class Player:
             sampling = self._sampling(parameters, len(prompt), attempt, seed)
             sampling = replace(sampling, log_probabilities=log_probabilities)
             if parameters.guidance and (bare := _bare(messages)) != messages:
-                sampling = sampling.guided_by(parameters, self.prompt(bare, parameters))
+                sampling = replace(sampling, bare_prompt=tuple(self.prompt(bare, parameters)))
             for token in self._engine.generate(prompt, sampling, len(missing)):
                 draft = missing[token.candidate]
                 if draft.ended:

@@ -199,7 +199,6 @@ def _replies(
     tried = parameters.model_copy(update=point._asdict())
     room = tried.max_new_tokens
     sampling = Sampling.of(tried, chat_format.end, chat_format.special, room, seed, may_be_empty=False)
-    sampling = replace(sampling, guidance=tried.guidance)
     return [
         chat_format.reply(candidate.ids)
         for number, batch in enumerate(batches)

@@ -21,7 +21,7 @@ class Reader(Part):
     """The judge, and whether it can see."""
 
     judge: str = Field(description="The larger language model that read the replies, as given to --judge.")
-    contexts: int = Field(description="Places whose replies it read.")
+    contexts: int = Field(description="Number of places in which it read the replies.")
     controls: dict[str, Interval] = Field(
         description="Share of places where it prefers my `exchanged` or `shuffled` reply to the real one: 0.5 would be "
         "blind, 0 sees everything."

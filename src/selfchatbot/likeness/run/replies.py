@@ -144,7 +144,6 @@ def _answer(
     if speaker == "base":
         left = min(left, MAX_BASE_TOKENS)
     sampling = Sampling.of(parameters, chat_format.end, chat_format.special, left, seed, may_be_empty=False)
-    sampling = replace(sampling, guidance=parameters.guidance)
     count = parameters.drawn() if speaker == "model" else 1
     bare_prompts = [list(one.alone) for one in prompted] if parameters.guidance else None
     batch = Batch(pair.loaded(speaker).model, prompts, bare_prompts)

@@ -90,7 +90,7 @@ class LlamaCppEngine:
 
     def generate(self, prompt: list[int], sampling: Sampling, count: int = 1) -> Generator[Token, None, None]:
         seeds = random.Random(sampling.seed)  # None: different in every call
-        generate, size = (self._generate_guided, 1) if sampling.guidance else (self._generate_group, SLOTS)
+        generate, size = (self._generate_guided, 1) if sampling.is_guided else (self._generate_group, SLOTS)
         for first in range(0, count, size):
             group = range(first, min(first + size, count))
             yield from generate(prompt, sampling, group, seeds)

@@ -1,8 +1,8 @@
 """What an engine is: it runs a model and samples tokens, and knows nothing of conversations."""
 
 import math
-from collections.abc import Collection, Generator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Generator
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from selfchatbot.parameters import GenerationParameters
@@ -43,7 +43,12 @@ class Sampling:
     guidance: float = 0.0
     """See `selfchatbot.player.engines.sampling.guided`; 0: off."""
     bare_prompt: tuple[int, ...] = ()
-    """The prompt without the conversation, for ``guidance``."""
+    """The prompt without the conversation, for ``guidance``, which an engine leaves out where there is none."""
+
+    @property
+    def is_guided(self) -> bool:
+        """Whether an engine reads ``bare_prompt`` as well."""
+        return bool(self.guidance and self.bare_prompt)
 
     @property
     def plausible(self) -> float:
@@ -73,11 +78,8 @@ class Sampling:
             may_be_empty=may_be_empty,
             min_p=parameters.min_p,
             no_repeat_ngram_size=parameters.no_repeat_ngram_size,
+            guidance=parameters.guidance,
         )
-
-    def guided_by(self, parameters: GenerationParameters, bare_prompt: Sequence[int]) -> "Sampling":
-        """The same with the guidance of ``parameters``; ``bare_prompt`` is the prompt without the conversation."""
-        return replace(self, guidance=parameters.guidance, bare_prompt=tuple(bare_prompt))
 
 
 @dataclass(frozen=True, slots=True)

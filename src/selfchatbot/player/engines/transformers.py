@@ -61,7 +61,7 @@ class TransformersEngine:
 
     def _read_bare(self, sampling: Sampling, count: int) -> "_Read | None":
         """The prompt without the conversation, read for ``count`` replies; None without guidance."""
-        if not sampling.guidance:
+        if not sampling.is_guided:
             return None
         if self._bare is None or self._bare.prompt != sampling.bare_prompt:
             cache = new_cache(self._model.config)
