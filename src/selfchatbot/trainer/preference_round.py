@@ -1,10 +1,10 @@
 """A preference round: the model learns to prefer the better of two replies.
 
-Its loss is that of DPO (Rafailov et al. 2023, "Direct Preference Optimization") plus a supervised term, which keeps the
-better replies from becoming less likely as well (Pang et al. 2024, "Iterative Reasoning Preference Optimization"):
-the mean over pairs of ``-log sigmoid(beta * margin)`` plus ``SUPERVISED`` times the mean cross entropy per token of the
-better replies, where ``margin`` is how much more the log-probability of the better reply has risen, since the beginning
-of the round, than that of the worse one.
+Its loss is that of DPO (Rafailov et al. 2023, "Direct Preference Optimization") without a reference model, plus a
+supervised term, as in CPO (Xu et al. 2024, "Contrastive Preference Optimization"): the mean over pairs of
+``-log sigmoid(beta * margin)`` plus ``SUPERVISED`` times the mean cross entropy per token of the better replies, where
+``margin`` is by how much the better reply is more probable than the worse one, in nats. So a pair that the model
+already tells apart changes it little.
 """
 
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ from selfchatbot.trainer.updates import Updates
 
 BETA = 0.1
 SUPERVISED = 0.3
-RATE = 1 / 33
+RATE = 1 / 15
 """Of the peak rate of the supervised training. This and the two above were measured, see docs/training.md."""
 WARMUP, COOLDOWN = 0.1, 0.4
 
@@ -31,7 +31,7 @@ class PreferenceStep:
     loss: float
     """Cross entropy of the better replies, in nats per token."""
     preference_loss: float
-    """DPO's part, mean over the pairs."""
+    """Without the supervised term: the mean over the pairs."""
     accuracy: float
     """Fraction of pairs with a positive margin; one half for each margin of zero."""
     gradient_loss: float
@@ -40,13 +40,12 @@ class PreferenceStep:
 
 
 class PreferenceRound:
-    """One round over ``pairs``, relative to ``reference``: the log-probabilities of their replies at its beginning."""
+    """One round over ``pairs``."""
 
-    def __init__(self, updates: Updates, pairs: list[Pair], reference: list[list[float]], max_length: int) -> None:
+    def __init__(self, updates: Updates, pairs: list[Pair], max_length: int) -> None:
         self.steps = -(-len(pairs) // PAIRS_PER_STEP)
         self._updates = updates
         self._pairs = pairs
-        self._reference = torch.tensor(reference, dtype=torch.float64)
         self._max_length = max_length
 
     def rate_factor(self, step: int) -> float:
@@ -56,18 +55,16 @@ class PreferenceRound:
     def gradients(self, step: int) -> PreferenceStep:
         """Compute the gradient of a step, counted from 0.
 
-        The gradient of DPO's loss is that of a cross entropy with weights that depend on the margins. These are
+        The gradient of the loss is that of a cross entropy with weights that depend on the margins. These are
         computed first, without dropout and noise.
         """
-        part = slice(step * PAIRS_PER_STEP, (step + 1) * PAIRS_PER_STEP)
-        pairs = self._pairs[part]
+        pairs = self._pairs[step * PAIRS_PER_STEP : (step + 1) * PAIRS_PER_STEP]
         batch = pair_batch(pairs, self._max_length, self._updates.machine.device)
         scores = -self._updates.window_losses(batch).view(-1, 2)
-        risen = scores - self._reference[part]
-        margins = risen[:, 0] - risen[:, 1]
+        margins = scores[:, 0] - scores[:, 1]
         chosen_tokens = sum(len(pair.chosen) for pair in pairs)
-        weight_by_window = dpo_weights(margins, chosen_tokens).flatten().to(batch["labels"].device, torch.float32)
-        batch["weights"] = weight_by_window[batch["window"]] * batch["labels"].ne(IGNORED)
+        weights = preference_weights(margins, chosen_tokens).flatten().to(batch["labels"].device, torch.float32)
+        batch["weights"] = weights[batch["window"]] * batch["labels"].ne(IGNORED)
         return PreferenceStep(
             loss=-scores[:, 0].sum().item() / chosen_tokens,
             preference_loss=torch.nn.functional.softplus(-BETA * margins).mean().item(),
@@ -77,7 +74,7 @@ class PreferenceRound:
         )
 
 
-def dpo_weights(margins: torch.Tensor, chosen_tokens: int) -> torch.Tensor:
+def preference_weights(margins: torch.Tensor, chosen_tokens: int) -> torch.Tensor:
     """The weights of the cross entropies of both replies of each pair whose gradient is that of the round's loss.
 
     ``margins`` has shape (pairs,), the result (pairs, 2): better, worse.
@@ -86,17 +83,12 @@ def dpo_weights(margins: torch.Tensor, chosen_tokens: int) -> torch.Tensor:
     return torch.stack([pull + SUPERVISED / chosen_tokens, -pull], dim=1)
 
 
-def log_probabilities(updates: Updates, pairs: list[Pair], max_length: int) -> torch.Tensor:
-    """Those of the better and the worse reply of each pair, in nats: float64, shape (pairs, 2)."""
-    parts = [pairs[start : start + PAIRS_PER_STEP] for start in range(0, len(pairs), PAIRS_PER_STEP)]
-    losses = [updates.window_losses(pair_batch(part, max_length, updates.machine.device)) for part in parts]
-    return -torch.cat([torch.empty(0, dtype=torch.float64), *losses]).view(-1, 2)
-
-
 def pair_accuracy(updates: Updates, pairs: list[Pair], max_length: int) -> float:
     """The fraction of pairs whose better reply is the more probable one; nan without pairs."""
-    scores = log_probabilities(updates, pairs, max_length)
-    return _share_above_zero(scores[:, 0] - scores[:, 1])
+    parts = [pairs[start : start + PAIRS_PER_STEP] for start in range(0, len(pairs), PAIRS_PER_STEP)]
+    losses = [updates.window_losses(pair_batch(part, max_length, updates.machine.device)) for part in parts]
+    better, worse = torch.cat([torch.empty(0, dtype=torch.float64), *losses]).view(-1, 2).unbind(1)
+    return _share_above_zero(worse - better)
 
 
 def pair_batch(pairs: list[Pair], max_length: int, device: str) -> Batch:
