@@ -23,6 +23,7 @@ from selfchatbot.trainer.preference_pairs import Pair, Replies
 from selfchatbot.trainer.preference_round import (
     BETA,
     SUPERVISED,
+    PairLoss,
     PreferenceRound,
     pair_accuracy,
     pair_batch,
@@ -110,14 +111,17 @@ def test_it_learns_to_prefer(data: Path, chat_format: ChatFormat, tiny_model: Pa
     assert last.preference_loss < first.preference_loss - 0.05
 
 
-def test_windows_are_found_again(data: Path, chat_format: ChatFormat, tiny_model: Path) -> None:
-    """However micro-batches are cut, each loss is that of its reply."""
+def test_pairs_are_found_again(data: Path, chat_format: ChatFormat, tiny_model: Path) -> None:
+    """However micro-batches are cut, each score is that of its reply."""
     pairs = Replies(data / "train.jsonl", chat_format, 128).pairs(1, 5)
-    batch = pair_batch(pairs, 128, "cpu")
     updates = updates_of(load_model(str(tiny_model), torch.float32))
-    together = updates.window_losses(batch)
-    alone = torch.cat([updates.window_losses(pair_batch([pair], 128, "cpu")) for pair in pairs])
-    torch.testing.assert_close(together, alone, rtol=1e-5, atol=1e-5)
+
+    def scores(some: list[Pair]) -> torch.Tensor:
+        loss = PairLoss(updates.loss, some)
+        updates.without_gradients(pair_batch(some, 128, "cpu"), loss)
+        return loss.all_scores()
+
+    torch.testing.assert_close(scores(pairs), torch.cat([scores([pair]) for pair in pairs]), rtol=1e-5, atol=1e-5)
 
 
 def test_a_run_with_rounds(data: Path, tmp_path: Path) -> None:

@@ -102,7 +102,7 @@ class Loop:
         total, count = 0.0, 0
         for indices in self._plan.validation_batches:
             batch = self._load(self._plan.validation, indices)
-            total += self.updates.summed_loss(batch)
+            total += self.updates.without_gradients(batch, self.updates.loss)
             count += int(label_count(batch))
         self.validation_loss = distributed.total(total) / max(count, 1)
         self.validated_step = self.step
@@ -233,7 +233,8 @@ class Loop:
     def _train_step(self, batch: Batch) -> None:
         """One update with the gradient of the mean loss per trained token of the whole batch."""
         started = time.perf_counter()
-        mean = self.updates.gradients(batch, label_count(batch))
+        count, summed = label_count(batch), self.updates.loss
+        mean = self.updates.gradients(batch, lambda model, part: summed(model, part) / count)
         self._check(mean)
         parameters, plan = self._plan.parameters, self._plan
         factor = rate_factor(self.step, plan.steps, parameters.warmup_ratio, parameters.cooldown_ratio)

@@ -19,7 +19,7 @@ from selfchatbot.chat_format import ChatFormat
 from selfchatbot.errors import SelfChatBotError
 from selfchatbot.messages import ChatMessages, answered, encodable, introduction, read_conversations
 
-MOST_PAIRS = 1000
+MOST_PAIRS = 600
 """Of replies, in a round, see docs/training.md."""
 VALIDATION_PAIRS = 200
 """The standard error of a pair accuracy of 0.8 is then 0.03."""
@@ -62,11 +62,8 @@ class Preferences:
 
     @property
     def cost(self) -> float:
-        """In tokens of supervised training, where a forward pass is half a step, as with frozen weights.
-
-        In a round, each pair is read once and trained once.
-        """
-        trained = sum(pair.tokens for pairs in self.rounds for pair in pairs) * 3 / 2
+        """In tokens of supervised training, where a forward pass is half a step, as with frozen weights."""
+        trained = sum(pair.tokens for pairs in self.rounds for pair in pairs)
         return trained + sum(pair.tokens for pair in self.validation) / 2 * (len(self.rounds) + bool(self.rounds))
 
 
