@@ -111,6 +111,15 @@ def environment(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
+def here(environment: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The environment's folder, in which this process works."""
+    for variable in [name for name in os.environ if name.startswith("selfChatBot_")]:
+        monkeypatch.delenv(variable)
+    monkeypatch.chdir(environment)
+    return environment
+
+
+@pytest.fixture
 def run(environment: Path) -> Run:
     """Run ``preprocess``, ``train`` or ``play`` as its console script does, in the environment's folder."""
 

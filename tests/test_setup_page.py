@@ -2,16 +2,15 @@
 
 import json
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from conftest import SAMPLE
+from conftest import SAMPLE, make_talker, write_training_data
+from setup_requests import load
 from web_server import serving
 
-from selfchatbot.environment import Environment, find_dataset
-from selfchatbot.player import Player
-from selfchatbot.web.model_routes import LoadedModel
 from selfchatbot.web.setup_routes import Setup
 
 playwright = pytest.importorskip("playwright.sync_api", reason="the page is tested with playwright: pip install it")
@@ -24,20 +23,7 @@ SHOWN = "Rowan -b-& co-b"
 FOLDER = f"Dataset_1_{SHOWN}"
 MINUTES = 120_000
 """In milliseconds: the scripts import torch, on a machine that may be busy."""
-
-
-def load(dataset: str, run: str | None) -> LoadedModel:
-    stages = {stage: Path(stage).resolve() for stage in ("raw", "preprocessed", "results")}
-    found = find_dataset(Environment(**stages), dataset, "results")
-    return LoadedModel(Player(found.results / "best"), found.name)
-
-
-@pytest.fixture
-def here(environment: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    for variable in [name for name in os.environ if name.startswith("selfChatBot_")]:
-        monkeypatch.delenv(variable)
-    monkeypatch.chdir(environment)
-    return environment
+expect.set_options(timeout=30_000)
 
 
 @pytest.fixture
@@ -165,8 +151,51 @@ def test_a_token_is_asked_for(browser: Browser, here: Path) -> None:
         page.goto(address)
         for token in ("wrong", "correct-horse-battery"):
             page.locator("#token").fill(token)
-            page.keyboard.press("Enter")
+            page.locator("#token").press("Enter")
         expect(page.get_by_role("button", name="Read my chats")).to_be_visible()
         page.locator("#pick-files").set_input_files([DISCORD[0]])
         expect(page.get_by_text("DiscordChatExporter", exact=True)).to_be_visible()
+        page.close()
+
+
+@pytest.mark.training
+def test_what_can_be_done_with_a_trained_model(browser: Browser, here: Path, made_base: Path) -> None:
+    data = write_training_data(here / "preprocessed" / FOLDER, made_base)
+    shutil.copy(data / "train.jsonl", data / "test.jsonl")
+    splits = {name: {"replies": 40, "words": 200} for name in ("train", "validation", "test")}
+    (data / "summary.json").write_text(json.dumps({"splits": splits}), encoding="utf-8")
+    results = make_talker(here / "results" / FOLDER, made_base)
+    make_talker(results / "runs" / "first try", made_base)
+    with serving(None, setup=Setup(load), token="correct-horse-battery") as address:
+        page = browser.new_page(viewport={"width": 390, "height": 780})
+        page.set_default_timeout(30_000)
+        page.goto(address)
+        page.locator("#token").fill("correct-horse-battery")
+        page.locator("#token").press("Enter")
+        expect(page.get_by_role("radio", name="first try")).to_be_visible()
+        expect(page.get_by_role("button", name="Open the report")).to_be_disabled()
+        fits(page)
+        page.get_by_role("button", name="Evaluate").click()
+        expect(page.get_by_role("button", name="Open the report")).to_be_enabled(timeout=MINUTES)
+        with page.expect_popup() as opened:
+            page.get_by_role("button", name="Open the report").click()
+        expect(opened.value.get_by_role("heading").first).to_be_visible()
+        assert opened.value.evaluate("getComputedStyle(document.body).margin") == "0px"  # its styles are allowed
+        opened.value.close()
+        # Forget: only after the name was typed, and only what is shown.
+        changed = (data / "train.jsonl").read_text(encoding="utf-8").split("\n")
+        (data / "train.jsonl").write_text("\n".join(changed[1:]), encoding="utf-8")
+        for path in results.rglob("*"):
+            os.utime(path, (1e9, 1e9))
+        page.get_by_role("button", name="Forget").click()
+        dialog = page.get_by_role("dialog", name="Forget")
+        expect(dialog).to_contain_text("This deletes for ever: best/, final/, likeness.html, likeness/, runs/")
+        fits(page)
+        dialog.get_by_role("textbox").fill("somebody")
+        page.keyboard.press("Enter")
+        assert (results / "best").is_dir()
+        dialog.get_by_role("textbox").fill(SHOWN)
+        page.keyboard.press("Enter")
+        expect(page.locator("#after")).to_be_hidden()
+        assert not any((results / name).exists() for name in ("best", "final", "runs/first try", "likeness.html"))
         page.close()

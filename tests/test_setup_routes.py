@@ -1,79 +1,29 @@
 """``/setup/`` of ``-t web``: files, who I am, preprocess, training and talking, as the page asks for them."""
 
 import json
-import os
 import stat
-import time
-from collections.abc import Callable, Iterator
+import subprocess
+import sys
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 from urllib.parse import quote
 
 import pytest
-from conftest import SAMPLE, make_talker, write_training_data
+from conftest import SAMPLE, Run, make_talker, one_line_error, write_training_data
+from setup_requests import OCTETS, ended, get, load, post, put, until
 from web_server import ask, serving
 
 from selfchatbot.parameters import RawParameters, read_parameters
-from selfchatbot.player import Player
-from selfchatbot.web.model_routes import LoadedModel
 from selfchatbot.web.setup_routes import Setup
 
 DISCORD = sorted((SAMPLE / "DiscordChatExporter").glob("*.txt"))
 FOLDER = "Dataset_1_Rowan"
-OCTETS = {"Content-Type": "application/octet-stream"}
-
-
-def load(dataset: str, run: str | None) -> LoadedModel:
-    """The model of a dataset in the working directory, with the slowest and plainest engine."""
-    (best,) = Path("results").glob(f"Dataset_{dataset}_*/best")
-    return LoadedModel(Player(best), best.parent.name.split("_")[2])
-
-
-@pytest.fixture
-def here(environment: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    for variable in [name for name in os.environ if name.startswith("selfChatBot_")]:
-        monkeypatch.delenv(variable)
-    monkeypatch.chdir(environment)
-    return environment
 
 
 @pytest.fixture
 def address(here: Path) -> Iterator[str]:
     with serving(None, setup=Setup(load)) as address:
         yield address
-
-
-def get(address: str, path: str) -> Any:
-    status, _, content = ask(address, f"/setup/{path}")
-    assert status == 200, content
-    return json.loads(content)
-
-
-def post(address: str, path: str, status: int = 200, **values: object) -> Any:
-    found, _, content = ask(address, f"/setup/{path}", json.dumps(values).encode())
-    assert found == status, content
-    return json.loads(content) if status == 200 else json.loads(content)["error"]["message"]
-
-
-def put(address: str, path: Path | bytes, name: str = "", kind: str = "application/octet-stream") -> int:
-    content = path if isinstance(path, bytes) else path.read_bytes()
-    name = name or (path.name if isinstance(path, Path) else "file")
-    return ask(address, f"/setup/files?path={quote(name)}", content, {"Content-Type": kind}, "PUT")[0]
-
-
-def ended(address: str, seconds: float = 120) -> dict[str, Any]:
-    """The newest task, when it has ended."""
-    return until(address, lambda task: not task["running"], seconds)
-
-
-def until(address: str, condition: Callable[[dict[str, Any]], bool], seconds: float = 120) -> dict[str, Any]:
-    deadline = time.monotonic() + seconds
-    while True:
-        task: dict[str, Any] = get(address, "state")["task"]
-        if condition(task):
-            return task
-        assert time.monotonic() < deadline and task["running"], task
-        time.sleep(0.1)
 
 
 def test_files_are_received_in_private_and_named_by_what_they_are(address: str, here: Path) -> None:
@@ -192,6 +142,25 @@ def test_wrong_requests_are_one_line(address: str) -> None:
     assert post(address, "create", 400, name="x", model="x", method="magic").startswith("method: ")
     assert "can't be called" in post(address, "train", 400, dataset="1", name="a/b")
     post(address, "stop")
+
+
+@pytest.mark.process
+@pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
+def test_the_command_without_a_dataset_or_a_model_serves_the_page(here: Path, run: Run) -> None:
+    assert "are required: -d/--dataset" in one_line_error(run("play", "-t", "session"), 2)
+    assert "no Dataset_7_<Name>" in one_line_error(run("play", "-d", "7", "-t", "web"), 2)
+    (here / "raw" / FOLDER).mkdir()
+    for options, place in (((), "/setup.html "), (("-d", "1"), "/setup.html#1 ")):
+        command = [sys.executable, "-m", "selfchatbot.cli.play", "-t", "web", "--port", "0", *options]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+            assert process.stdout is not None
+            line = process.stdout.readline()
+            assert place in line, line
+            address = line.split(" at ")[1].split("/setup.html")[0]
+            assert get(address, "state") == {"task": None, "talking": None}
+            process.terminate()
+            stdout, stderr = process.communicate(timeout=30)
+        assert (process.returncode, stdout, stderr) == (0, "The server has stopped.\n", "")
 
 
 @pytest.mark.training

@@ -1,14 +1,20 @@
 """What is there to see of the datasets, for the page."""
 
 import math
+from contextlib import suppress
 from typing import Any
 
-from selfchatbot.environment import STAGES, Dataset, Environment, datasets
+from selfchatbot.changes import RECORD_NAME, record
+from selfchatbot.environment import RUNS_FOLDER, STAGES, Dataset, Environment, datasets
+from selfchatbot.errors import SelfChatBotError
 from selfchatbot.files import read_jsonl
+from selfchatbot.forgetting import MODELS
 from selfchatbot.likeness.report.page import PAGE_FILE
+from selfchatbot.likeness.report.phrasing import number
+from selfchatbot.likeness.result import LIKENESS_FILE, load
 from selfchatbot.runs import chosen_run, kept_runs, run_name
 from selfchatbot.trainer.lock import is_training
-from selfchatbot.trainer.metrics import METRICS_NAME
+from selfchatbot.trainer.metrics import METRICS_NAME, best_validation, validations
 
 
 def all_datasets(environment: Environment) -> list[dict[str, Any]]:
@@ -27,10 +33,46 @@ def records(dataset: Dataset) -> list[dict[str, Any]]:
     ]
 
 
+def compared_runs(dataset: Dataset) -> list[dict[str, Any]]:
+    """The trainings that have a model, the newest first, with their losses and the parameters that differ.
+
+    ``auc`` is what the last evaluation found: 0.5 if the model's replies can't be told from mine, 1 if they always can.
+    """
+    newest = dataset.results
+    folders = [(None, newest), *((name, newest / RUNS_FOLDER / name) for name in reversed(kept_runs(newest)))]
+    found = []
+    for run, folder in folders:
+        if not any((folder / name).is_dir() for name in MODELS):
+            continue
+        losses = validations(folder / METRICS_NAME)
+        best = losses[best_validation(losses)]["validation_loss"] if losses else None
+        trained = record(folder / "best" / RECORD_NAME).get("parameters")
+        auc = None
+        with suppress(SelfChatBotError):
+            result = load(folder / LIKENESS_FILE).speakers.get("model")
+            auc = number(result.auc) if result else None
+        found.append(
+            {
+                "run": run,
+                "name": run or run_name(folder),
+                "base": losses[0]["validation_loss"] if losses else None,
+                "best": best,
+                "auc": auc,
+                "likeness": (folder / PAGE_FILE).is_file(),
+                "parameters": trained if isinstance(trained, dict) else {},
+            }
+        )
+    keys = dict.fromkeys(key for one in found for key in one["parameters"])
+    differ = [key for key in keys if len({str(one["parameters"].get(key)) for one in found}) > 1]
+    for one in found:
+        one["parameters"] = {key: str(one["parameters"].get(key, "")) for key in differ}
+    return found
+
+
 def _described(dataset: Dataset) -> dict[str, Any]:
     results = dataset.results
     run = chosen_run(results, None)
-    kept = results / "runs" / run if run else results
+    kept = results / RUNS_FOLDER / run if run else results
     return {
         "id": dataset.id,
         "name": dataset.name,

@@ -43,7 +43,16 @@ def application(
     files = {f"/{file.name}" for file in ASSETS.iterdir()}
     app = Starlette(
         routes=[*(setup.routes() if setup else ()), Mount("/", model)],
-        middleware=[Middleware(Guard, host=host, token=token, open_paths=("/", *files), allowed_hosts=allowed_hosts)],
+        middleware=[
+            Middleware(
+                Guard,
+                host=host,
+                token=token,
+                open_paths=("/", *files),
+                allowed_hosts=allowed_hosts,
+                secret_paths=setup.open_paths if setup else (),
+            )
+        ],
         exception_handlers=dict.fromkeys((ApiError, HTTPException, SelfChatBotError, Exception), _error_response),
     )
     app.state.large_bodies = asyncio.Semaphore(LARGE_BODIES)

@@ -4,17 +4,17 @@ What is kept, is kept in the folders of the environment; the page asks what is t
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 
-from selfchatbot.environment import Dataset, find_dataset, is_environment_set, read_environment
+from selfchatbot.environment import Dataset, is_environment_set, read_environment
 from selfchatbot.hub import check_name
 from selfchatbot.memory import give_back_memory
 from selfchatbot.parameters import RawParameters
@@ -25,12 +25,13 @@ from selfchatbot.web.datasets import all_datasets, records
 from selfchatbot.web.jobs import body
 from selfchatbot.web.model_routes import CurrentModel, LoadedModel
 from selfchatbot.web.openai_schema import ApiError
+from selfchatbot.web.setup_requests import OfDataset, OfRun, Values, asked_for, from_query
 from selfchatbot.web.tasks import Tasks
+from selfchatbot.web.trained_routes import TrainedRoutes
 from selfchatbot.web.uploads import Uploads
 
 TRAINING = "a training needs the memory now, talk to the model after it"
 Handler = Callable[[Request], Any]
-Asked = TypeVar("Asked", bound=BaseModel)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,11 +45,7 @@ class Setup:
     """Of the model that is loaded at the beginning."""
 
 
-class _Values(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
-
-class _Model(_Values):
+class _Model(Values):
     model: str = Field(min_length=1, max_length=1000)
     method: Literal["lora", "qlora"] = "lora"
 
@@ -57,22 +54,14 @@ class _NewDataset(_Model):
     name: str = Field(max_length=1000)
 
 
-class _OfDataset(_Values):
-    dataset: str = Field(max_length=1000)
-
-
-class _Me(_OfDataset):
+class _Me(OfDataset):
     format: str | None = None
     me: str | None = None
 
 
-class _Training(_OfDataset):
+class _Training(OfDataset):
     name: str | None = None
     restart: bool = False
-
-
-class _Talk(_OfDataset):
-    run: str | None = None
 
 
 class SetupRoutes:
@@ -86,6 +75,7 @@ class SetupRoutes:
             self._talking = {"dataset": setup.dataset, "run": setup.run}
         self._tasks = Tasks()
         self._uploads = Uploads()
+        self._trained = TrainedRoutes(self._tasks, self._unload)
 
     def routes(self) -> Sequence[BaseRoute]:
         asked: dict[str, Handler] = {
@@ -103,9 +93,16 @@ class SetupRoutes:
                     *(Route(f"/{name}", handler) for name, handler in asked.items()),
                     *(Route(f"/{name}", handler, methods=["POST"]) for name, handler in done.items()),
                     Route("/files", self._receive, methods=["PUT"]),
+                    *self._trained.routes(),
                 ],
-            )
+            ),
+            self._trained.reports,
         ]
+
+    @property
+    def open_paths(self) -> Collection[str]:
+        """Addresses of reports, which need no token: each is a secret itself."""
+        return self._trained.open_paths
 
     def close(self, seconds: float) -> None:
         """Stop what runs, as with Ctrl-C, and delete what was not copied. A training may save for longer."""
@@ -136,7 +133,7 @@ class SetupRoutes:
         """What stands against a model; looks it up at huggingface.co if it is not here."""
         from selfchatbot.setup.model_check import problem_of
 
-        asked = await _asked(request, _Model)
+        asked = await asked_for(request, _Model)
         check_name(asked.model)
         raw = RawParameters(model=asked.model, type_fine_tune=asked.method)
         return JSONResponse({"problem": await asyncio.to_thread(problem_of, raw)})
@@ -166,7 +163,7 @@ class SetupRoutes:
 
     async def _create(self, request: Request) -> Response:
         """A new dataset of the files that wait, which is then preprocessed."""
-        asked = await _asked(request, _NewDataset)
+        asked = await asked_for(request, _NewDataset)
         check_name(asked.model)
 
         def work() -> Dataset:
@@ -186,7 +183,7 @@ class SetupRoutes:
 
     async def _add(self, request: Request) -> Response:
         """The files that wait, into a dataset that exists, which is then preprocessed."""
-        dataset = await self._dataset(await _asked(request, _OfDataset), "raw")
+        dataset = await (await asked_for(request, OfDataset)).find("raw")
 
         def work() -> int:
             exports, _ = self._uploads.found()
@@ -201,8 +198,8 @@ class SetupRoutes:
 
     async def _preprocess(self, request: Request) -> Response:
         """Read the chats, after it was said who I am in a format if that was asked."""
-        asked = await _asked(request, _Me)
-        dataset = await self._dataset(asked, "raw")
+        asked = await asked_for(request, _Me)
+        dataset = await asked.find("raw")
         self._tasks.refuse()
         if asked.format and asked.me:
             await asyncio.to_thread(set_username, dataset, asked.format, asked.me)
@@ -211,15 +208,15 @@ class SetupRoutes:
 
     async def _summary(self, request: Request) -> Response:
         """summary.json: what preprocess found, with one conversation."""
-        dataset = await self._dataset(_query(request), "preprocessed")
+        dataset = await from_query(request).find("preprocessed")
         return JSONResponse(await asyncio.to_thread(read_summary, dataset.preprocessed))
 
     async def _train(self, request: Request) -> Response:
         """Begin a training, or resume an unfinished one. The memory of the model that is loaded is given back."""
-        asked = await _asked(request, _Training)
+        asked = await asked_for(request, _Training)
         if asked.name:
             check_run_name(asked.name)
-        dataset = await self._dataset(asked, "preprocessed")
+        dataset = await asked.find("preprocessed")
         self._tasks.refuse()
         await self._unload(TRAINING)
         named = ["--name", asked.name] if asked.name else []
@@ -228,7 +225,7 @@ class SetupRoutes:
 
     async def _metrics(self, request: Request) -> Response:
         """The losses of the newest training: the lines of metrics.jsonl."""
-        dataset = await self._dataset(_query(request), "preprocessed")
+        dataset = await from_query(request).find("preprocessed")
         return JSONResponse({"records": await asyncio.to_thread(records, dataset)})
 
     async def _stop(self, request: Request) -> Response:
@@ -239,7 +236,7 @@ class SetupRoutes:
 
     async def _talk(self, request: Request) -> Response:
         """Load a model and serve it; when this returns, the page of the conversation is there."""
-        asked = await _asked(request, _Talk)
+        asked = await asked_for(request, OfRun)
         with self._tasks.busy("load"):
             await self._unload("another model is being loaded")
             self._model.use(await asyncio.to_thread(self._load, asked.dataset, asked.run))
@@ -250,20 +247,3 @@ class SetupRoutes:
         self._talking = None
         self._model.unload(reason)
         await asyncio.to_thread(give_back_memory)
-
-    async def _dataset(self, asked: _OfDataset, stage: str) -> Dataset:
-        return await asyncio.to_thread(lambda: find_dataset(read_environment(), asked.dataset, stage))
-
-
-def _query(request: Request) -> _OfDataset:
-    return _OfDataset(dataset=request.query_params.get("dataset", "")[:1000])
-
-
-async def _asked(request: Request, kind: type[Asked]) -> Asked:
-    """The body as ``kind``. Raises ApiError 400, which names the field."""
-    try:
-        return kind.model_validate_json(await body(request))
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False, include_context=False)[0]
-        place = ".".join(map(str, first["loc"]))
-        raise ApiError(400, f"{place}: {first['msg']}" if place else first["msg"], param=place or None) from None

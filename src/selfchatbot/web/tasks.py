@@ -24,6 +24,7 @@ KINDS = {
     "export": "exporting",
     "load": "loading the model",
     "copy": "copying files",
+    "forget": "deleting",
 }
 """What can be done, in words."""
 MAX_LINES = 100

@@ -4,6 +4,7 @@ import asyncio
 import os
 import shutil
 from collections import Counter
+from collections.abc import AsyncIterator
 from contextlib import suppress
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -25,14 +26,16 @@ WRITE_BYTES = 2**20
 
 
 class Uploads:
-    """The files that wait. ``parent`` is a folder on the disk that they will be copied to."""
+    """The files that wait."""
 
     def __init__(self) -> None:
         self._folder: Path | None = None
         self._bytes = 0
 
     async def receive(self, request: Request, parent: Path, name: str) -> None:
-        """Write the body of a request as the file ``name``, a relative path with slashes. It appears whole or not.
+        """Write the body of a request as the file ``name``, a relative path with slashes, whole or not at all.
+
+        ``parent`` is a folder on the disk that the files will be copied to.
 
         Raises ApiError for a name that leads elsewhere, for files that are too large, and if the client disconnects.
         """
@@ -43,26 +46,27 @@ class Uploads:
         assert self._folder is not None
         path = self._folder.joinpath(*parts)
         partial = path.with_name(f".{path.name}.partial-{os.getpid()}")
+        size = 0
         try:
             for folder in reversed(partial.relative_to(self._folder).parents[:-1]):
                 (self._folder / folder).mkdir(mode=0o700, exist_ok=True)
             with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-                waiting = bytearray()
-                async for part in request.stream():
-                    waiting += part
-                    if len(waiting) >= WRITE_BYTES:
-                        self._count(len(waiting))
-                        await asyncio.to_thread(file.write, waiting)
-                        waiting = bytearray()
-                self._count(len(waiting))
-                await asyncio.to_thread(file.write, waiting)
+                async for part in _large_parts(request):
+                    self._check_room(len(part))
+                    size += len(part)
+                    self._bytes += len(part)
+                    await asyncio.to_thread(file.write, part)
+            self._bytes -= path.stat().st_size if path.exists() else 0
             partial.replace(path)
-        except OSError as error:
-            raise ApiError(400, f"{name[:200]} can't be kept: {error.strerror or error}", param="path") from None
-        except ClientDisconnect:
-            raise ApiError(400, "the client has disconnected") from None
-        finally:
+        except BaseException as error:
+            self._bytes -= size
             partial.unlink(missing_ok=True)
+            if isinstance(error, OSError):
+                reason = error.strerror or str(error)
+                raise ApiError(400, f"{name[:200]} can't be kept: {reason}", param="path") from None
+            if isinstance(error, ClientDisconnect):
+                raise ApiError(400, "the client has disconnected") from None
+            raise
 
     def found(self) -> tuple[list[FoundExport], list[dict[str, Any]]]:
         """The exports among the files, and for each file or folder that was given: its formats, or why it has none."""
@@ -94,11 +98,20 @@ class Uploads:
             with suppress(FileExistsError):
                 self._folder.mkdir(mode=0o700)
 
-    def _count(self, size: int) -> None:
-        self._bytes += size
-        if self._bytes > MAX_BYTES:
-            raise ApiError(
-                413, f"the files have more than {MAX_BYTES // 2**30} GiB together: leave pictures and films out"
-            )
-        if size and self._folder and shutil.disk_usage(self._folder).free < SPARE_BYTES + size:
+    def _check_room(self, size: int) -> None:
+        if self._bytes + size > MAX_BYTES:
+            raise ApiError(413, f"the files have more than {MAX_BYTES // 2**30} GiB together: leave out films")
+        if self._folder and shutil.disk_usage(self._folder).free < SPARE_BYTES + size:
             raise ApiError(413, "the disk is almost full: free some space first")
+
+
+async def _large_parts(request: Request) -> AsyncIterator[bytes]:
+    """The body in parts that are worth a thread."""
+    waiting = bytearray()
+    async for part in request.stream():
+        waiting += part
+        if len(waiting) >= WRITE_BYTES:
+            yield bytes(waiting)
+            waiting.clear()
+    if waiting:
+        yield bytes(waiting)

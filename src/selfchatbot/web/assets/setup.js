@@ -1,5 +1,6 @@
 /** From files to a model that talks: which step is next, and what the machine does now. Everything is kept on the server. */
 
+import { askToForget, chosenRun, openReport, renderAfter, showRuns } from "./after.js";
 import { setup, useToken } from "./api.js";
 import { choice, make, part } from "./dom.js";
 import { setUpFiles, showFiles } from "./files.js";
@@ -21,17 +22,20 @@ let adding = false;
 /** How the machine trains the listed models, by name. */
 let methods = {};
 let timer = 0;
+/** Whether the server could not be reached the last time. */
+let lost = false;
 
 async function begin() {
   document.documentElement.dataset.theme = load("theme", "auto");
   clearTimeout(timer);
+  lost = false;
   try {
     const state = await setup("state");
     ({ task, talking } = state);
-    await showFiles();
     await refresh();
     if (!location.hash && task?.running) shown = task.dataset;
     await select();
+    await showFiles();
     timer = setTimeout(poll, POLL_MILLISECONDS);
   } catch (error) {
     fail(error);
@@ -64,6 +68,7 @@ async function select() {
     showSummary(await setup(`summary?dataset=${encodeURIComponent(shown)}`), said, askWho);
   }
   await showTraining();
+  if (dataset?.trained) await showRuns(shown);
   render();
 }
 
@@ -98,7 +103,7 @@ async function poll() {
   try {
     const before = task;
     ({ task, talking } = await setup("state"));
-    part("status").classList.remove("warning");
+    if (lost) return begin();
     if (before?.running && !task?.running) {
       await refresh();
       if (task?.dataset === shown) await select();
@@ -144,6 +149,7 @@ function render() {
   part("more").hidden = reading || adding || !dataset.raw;
   part("stop-reading").hidden = !reading;
   renderTraining(dataset, own, does("train"));
+  say("after-status", renderAfter(own));
 }
 
 function renderTraining(dataset, own, trains) {
@@ -179,18 +185,20 @@ function doing() {
 
 function fail(error) {
   if (error.status === 401) return part("ask-token").showModal();
-  if (error.status === 404) error = new Error("This server is for talking only. Start it on your own machine, without --host.");
-  part("status").textContent = error.status === 0 ? "not connected" : "ready";
+  if (error.status === 404 && !datasets.length) error = new Error("This server is for talking only. Start it on your own machine, without --host.");
+  lost = error.status === 0;
+  if (lost) part("status").textContent = "not connected";
+  if (!part("problem").hidden && part("problem").textContent === error.message) return;
   part("problem").textContent = error.message;
   part("problem").hidden = false;
   part("problem").scrollIntoView({ block: "nearest" });
 }
 
-/** Do something on the server, then show what has changed. Buttons wait meanwhile. */
+/** Do something on the server, one thing at a time, then show what has changed. */
 async function act(path, values, then = () => {}) {
+  if (part("steps").ariaBusy === "true") return;
+  part("steps").ariaBusy = "true";
   part("problem").hidden = true;
-  const buttons = [...document.querySelectorAll("#steps button:enabled")];
-  for (const button of buttons) button.disabled = true;
   try {
     const answer = await setup(path, values);
     ({ task, talking } = await setup("state"));
@@ -199,15 +207,20 @@ async function act(path, values, then = () => {}) {
     render();
   } catch (error) {
     fail(error);
-  } finally {
-    for (const button of buttons) button.disabled = false;
   }
+  part("steps").ariaBusy = "false";
 }
 
 const model = () => {
   const chosen = part("models").querySelector("input[type=radio]:checked")?.value || part("model-name").value.trim();
   return { model: chosen, method: methods[chosen] ?? "lora" };
 };
+
+async function forgotten(deleted) {
+  await refresh();
+  await select();
+  part("status").textContent = `deleted: ${deleted}`;
+}
 
 function show(id) {
   shown = id;
@@ -253,12 +266,17 @@ part("train").addEventListener("click", () => {
   act("train", { dataset: shown, ...(name && !current().unfinished ? { name } : {}) });
 });
 part("restart").addEventListener("click", () => act("train", { dataset: shown, restart: true }));
-for (const id of ["stop", "stop-reading"]) part(id).addEventListener("click", () => act("stop", {}));
+for (const id of ["stop", "stop-reading", "stop-after"]) part(id).addEventListener("click", () => act("stop", {}));
 part("talk").addEventListener("click", async () => {
-  say("after-status", "Loading the model…");
-  await act("talk", { dataset: shown }, () => (location.href = "./"));
-  say("after-status", "");
+  part("status").textContent = "loading the model";
+  await act("talk", { dataset: shown, run: chosenRun() }, () => (location.href = "./"));
 });
+for (const id of ["evaluate", "export"]) {
+  part(id).addEventListener("click", () => act(id, { dataset: shown, run: chosenRun() }));
+}
+part("likeness").addEventListener("click", () => openReport(shown).catch(fail));
+part("forget").addEventListener("click", () => askToForget(shown, names(shown), forgotten, fail).catch(fail));
+part("forget-close").addEventListener("click", () => part("forget-dialog").close());
 part("token-form").addEventListener("submit", (event) => {
   event.preventDefault();
   useToken(part("token").value);
