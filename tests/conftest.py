@@ -57,11 +57,13 @@ COSTLY_MODULES = {
     "test_resume": "training",
     "test_resume_refused": "training",
     "test_scripts": "process",
+    "test_trained_routes": "process",
     "test_trainer": "training",
     "test_training_batches": "training",
     "test_training_options": "training",
     "test_tune_sampling": "training",
     "test_session_terminal": "process",
+    "test_setup_routes": "process",
     "test_web": "process",
     "test_web_server": "process",
 }

@@ -189,7 +189,7 @@ def test_what_can_be_done_with_a_trained_model(browser: Browser, here: Path, mad
             os.utime(path, (1e9, 1e9))
         page.get_by_role("button", name="Forget").click()
         dialog = page.get_by_role("dialog", name="Forget")
-        expect(dialog).to_contain_text("This deletes for ever: best/, final/, likeness.html, likeness/, runs/")
+        expect(dialog).to_contain_text("This deletes for ever: best/, final/, likeness/, likeness.html, runs/")
         fits(page)
         dialog.get_by_role("textbox").fill("somebody")
         page.keyboard.press("Enter")
