@@ -40,7 +40,7 @@ def compared_runs(dataset: Dataset) -> list[dict[str, Any]]:
     """
     newest = dataset.results
     folders = [(None, newest), *((name, newest / RUNS_FOLDER / name) for name in reversed(kept_runs(newest)))]
-    found = []
+    found: list[dict[str, Any]] = []
     for run, folder in folders:
         if not any((folder / name).is_dir() for name in MODELS):
             continue
