@@ -17,6 +17,7 @@ from selfchatbot.models import Machine
 from selfchatbot.parameters import GenerationParameters
 from selfchatbot.player import Player, ReplyChunk
 from selfchatbot.web.address import listen
+from selfchatbot.web.model_routes import LoadedModel
 from selfchatbot.web.server import Server
 
 HEY = [{"role": "user", "content": "hey, how are you doing?"}]
@@ -42,10 +43,14 @@ def tiny_player(model: Path, kind: type[SlowPlayer] = SlowPlayer) -> SlowPlayer:
 
 
 @contextmanager
-def serving(player: Player, port: int = 0, **options: Any) -> Iterator[str]:
+def serving(player: Player | None, port: int = 0, **options: Any) -> Iterator[str]:
     """The address of a server that ends with the block."""
     listener = listen("127.0.0.1", port)
-    server = Server(player, options.pop("name", "Zoë"), options.pop("host", "127.0.0.1"), **options)
+    model = None
+    if player is not None:
+        contacts, game = options.pop("contacts", {}), options.pop("game", None)
+        model = LoadedModel(player, options.pop("name", "Zoë"), contacts, game)
+    server = Server(model, options.pop("host", "127.0.0.1"), **options)
     thread = threading.Thread(target=server.run, args=([listener],))
     thread.start()
     try:

@@ -32,6 +32,7 @@ async function begin() {
     setUp(model.parameters);
     offerContacts(model.contacts);
     part("game").hidden = !model.game;
+    part("setup").hidden = !model.setup;
     setStatus("ready");
     render();
     message.focus();
