@@ -598,6 +598,8 @@ def test_hints(dataset: Dataset) -> None:
     assert "Messenger or Instagram" in hint(dataset, "Messenger/inbox/a/message_1.html", "<html>")
     dump = '{"id": "C1", "name": "general", "messages": [{"type": "message", "user": "U1", "ts": "1700000001.000100"}]}'
     assert 'slackdump\'s own format: run "slackdump export"' in hint(dataset, "Slack/C1.json", dump)
+    archive = hint(dataset, "Slack/slackdump_20240101_000000/slackdump.sqlite", b"SQLite format 3\0")
+    assert 'run "slackdump convert -f export"' in archive
     signal = hint(dataset, "Signal/signal-2024-01-02.backup", b"\x00")
     assert "Export chat history" in signal
 

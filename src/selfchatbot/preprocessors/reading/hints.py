@@ -57,6 +57,11 @@ _KINDS = (
         'is slackdump\'s own format: run "slackdump export" and put its folder or zip into a folder named Slack',
     ),
     _Kind(
+        _named(r"slackdump\.sqlite"),
+        'is an archive of slackdump: run "slackdump convert -f export" on its folder, and put the zip into a folder '
+        "named Slack",
+    ),
+    _Kind(
         _named(r"[^/\\]*\.(?:tar|tgz|tar\.\w{2,3}|7z|rar)"),
         "is packed in a way that can't be read here: unpack it and put its files into the folder",
     ),
