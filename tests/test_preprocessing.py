@@ -619,6 +619,23 @@ def test_error_of_a_good_file_is_no_hint(dataset: Dataset) -> None:
     assert "UTF-16" in message
 
 
+def test_files_that_are_not_read_are_named(dataset: Dataset) -> None:
+    path = whatsapp(dataset.raw, "WhatsApp Chat with Moss.txt", chat("Moss", "Rowan"))
+    (path.parent / "old").mkdir()
+    with zipfile.ZipFile(path.parent / "old" / "export.zip", "w") as archive:
+        archive.writestr("result.json", json.dumps({"name": "Ana", "type": "personal_chat", "id": 2, "messages": []}))
+    for thread in ("ana_1", "moss_2"):
+        (path.parent / thread).mkdir()
+        (path.parent / thread / "message_1.html").write_text("<html>", encoding="utf-8")
+        (path.parent / thread / "photo.txt").write_text("a list that somebody sent", encoding="utf-8")
+    summary = run_with(dataset, {"WhatsApp": {"username": "Rowan"}})
+    told = [warning for warning in summary.warnings if "was not read" in warning]
+    assert len(told) == 2
+    assert "export.zip/result.json was not read: it looks like Telegram: put it into a folder named Telegram" in told[1]
+    assert "message_1.html was not read: it is the HTML of Messenger or Instagram" in told[0]
+    assert told[0].endswith("(2 such files)")
+
+
 # --- as a user runs it ------------------------------------------------------------------------------------------------
 
 

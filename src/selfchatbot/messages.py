@@ -8,7 +8,7 @@ from datetime import datetime
 from itertools import accumulate, groupby
 from operator import itemgetter
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from selfchatbot.errors import SelfChatBotError
 
@@ -17,8 +17,7 @@ ChatMessages = list[dict[str, str]]
 """The common chat format: ``[{"role": "user", "content": "..."}, ...]``."""
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
+class Message(NamedTuple):
     """One message; ``content`` is nothing but what its author typed."""
 
     timestamp: datetime
