@@ -1,6 +1,7 @@
 """Messages that several exports of one chat hold count once."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -52,7 +53,7 @@ def test_an_edited_message_is_the_same(tmp_path: Path) -> None:
 
 def test_seconds_that_only_one_phone_exports_do_not_count(tmp_path: Path) -> None:
     old = [message(0, "ok"), message(0, "ok"), message(1, "x")]
-    new = [one._replace(timestamp=one.timestamp + timedelta(seconds=31)) for one in (*old, message(1, "y"))]
+    new = [replace(one, timestamp=one.timestamp + timedelta(seconds=31)) for one in (*old, message(1, "y"))]
     assert kept(tmp_path, old, new) == [*old, new[-1]]
 
 
@@ -82,8 +83,8 @@ def test_pieces_of_a_chat_give_each_of_its_messages_once(
 
 
 def test_the_latest_wording_counts_whichever_export_has_it() -> None:
-    first, second = message(0, "helo", id_="7"), message(0, "hello", id_="7")._replace(edited=20)
-    third = second._replace(content="hello!", edited=30)
+    first, second = message(0, "helo", id_="7"), replace(message(0, "hello", id_="7"), edited=20)
+    third = replace(second, content="hello!", edited=30)
     for order in ((first, second, third), (third, second, first)):
         edits = Edits(order)
         assert {edits.latest(one).content for one in order} == {"hello!"}

@@ -627,7 +627,6 @@ def test_files_that_are_not_read_are_named(dataset: Dataset) -> None:
     for thread in ("ana_1", "moss_2"):
         (path.parent / thread).mkdir()
         (path.parent / thread / "message_1.html").write_text("<html>", encoding="utf-8")
-        (path.parent / thread / "photo.txt").write_text("a list that somebody sent", encoding="utf-8")
     summary = run_with(dataset, {"WhatsApp": {"username": "Rowan"}})
     told = [warning for warning in summary.warnings if "was not read" in warning]
     assert len(told) == 2

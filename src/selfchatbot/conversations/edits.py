@@ -1,6 +1,7 @@
 """Messages that were edited between two exports of one chat: the latest wording counts."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 from selfchatbot.messages import Message
 
@@ -20,4 +21,4 @@ class Edits:
         """``message`` as it was edited last, in whichever export."""
         if message.id is None or (found := self._latest.get((message.chat, message.id))) is None:
             return message
-        return message._replace(edited=found[0], content=found[1])
+        return replace(message, edited=found[0], content=found[1])

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import NamedTuple
@@ -98,7 +99,7 @@ class MessageFilter:
                     if not content:
                         self.dropped += 1
                         continue
-                    message = message._replace(content=content)  # noqa: PLW2901
+                    message = replace(message, content=content)  # noqa: PLW2901
                 if excludes is not None and excludes(message):
                     self.excluded += 1
                     self.files_with_excluded.add(number)

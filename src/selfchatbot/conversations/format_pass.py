@@ -178,7 +178,7 @@ class FormatPass:
                 yield message
             elif not is_mine and (alone is None or alone != album):
                 mark = f"[{message.media}]"
-                yield message._replace(content=f"{mark}\n{message.content}" if message.content else mark)
+                yield replace(message, content=f"{mark}\n{message.content}" if message.content else mark)
             album = alone
 
     def _finish(self, how: str) -> None:

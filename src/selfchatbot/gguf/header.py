@@ -106,7 +106,7 @@ class _Header:
 
     def _count(self, at_least: int) -> int:
         """A number of things, each of which takes ``at_least`` so many bytes."""
-        count = self._number("Q")
+        count: int = self._number("Q")
         if count * at_least > len(self._data) - self._at:
             raise self._damaged(f"it has no room for the {count:,} entries that byte {self._at - 8:,} promises")
         return count

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import lru_cache
 from pathlib import Path, PurePath
@@ -130,8 +130,8 @@ class Preprocessor(Parameters):
         if files:
             files[-1].media[STICKER if emoji else message.media] += 1
         if self.media == "drop":
-            return message._replace(media="") if message.content else None
-        return message._replace(content=message.content or emoji, media="") if emoji else message
+            return replace(message, media="") if message.content else None
+        return replace(message, content=message.content or emoji, media="") if emoji else message
 
     def read_exports(self, path: Path, files: list[ExportFile]) -> Iterator[Message]:
         """See `read`; each format implements this. The files to read are ``self.export_files(path)``.

@@ -1,6 +1,7 @@
 """Messages in chronological order, whatever the order in the file: the times decide."""
 
 from collections.abc import Iterable, Iterator
+from dataclasses import astuple
 from datetime import datetime
 from itertools import chain, islice, pairwise
 from operator import itemgetter
@@ -62,7 +63,7 @@ def chronological(messages: Iterable[Message]) -> Iterator[Message]:
     if not newest_first:
         yield from ordered
         return
-    rows = ((message.timestamp.isoformat(), *message[1:]) for message in ordered)
+    rows = ((message.timestamp.isoformat(), *astuple(message)[1:]) for message in ordered)
     for time, *rest in oldest_first(rows):
         yield Message(datetime.fromisoformat(time), *rest)
 
