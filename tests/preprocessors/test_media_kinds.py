@@ -1,4 +1,4 @@
-"""What people send besides text, in HTML, tables and newer formats; ../test_media.py has the others."""
+"""What people send besides text, in HTML, tables and newer formats; ../test_media_formats.py has the others."""
 
 import json
 from datetime import datetime
