@@ -64,6 +64,7 @@ def use_the_page(environment: Path) -> None:
     process = subprocess.Popen(
         [sys.executable, "-m", "selfchatbot.cli.play", "-d", "1", "-t", "web", "--port", "0"],
         cwd=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, encoding="utf-8",
+        env={**os.environ, "MPLCONFIGDIR": str(environment)},  # where matplotlib keeps its list of the fonts
     )  # fmt: skip
     assert process.stdout is not None
     address = process.stdout.readline().split()[4].rstrip("/")
