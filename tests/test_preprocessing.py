@@ -620,7 +620,7 @@ def test_error_of_a_good_file_is_no_hint(dataset: Dataset) -> None:
 
 
 def test_files_that_are_not_read_are_named(dataset: Dataset) -> None:
-    path = whatsapp(dataset.raw, "WhatsApp Chat with Moss.txt", chat("Moss", "Rowan"))
+    path = whatsapp(dataset.raw, "WhatsApp Chat with Moss.txt", chat("Moss", "Rowan", exchanges=25))
     (path.parent / "old").mkdir()
     with zipfile.ZipFile(path.parent / "old" / "export.zip", "w") as archive:
         archive.writestr("result.json", json.dumps({"name": "Ana", "type": "personal_chat", "id": 2, "messages": []}))

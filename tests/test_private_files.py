@@ -29,6 +29,7 @@ def own_folders(environment: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[
     for variable, folder in (("XDG_CACHE_HOME", folders[2]), ("XDG_DATA_HOME", folders[3])):
         folder.mkdir()
         monkeypatch.setenv(variable, str(folder))
+    monkeypatch.setenv("MPLCONFIGDIR", str(environment / "fonts"))  # matplotlib's own list of them
     before = os.umask(0o022)
     yield folders
     os.umask(before)
@@ -64,7 +65,6 @@ def use_the_page(environment: Path) -> None:
     process = subprocess.Popen(
         [sys.executable, "-m", "selfchatbot.cli.play", "-d", "1", "-t", "web", "--port", "0"],
         cwd=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, encoding="utf-8",
-        env={**os.environ, "MPLCONFIGDIR": str(environment)},  # where matplotlib keeps its list of the fonts
     )  # fmt: skip
     assert process.stdout is not None
     address = process.stdout.readline().split()[4].rstrip("/")
