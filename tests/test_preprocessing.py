@@ -598,6 +598,8 @@ def test_hints(dataset: Dataset) -> None:
     assert "Messenger or Instagram" in hint(dataset, "Messenger/inbox/a/message_1.html", "<html>")
     dump = '{"id": "C1", "name": "general", "messages": [{"type": "message", "user": "U1", "ts": "1700000001.000100"}]}'
     assert 'slackdump\'s own format: run "slackdump export"' in hint(dataset, "Slack/C1.json", dump)
+    archive = hint(dataset, "Slack/slackdump_20240101_000000/slackdump.sqlite", b"SQLite format 3\0")
+    assert 'run "slackdump convert -f export"' in archive
     signal = hint(dataset, "Signal/signal-2024-01-02.backup", b"\x00")
     assert "Export chat history" in signal
 
@@ -615,6 +617,22 @@ def test_error_of_a_good_file_is_no_hint(dataset: Dataset) -> None:
     message = error_of(dataset, {"DiscordChatExporter": {"username": "rowan"}})
     assert message.startswith(str(path))
     assert "UTF-16" in message
+
+
+def test_files_that_are_not_read_are_named(dataset: Dataset) -> None:
+    path = whatsapp(dataset.raw, "WhatsApp Chat with Moss.txt", chat("Moss", "Rowan", exchanges=25))
+    (path.parent / "old").mkdir()
+    with zipfile.ZipFile(path.parent / "old" / "export.zip", "w") as archive:
+        archive.writestr("result.json", json.dumps({"name": "Ana", "type": "personal_chat", "id": 2, "messages": []}))
+    for thread in ("ana_1", "moss_2"):
+        (path.parent / thread).mkdir()
+        (path.parent / thread / "message_1.html").write_text("<html>", encoding="utf-8")
+    summary = run_with(dataset, {"WhatsApp": {"username": "Rowan"}})
+    told = [warning for warning in summary.warnings if "was not read" in warning]
+    assert len(told) == 2
+    assert "export.zip/result.json was not read: it looks like Telegram: put it into a folder named Telegram" in told[1]
+    assert "message_1.html was not read: it is the HTML of Messenger or Instagram" in told[0]
+    assert told[0].endswith("(2 such files)")
 
 
 # --- as a user runs it ------------------------------------------------------------------------------------------------

@@ -78,12 +78,12 @@ def completion_body(**changes: object) -> bytes:
     return json.dumps({**GREEDY, **changes}).encode()
 
 
-def begin(address: str, **changes: object) -> socket.socket:
+def begin(address: str, agent: str = "", **changes: object) -> socket.socket:
     """Send a request on a plain connection and read nothing."""
     body = completion_body(**changes)
     connection = socket.create_connection((urlsplit(address).hostname, urlsplit(address).port))
     head = (
-        "POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\n"
+        f"POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nUser-Agent: {agent}\r\n"
         f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
     )
     connection.sendall(head.encode() + body)

@@ -17,9 +17,9 @@ ChatMessages = list[dict[str, str]]
 """The common chat format: ``[{"role": "user", "content": "..."}, ...]``."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen: it would take three times as long to make one, and there is one for each message
 class Message:
-    """One message; ``content`` is nothing but what its author typed."""
+    """One message; ``content`` is nothing but what its author typed. Nobody changes it."""
 
     timestamp: datetime
     """Local time as stated in the export, without a time zone."""
