@@ -79,12 +79,13 @@ class ToldByJudgeMeasure(SpeakerMeasure[ToldByJudge]):
         if len(np.unique(groups)) < MIN_GROUPS:
             return {}
         mine = judged.readings["me"]
-        found = {
-            speaker: told_apart(mine, judged.readings[speaker], groups, inputs.seed)
-            for speaker in inputs.answers
-            if speaker != "me"
-        }
-        return {**found, "me": ToldByJudge(auc=halves_auc(csr_matrix(_vectors(mine)), groups, inputs.seed))}
+        found: dict[Speaker, ToldByJudge] = {}
+        for speaker in inputs.answers:
+            if speaker == "me":
+                found[speaker] = ToldByJudge(auc=halves_auc(csr_matrix(_vectors(mine)), groups, inputs.seed))
+            else:
+                found[speaker] = told_apart(mine, judged.readings[speaker], groups, inputs.seed)
+        return found
 
     def section(self, findings: Mapping[Speaker, ToldByJudge]) -> Section:
         rows: Rows = [(name, number(one.auc), percent(one.pairs)) for name, one in named(findings)]
