@@ -1,7 +1,8 @@
 """The two language models that read the replies: a GGUF file by llama.cpp where that is installed, others by torch.
 
-llama.cpp reads a file as it is: 1.5 billion parameters at four bits take 1.3 GiB, where torch, which computes with
-them in float32, takes 6 GiB and as much of the disk. In exchange, it reports the probability of one token at a time.
+llama.cpp reads a file as it is: 1.5 billion parameters at four bits take 1.8 GiB, where torch, which computes with
+them in float32, takes 6 GiB and as much of the disk. In exchange, it reports the probability of one token at a time:
+there is no way to ask it for those of a prompt.
 """
 
 import logging

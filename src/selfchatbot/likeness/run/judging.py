@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from selfchatbot.models import Machine
 
 MAX_CONTEXTS = 60
-"""A judge of 1.5 billion parameters reads one context with eight replies in 5 to 10 seconds on two cores."""
+"""A judge of 1.5 billion parameters reads one context with six replies in 13 to 20 seconds on one core."""
 TURNS = 5
 """Read of a context: as many as the readers saw whom the score was compared with."""
 AMATEUR = "SmolLM2-135M-Instruct"
