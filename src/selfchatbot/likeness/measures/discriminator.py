@@ -240,7 +240,7 @@ class DiscriminatorMeasure(SpeakerMeasure[Interval]):
     def tile(self, findings: Mapping[Speaker, Interval]) -> Tile | None:
         model = findings.get("model")
         note = "a program that saw both guesses right; 5 is luck"
-        return Tile(of_10(model.value), "told apart from you", note) if model else None
+        return Tile(of_10(model.value), "told apart", note) if model else None
 
     def section(self, findings: Mapping[Speaker, Interval]) -> Section:
         rows = [bar._replace(name="you, by halves") if bar.speaker == "me" else bar for bar in bars(findings, number)]
