@@ -3,6 +3,7 @@
 import json
 from bisect import bisect_right
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import accumulate, groupby
@@ -155,6 +156,15 @@ def read_starts(path: Path) -> Iterator[datetime]:
             yield datetime.fromisoformat(json.loads(line)["start"]).replace(tzinfo=None)
         except (ValueError, LookupError, TypeError, RecursionError):
             raise SelfChatBotError(f'{place}: expected "start": a time such as "2024-01-31T18:00:00"') from None
+
+
+def read_contacts(path: Path) -> Iterator[str]:
+    """Who each conversation of a JSONL file is with; empty where "contact" is missing, as in hand-made data."""
+    for _, line in _lines(path):
+        with suppress(ValueError, TypeError, AttributeError, RecursionError):
+            yield str(json.loads(line).get("contact") or "")
+            continue
+        yield ""
 
 
 def _lines(path: Path) -> Iterator[tuple[str, str]]:
