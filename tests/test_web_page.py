@@ -2,36 +2,17 @@
 
 import json
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
-from web_server import SlowPlayer, serving, tiny_player
 
-from selfchatbot.player import ReplyChunk
+pytest.importorskip("playwright.sync_api", reason="the page is tested with playwright: pip install it")
+from chat_page import TRAP, PagePlayer, answered, say, sent
+from playwright.sync_api import Browser, Page, expect
+from web_server import serving, tiny_player
+
 from selfchatbot.session.game import Game
-
-playwright = pytest.importorskip("playwright.sync_api", reason="the page is tested with playwright: pip install it")
-from playwright.sync_api import Browser, Page, expect  # noqa: E402
-
-TRAP = "<img src=x onerror=\"document.title='trapped'\"><script>document.title='trapped'</script>&amp; **hi**"
-
-
-class PagePlayer(SlowPlayer):
-    """Replies with a given text if there is one, else with the tiny model."""
-
-    says: str | None = None
-
-    def chunks(self, *arguments: Any, **options: Any) -> Generator[ReplyChunk, None, None]:
-        if self.says is None:
-            yield from super().chunks(*arguments, **options)
-        else:
-            for place in range(0, len(self.says), 5):
-                time.sleep(self.seconds)
-                self.made += 1
-                yield ReplyChunk(0, self.says[place : place + 5], place // 5 + 1)
-            yield ReplyChunk(0, "", len(self.says), "stop")
 
 
 @pytest.fixture(scope="module")
@@ -67,9 +48,21 @@ def page(browser: Browser, served: tuple[PagePlayer, str], player: PagePlayer) -
     assert not wrong
 
 
-@pytest.mark.parametrize("damage", ['"x"', "5", "{", "[5, null]", '[{"role": "user"}]', '{"a": {}}', "null"])
+@pytest.mark.parametrize(
+    "damage",
+    [
+        '"x"',
+        "5",
+        "{",
+        "[5, null]",
+        '[{"role": "user"}]',
+        '[{"role": "assistant", "content": "hi", "worse": 5, "others": [null], "rated": {}}]',
+        '{"a": {}}',
+        "null",
+    ],
+)
 def test_what_the_browser_kept_may_be_damaged(page: Page, served: tuple[PagePlayer, str], damage: str) -> None:
-    keys = ["turns", "former", "draft", "parameters", "contact", "theme", "model", "waiting"]
+    keys = ["turns", "former", "draft", "parameters", "contact", "theme", "model", "waiting", "pace"]
     page.evaluate(
         "([keys, value]) => keys.forEach((key) => localStorage.setItem(`selfchatbot.${key}`, value))", [keys, damage]
     )
@@ -77,18 +70,6 @@ def test_what_the_browser_kept_may_be_damaged(page: Page, served: tuple[PagePlay
     expect(page.get_by_role("heading", name="Zoë").first).to_be_visible()
     say(page, "hey")
     assert answered(page)
-
-
-def say(page: Page, text: str) -> None:
-    page.get_by_label("Message").fill(text)
-    page.get_by_role("button", name="Send").click()
-
-
-def answered(page: Page) -> str:
-    """The last reply, when it is complete."""
-    expect(page.get_by_role("button", name="Send")).to_be_visible()
-    expect(page.get_by_role("button", name="Retry")).to_be_visible()
-    return "\n".join(page.locator(".turn.assistant").last.locator(".bubble").all_inner_texts())
 
 
 def bubbles(text: str) -> str:
@@ -125,13 +106,33 @@ def test_send_and_the_reply_in_bubbles(page: Page, player: PagePlayer) -> None:
 
 def test_the_reply_grows_while_it_is_generated(page: Page, player: PagePlayer) -> None:
     player.seconds, player.says = 0.1, "one two three four five six seven eight nine ten"
+    player.goes_on.clear()
     say(page, "count")
     expect(page.locator(".typing")).to_be_visible()
+    player.goes_on.set()
     reply = page.locator(".turn.assistant .bubble").first
     expect(reply).to_contain_text("one two")
     assert "ten" not in reply.inner_text()
     assert answered(page) == player.says
     expect(page.locator(".typing")).to_have_count(0)
+
+
+def test_only_what_is_new_moves(page: Page, player: PagePlayer) -> None:
+    """What is on the screen already does not fade out and in again when a message is sent or a reply ends."""
+    page.evaluate(
+        """() => {
+            window.appeared = [];
+            document.getElementById("log").addEventListener("animationstart", ({ animationName, target }) => {
+                if (animationName === "appear" && !target.classList.contains("typing")) appeared.push(target);
+            });
+        }"""
+    )
+    for text, reply in (("hey", "one\ntwo"), ("and you?", "three")):
+        player.says = reply
+        say(page, text)
+        assert answered(page) == reply
+    page.wait_for_timeout(300)
+    assert page.evaluate("appeared.map((bubble) => bubble.textContent)") == ["hey", "one", "two", "and you?", "three"]
 
 
 def test_stop_keeps_the_part_so_far_and_stops_the_model(page: Page, player: PagePlayer) -> None:
@@ -290,6 +291,33 @@ def test_a_phone_s_screen(page: Page, player: PagePlayer, width: int) -> None:
     assert page.get_by_role("dialog", name="Settings").bounding_box()["width"] <= width
 
 
+@pytest.mark.parametrize("width", [320, 390])
+def test_names_are_whole_on_a_phone(browser: Browser, player: PagePlayer, tmp_path: Path, width: int) -> None:
+    name, contact = "Jonathan", "user_with_quite_a_name_1987"
+    messages = [{"role": "user", "content": "hey"}, {"role": "assistant", "content": "hey you"}]
+    (tmp_path / "test.jsonl").write_text(json.dumps({"messages": messages}) + "\n", encoding="utf-8")
+    game = Game(player, tmp_path, tmp_path, "best")
+    with serving(player, name=name, contacts={contact: "You are talking to them."}, game=game) as address:
+        page = browser.new_page(viewport={"width": width, "height": 800})
+        page.goto(address)
+        heading = page.get_by_role("heading", name=name).first
+        expect(heading).to_be_visible()
+        assert heading.evaluate("(one) => one.scrollWidth <= one.clientWidth && one.scrollHeight <= one.clientHeight")
+        page.get_by_label("Who you are").select_option(f"As {contact}")
+        room = page.get_by_label("Who you are").evaluate(
+            """(field) => {
+                const { font, paddingLeft, paddingRight } = getComputedStyle(field);
+                const pen = document.createElement("canvas").getContext("2d");
+                pen.font = font;
+                const text = pen.measureText(field.selectedOptions[0].text).width;
+                return field.clientWidth - parseFloat(paddingLeft) - parseFloat(paddingRight) - text;
+            }"""
+        )
+        assert room >= 0
+        assert page.evaluate("document.scrollingElement.scrollWidth") <= width
+        page.close()
+
+
 def test_dark_and_light(page: Page) -> None:
     def ground() -> str:
         return str(page.evaluate("getComputedStyle(document.body).backgroundColor"))
@@ -304,15 +332,6 @@ def test_dark_and_light(page: Page) -> None:
     page.reload()
     expect(page.get_by_text("Say something to begin")).to_be_visible()
     assert ground() == light
-
-
-def sent(page: Page, text: str) -> dict[str, Any]:
-    """The request that a message makes."""
-    with page.expect_request("**/v1/chat/completions") as made:
-        say(page, text)
-    answered(page)
-    body: dict[str, Any] = json.loads(made.value.post_data)
-    return body
 
 
 def test_parameters_are_sent_when_they_were_changed(page: Page, player: PagePlayer) -> None:
@@ -357,9 +376,14 @@ def test_a_token_is_asked_for(browser: Browser, player: PagePlayer) -> None:
     with serving(player, token="correct-horse-battery") as address:
         page = browser.new_page()
         page.goto(address)
-        for token in ("wrong", "correct-horse-battery"):
-            page.locator("#token").fill(token)
-            page.keyboard.press("Enter")
+        expect(page.get_by_role("heading", name="Token")).to_be_visible()
+        expect(page.get_by_role("alert")).to_be_hidden()
+        page.locator("#token").fill("wrong")
+        page.keyboard.press("Enter")
+        expect(page.get_by_role("alert")).to_contain_text("That token is wrong")
+        page.locator("#token").fill("correct-horse-battery")
+        page.keyboard.press("Enter")
+        expect(page.get_by_role("heading", name="Token")).to_be_hidden()
         say(page, "hey")
         assert answered(page) == "welcome"
         page.reload()
@@ -402,7 +426,9 @@ def test_the_game_is_played_with_the_keyboard(browser: Browser, page: Page, play
     with serving(player, game=Game(player, tmp_path, tmp_path, "best", seed=1)) as address:
         other = browser.new_page()
         other.goto(address)
-        other.get_by_role("link", name="Me or model?").click()
+        link = other.get_by_role("link", name="Me or model?")
+        assert link.inner_text().startswith("Game")
+        link.click()
         rights = 0
         for number in (1, 2):
             verdict = other.get_by_role("status")
@@ -411,7 +437,8 @@ def test_the_game_is_played_with_the_keyboard(browser: Browser, page: Page, play
             expect(other.locator(".turn.user").first).to_contain_text(f"any news {TRAP}?")
             texts = other.locator(".answer .text").all_inner_texts()
             assert "here too" in texts and set(texts) & real
-            assert not other.locator(".answer.real").count()
+            # None of them looks chosen.
+            assert not other.locator(".answer.real, .answer:focus").count()
             other.keyboard.press("a")
             expect(verdict).to_contain_text(" was real. ")
             rights += texts[0] in real

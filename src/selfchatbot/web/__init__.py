@@ -6,6 +6,7 @@
 - `jobs`: what all endpoints that run the model have in common
 - `completions`: ``/v1/chat/completions`` and ``/v1/models``
 - `game_routes`: the game
+- `rating_routes`: ratings
 - `guard`: who may send requests
 - `address`: where the server listens
 - `server`: the application and its clean shutdown

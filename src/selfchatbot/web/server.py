@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from types import FrameType
 
@@ -24,12 +25,14 @@ from starlette.types import Scope
 from selfchatbot.parameters import Trait
 from selfchatbot.player import Player
 from selfchatbot.session.game import Game
+from selfchatbot.session.typing_pace import MAX_WAIT_SECONDS, Pace
 from selfchatbot.web.completions import Completions
 from selfchatbot.web.connections import WAIT_SECONDS, Connection
 from selfchatbot.web.game_routes import GameRoutes
 from selfchatbot.web.guard import Guard
 from selfchatbot.web.jobs import LARGE_BODIES
 from selfchatbot.web.openai_schema import MAX_REPLY_TOKENS, ApiError
+from selfchatbot.web.rating_routes import RatingRoutes
 from selfchatbot.web.worker import Worker
 
 MAX_WAITING = 64
@@ -56,21 +59,35 @@ def application(
     contacts: Mapping[str, str] | None = None,
     game: Game | None = None,
     allowed_hosts: Collection[str] = (),
+    preferences: Path | None = None,
+    pace: Pace | None = None,
 ) -> Starlette:
     """The page and the API.
 
     ``name`` is the person that the model imitates. ``contacts`` maps names to the system messages that tell the model
     who it is talking to. ``game`` has a page of its own. ``allowed_hosts``: other names of this server.
+    ``preferences``: the preferences.jsonl that ratings are appended to. ``pace``: how fast that person types.
     """
     completions = Completions(player, worker, name, int(time.time()))
 
     async def about(request: Request) -> Response:
         parameters = player.parameters.model_dump(include=player.parameters.fields_with(Trait.PER_REQUEST))
         parameters["max_new_tokens"] = min(parameters["max_new_tokens"], MAX_REPLY_TOKENS)
-        known = [{"name": contact, "system": system} for contact, system in (contacts or {}).items()]
-        return JSONResponse({"name": name, "parameters": parameters, "contacts": known, "game": game is not None})
+        return JSONResponse(
+            {
+                "name": name,
+                "parameters": parameters,
+                "contacts": [{"name": contact, "system": system} for contact, system in (contacts or {}).items()],
+                "game": game is not None,
+                "ratings": preferences is not None,
+                "pace": pace and {**asdict(pace), "most": MAX_WAIT_SECONDS},
+            }
+        )
 
     game_routes = [] if game is None else _game_routes(GameRoutes(game, worker))
+    rating_routes = (
+        [] if preferences is None else [Route("/preferences", RatingRoutes(preferences).add, methods=["POST"])]
+    )
     files = {f"/{file.name}" for file in ASSETS.iterdir()}
     app = Starlette(
         routes=[
@@ -84,6 +101,7 @@ def application(
             ),
             Route("/about", about),
             *game_routes,
+            *rating_routes,
             Mount("/", Assets(directory=ASSETS, html=True)),
         ],
         middleware=[Middleware(Guard, host=host, token=token, open_paths=("/", *files), allowed_hosts=allowed_hosts)],
@@ -123,10 +141,12 @@ class Server(uvicorn.Server):
         max_waiting: int = MAX_WAITING,
         game: Game | None = None,
         allowed_hosts: Collection[str] = (),
+        preferences: Path | None = None,
+        pace: Pace | None = None,
     ) -> None:
         self._worker = Worker(max_waiting)
         config = uvicorn.Config(
-            application(player, self._worker, name, host, token, contacts, game, allowed_hosts),
+            application(player, self._worker, name, host, token, contacts, game, allowed_hosts, preferences, pace),
             http=Connection,
             loop="asyncio",
             ws="none",

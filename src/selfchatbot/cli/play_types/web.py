@@ -73,8 +73,10 @@ def open_port(host: str, port: int, token: str | None) -> tuple[socket.socket, s
 
 def _serve(player: "Player", listener: socket.socket, play: PlayRun, token: str | None) -> None:
     """Serve the page and the API until Ctrl-C or SIGTERM."""
+    from selfchatbot.environment import PREFERENCES_FILE
     from selfchatbot.session.contacts import contact_messages
     from selfchatbot.session.game import Game
+    from selfchatbot.session.typing_pace import learned_pace
     from selfchatbot.web.server import Server
 
     dataset, host = play.dataset, play.arguments.host
@@ -86,6 +88,16 @@ def _serve(player: "Player", listener: socket.socket, play: PlayRun, token: str 
     if token is not None and len(token) < SAFE_TOKEN_LENGTH:
         say(f"warning: a token of {len(token)} characters can be guessed: {SAFE_TOKEN_LENGTH} or more are safe")
     say(f"Talk to {dataset.name} at {url}/ (Ctrl-C ends it). For programs: {url}/v1")
-    contacts, allowed = contact_messages(dataset.preprocessed), play.arguments.allow_host
-    Server(player, dataset.name, host, token, contacts, game=game, allowed_hosts=allowed).run([listener])
+    server = Server(
+        player,
+        dataset.name,
+        host,
+        token,
+        contact_messages(dataset.preprocessed),
+        game=game,
+        allowed_hosts=play.arguments.allow_host,
+        preferences=dataset.results / PREFERENCES_FILE,
+        pace=learned_pace(dataset),
+    )
+    server.run([listener])
     say("The server has stopped.")
