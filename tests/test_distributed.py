@@ -119,8 +119,10 @@ def train_one_of_two(before: Callable[[], None], data: Path, output: Path, stop_
     sys.exit(run(lambda: train_alone(data, output, stop_at if os.environ["RANK"] == "0" else None)))
 
 
-def train_together(before: Callable[[], None], data: Path, output: Path, stop_at: int | None = None) -> str:
-    """What two processes write on stderr; nobody launched them."""
+def two_processes(
+    before: Callable[[], None], data: Path, output: Path, stop_at: int | None = None
+) -> tuple[Forked, Forked]:
+    """They train, and nobody launched them."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = str(free.getsockname()[1])
     common = {**VARIABLES, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2"}
@@ -131,6 +133,12 @@ def train_together(before: Callable[[], None], data: Path, output: Path, stop_at
         )
         for rank in ("0", "1")
     )
+    return first, second
+
+
+def train_together(before: Callable[[], None], data: Path, output: Path, stop_at: int | None = None) -> str:
+    """What two processes write on stderr."""
+    first, second = two_processes(before, data, output, stop_at)
     with first, second:
         ended = [process.done(120) for process in (first, second)]
     stderr = "".join(one.stderr for one in ended)
@@ -194,22 +202,18 @@ def test_deepspeed_is_refused(tiny_model: Path, tmp_path: Path, monkeypatch: pyt
     assert not (tmp_path / "out").exists()
 
 
-def test_one_process_killed_ends_the_other_with_one_line(environment: Path, tiny_model: Path) -> None:
-    psutil = pytest.importorskip("psutil")
-    data = environment / "preprocessed" / "Dataset_1_x"
-    write_data(data, tiny_model, 1, epochs=1000, learning_rate=1e-5, early_stopping_patience=10_000)
-    command = [*LAUNCH, "-m", "selfchatbot.cli.train", "-d", "1"]
-    launcher = subprocess.Popen(command, cwd=environment, env=VARIABLES, stderr=subprocess.PIPE, text=True)
-    best = environment / "results" / "Dataset_1_x" / "best"
-    deadline = time.monotonic() + 120
-    while not best.exists() and launcher.poll() is None and time.monotonic() < deadline:
-        time.sleep(0.05)
-    (second,) = (child for child in psutil.Process(launcher.pid).children() if child.environ().get("RANK") == "1")
-    second.kill()
-    _, stderr = launcher.communicate(timeout=60)
-    assert launcher.returncode != 0
-    assert stderr.count("error: another process of this run has ended: the same command resumes") == 1, stderr
-    assert "selfchatbot/" not in stderr  # the launcher has a traceback of its own, we have none
+def test_one_process_killed_ends_the_other_with_one_line(tiny_model: Path, tmp_path: Path) -> None:
+    options = {"epochs": 1000, "learning_rate": 1e-5, "early_stopping_patience": 10_000}
+    first, second = two_processes(as_it_is, write_data(tmp_path / "data", tiny_model, 1, **options), tmp_path / "out")
+    with first, second:
+        deadline = time.monotonic() + 120
+        while not (tmp_path / "out" / "best").exists() and time.monotonic() < deadline:
+            time.sleep(0.05)
+        second.process.kill()
+        ended = first.done(60)
+    assert ended.returncode == 1
+    assert ended.stderr.count("error: another process of this run has ended: the same command resumes") == 1
+    assert "Traceback" not in ended.stderr
 
 
 @pytest.mark.parametrize("sharded", [False, True], ids=["ddp", "fsdp"])

@@ -13,12 +13,11 @@ NAME = "Dataset_1_Rowan"
 
 
 @pytest.mark.model
-def test_two_channels_to_a_reply(run: Run, environment: Path) -> None:
+def test_a_channel_to_a_reply(run: Run, environment: Path) -> None:
     exports = environment / "raw" / NAME / "DiscordChatExporter"
     exports.mkdir(parents=True)
-    for partner in ("kai.593", "gale.816"):
-        (channel,) = (SAMPLE / "DiscordChatExporter").glob(f"*{partner}*")
-        shutil.copy(channel, exports)
+    (channel,) = (SAMPLE / "DiscordChatExporter").glob("*kai.593*")
+    shutil.copy(channel, exports)
     parameters = json.loads("\n".join(line.split(" //")[0] for line in _lines(SAMPLE / "parameters.json")))
     training = {
         "epochs": 0.2,

@@ -1,9 +1,7 @@
 """Preference rounds: pairs, their gradient, and runs with them."""
 
 import json
-import math
 import random
-from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -21,12 +19,12 @@ from selfchatbot.session.preferences import add_preferences
 from selfchatbot.trainer.dry_run import dry_run
 from selfchatbot.trainer.memory_estimate import MemoryPlan
 from selfchatbot.trainer.metrics import best_validation
-from selfchatbot.trainer.preference_pairs import Pair, Replies, rated_pairs, read_preferences
+from selfchatbot.trainer.preference_pairs import Pair, Replies
 from selfchatbot.trainer.preference_round import (
     BETA,
     SUPERVISED,
+    PairLoss,
     PreferenceRound,
-    log_probabilities,
     pair_accuracy,
     pair_batch,
 )
@@ -70,66 +68,11 @@ def updates_of(model: torch.nn.Module, micro_tokens: int = 100) -> Updates:
     return Updates(model, TrainingParameters(model="m", max_grad_norm=1e9), memory, CPU, Accelerator(cpu=True))
 
 
-def test_the_worse_reply_is_another_one_of_like_length(chat_format: ChatFormat, tmp_path: Path) -> None:
-    chance = random.Random(1)
-    texts = [" ".join(chance.choices(WORDS.split(), k=chance.randint(1, 30))) for _ in range(600)]
-    lines = []
-    for number in range(0, 600, 3):
-        messages = [{"role": "system", "content": "be me"}]
-        for text in texts[number : number + 3]:
-            messages += [{"role": "user", "content": f"what now? {number}"}, {"role": "assistant", "content": text}]
-        lines.append(json.dumps({"messages": messages}) + "\n")
-    (tmp_path / "train.jsonl").write_text("".join(lines), encoding="utf-8")
-    replies = Replies(tmp_path / "train.jsonl", chat_format, 512)
-    pairs = replies.pairs(1, 1000)
-    assert len(pairs) == 600
-    assert sorted(chat_format.reply(pair.chosen) for pair in pairs) == sorted(texts)
-    lengths = sorted(len(pair.chosen) for pair in pairs)
-    for pair in pairs:
-        assert pair.chosen != pair.rejected
-        assert chat_format.reply(pair.rejected) in texts
-        # Replies of one length are in any order, so a place more or less on either side is within that length.
-        low = lengths[max(lengths.index(len(pair.chosen)) - 120, 0)]
-        high = lengths[min(lengths.index(len(pair.chosen)) + lengths.count(len(pair.chosen)) + 119, 599)]
-        assert low <= len(pair.rejected) <= high
-        assert len(pair.prompt) <= 256
-    # A reply is the worse one about as often as the better one, so nothing is learned of replies as such.
-    assert max(Counter(tuple(pair.rejected) for pair in pairs).values()) <= 15
-    assert replies.pairs(1, 1000) == pairs
-    assert replies.pairs(2, 1000) != pairs
-    assert len(replies.pairs(1, 50)) == 50
-
-
-def test_a_prompt_is_what_the_model_plays_with(chat_format: ChatFormat, tmp_path: Path) -> None:
-    messages = [{"role": "system", "content": "be me"}]
-    for number in range(200):
-        messages += [{"role": "user", "content": f"q{number}"}, {"role": "assistant", "content": f"answer {number}"}]
-    (tmp_path / "train.jsonl").write_text(json.dumps({"messages": messages}) + "\n", encoding="utf-8")
-    for pair in Replies(tmp_path / "train.jsonl", chat_format, 256).pairs(1, 20):
-        number = int(chat_format.reply(pair.chosen).split()[1])
-        text = chat_format.tokenizer.decode(pair.prompt)
-        assert len(pair.prompt) <= 128
-        assert "be me" in text
-        assert text.endswith(f"q{number}<|im_end|>\n<|im_start|>assistant\n")
-
-
-def test_there_is_no_pair_of_equal_replies(chat_format: ChatFormat, tiny_model: Path, tmp_path: Path) -> None:
-    folder = write_training_data(tmp_path / "same", tiny_model)
-    assert Replies(folder / "train.jsonl", chat_format, 128).pairs(1, 100) == []
-    one = {"messages": [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]}
-    (tmp_path / "one.jsonl").write_text(json.dumps(one) + "\n", encoding="utf-8")
-    assert Replies(tmp_path / "one.jsonl", chat_format, 128).pairs(1, 100) == []
-
-
-def test_the_gradient_is_that_of_dpo(data: Path, chat_format: ChatFormat, tiny_model: Path) -> None:
+def test_the_gradient_is_that_of_the_loss(data: Path, chat_format: ChatFormat, tiny_model: Path) -> None:
     """Against the definition, by autograd, one sequence at a time, all logits."""
     pairs = Replies(data / "train.jsonl", chat_format, 128).pairs(1, 10)
     model = load_model(str(tiny_model), torch.float32)
     updates = updates_of(model)
-    reference = log_probabilities(updates, pairs, 128)
-    with torch.no_grad():  # so that the model is no longer the reference
-        for parameter in model.parameters():
-            parameter.add_(0.1 * torch.randn(parameter.shape, generator=torch.Generator().manual_seed(0)))
 
     def log_probability(pair: Pair, reply: object) -> torch.Tensor:
         ids = torch.tensor([[*pair.prompt, *reply]])
@@ -139,14 +82,13 @@ def test_the_gradient_is_that_of_dpo(data: Path, chat_format: ChatFormat, tiny_m
 
     better = torch.stack([log_probability(pair, pair.chosen) for pair in pairs])
     worse = torch.stack([log_probability(pair, pair.rejected) for pair in pairs])
-    margins = (better - reference[:, 0]) - (worse - reference[:, 1])
-    preference_loss = -torch.nn.functional.logsigmoid(BETA * margins).mean()
+    preference_loss = -torch.nn.functional.logsigmoid(BETA * (better - worse)).mean()
     supervised = -better.sum() / sum(len(pair.chosen) for pair in pairs)
     (preference_loss + SUPERVISED * supervised).backward()
     expected = [parameter.grad.clone() for parameter in model.parameters()]
     model.zero_grad()
 
-    step = PreferenceRound(updates, pairs, reference.tolist(), 128).gradients(0)
+    step = PreferenceRound(updates, pairs, 128).gradients(0)
     assert step.preference_loss == pytest.approx(preference_loss.item(), rel=1e-4)
     assert step.loss == pytest.approx(supervised.item(), rel=1e-4)
     for parameter, gradient in zip(model.parameters(), expected, strict=True):
@@ -157,10 +99,9 @@ def test_it_learns_to_prefer(data: Path, chat_format: ChatFormat, tiny_model: Pa
     pairs = Replies(data / "train.jsonl", chat_format, 128).pairs(1, 48)
     updates = updates_of(load_model(str(tiny_model), torch.float32), 1000)
     before = pair_accuracy(updates, pairs, 128)
-    one = PreferenceRound(updates, pairs, log_probabilities(updates, pairs, 128).tolist(), 128)
+    one = PreferenceRound(updates, pairs, 128)
     assert one.steps == 3
     first = one.gradients(0)
-    assert first.preference_loss == pytest.approx(math.log(2), abs=1e-3)  # nothing has risen yet
     for step in range(60):
         one.gradients(step % one.steps)
         updates.apply(0.01)
@@ -170,14 +111,17 @@ def test_it_learns_to_prefer(data: Path, chat_format: ChatFormat, tiny_model: Pa
     assert last.preference_loss < first.preference_loss - 0.05
 
 
-def test_windows_are_found_again(data: Path, chat_format: ChatFormat, tiny_model: Path) -> None:
-    """However micro-batches are cut, each loss is that of its reply."""
+def test_pairs_are_found_again(data: Path, chat_format: ChatFormat, tiny_model: Path) -> None:
+    """However micro-batches are cut, each score is that of its reply."""
     pairs = Replies(data / "train.jsonl", chat_format, 128).pairs(1, 5)
-    batch = pair_batch(pairs, 128, "cpu")
     updates = updates_of(load_model(str(tiny_model), torch.float32))
-    together = updates.window_losses(batch)
-    alone = torch.cat([updates.window_losses(pair_batch([pair], 128, "cpu")) for pair in pairs])
-    torch.testing.assert_close(together, alone, rtol=1e-5, atol=1e-5)
+
+    def scores(some: list[Pair]) -> torch.Tensor:
+        loss = PairLoss(updates.loss, some)
+        updates.without_gradients(pair_batch(some, 128, "cpu"), loss)
+        return loss.all_scores()
+
+    torch.testing.assert_close(scores(pairs), torch.cat([scores([pair]) for pair in pairs]), rtol=1e-5, atol=1e-5)
 
 
 def test_a_run_with_rounds(data: Path, tmp_path: Path) -> None:
@@ -344,19 +288,6 @@ def test_a_malformed_rating_is_one_clear_error(line: str, data: Path, tmp_path: 
     path.write_text(path.read_text(encoding="utf-8") + line + "\n", encoding="utf-8")
     with pytest.raises(SelfChatBotError, match=r"preferences\.jsonl, line 2: expected .*: mend or remove this line"):
         train(data, tmp_path / "out")
-
-
-def test_ratings_are_pairs(chat_format: ChatFormat, tmp_path: Path) -> None:
-    path = tmp_path / PREFERENCES_FILE
-    assert rated_pairs(path, chat_format, 128) == []
-    prompt = [{"role": "user", "content": "say food"}]
-    add_preferences(path, prompt, "food", ["rain", "umbrella " * 200])
-    add_preferences(path, [], "hey", ["hello"])  # I open the conversation
-    add_preferences(path, prompt, "food", ["food "])
-    assert len(read_preferences(path)) == 3
-    found = rated_pairs(path, chat_format, 128)
-    assert [tuple(map(chat_format.reply, pair[1:])) for pair in found] == [("food", "rain"), ("hey", "hello")]
-    assert list(found[0].prompt) == chat_format.prompt(prompt, 64)
 
 
 def test_no_rounds_change_nothing(data: Path, tmp_path: Path) -> None:

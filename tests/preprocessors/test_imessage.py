@@ -149,7 +149,7 @@ def as_text(chat: list[Sent], version: int) -> tuple[str, list[tuple[datetime, s
     return "".join(out), expected
 
 
-@settings(max_examples=examples(80))
+@settings(max_examples=examples(40))
 @given(chat=st.lists(SENT, min_size=1, max_size=8), version=st.sampled_from((1, 4)))
 def test_any_chat_comes_back_message_for_message(chat: list[Sent], version: int) -> None:
     written, expected = as_text(chat, version)

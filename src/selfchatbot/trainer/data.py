@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 Batch = dict[str, torch.Tensor]
 """``input_ids`` and ``labels``, both of shape (windows, longest window), int64, padded on the right; if labels have
-different weights, also ``weights`` of that shape, float32."""
+different weights, also ``weights`` of that shape, float32. Pairs of windows: (pairs, 2, longest window)."""
 
 
 def as_dataset(windows: Iterable[Window]) -> "Dataset":
@@ -121,16 +121,17 @@ def rounded_up(length: int, multiple: int, longest: int) -> int:
 
 def micro_batches(batch: Batch, tokens: int, ranks: int = 1, multiple: int = 1) -> Iterator[Batch]:
     """Split a batch into parts of at most ``tokens`` tokens for each of ``ranks`` processes, but at least one window
-    each, without padding columns that no window of the part needs. Its width is a ``multiple`` if the batch is wide
-    enough."""
-    longest = batch["labels"].shape[1]
+    or pair each, without padding columns that no window of the part needs. Its width is a ``multiple`` if the batch is
+    wide enough."""
+    *_, longest = batch["labels"].shape
+    tokens //= batch["labels"][0, ..., 0].numel()
     lengths = [rounded_up(length, multiple, longest) for length in real_lengths(batch)]
     start = 0
     while start < len(lengths):
         count = ranks * max(1, tokens // max(lengths[start], 1))
         rows = slice(start, start + count)
         width = max(lengths[rows])
-        yield {name: values[rows, :width] for name, values in batch.items()}
+        yield {name: values[rows, ..., :width] for name, values in batch.items()}
         start += count
 
 
@@ -151,13 +152,14 @@ def label_count(batch: Batch) -> torch.Tensor:
 
 def nothing(batch: Batch) -> Batch:
     """Two tokens of a batch, without labels: loss and gradients are zero."""
-    few = {name: values[:1, :2] for name, values in batch.items()}
+    few = {name: values[:1, ..., :2] for name, values in batch.items()}
     return few | {"labels": torch.full_like(few["labels"], IGNORED)}
 
 
 def real_lengths(batch: Batch) -> list[int]:
-    """The number of tokens of each window up to its last trained one: what follows is padding or not trained."""
+    """The number of tokens of each window, or longer one of a pair, up to its last trained one: what follows is padding
+    or not trained."""
     trained = batch["labels"].ne(IGNORED)
-    positions = torch.arange(1, trained.shape[1] + 1, device=trained.device)
-    lengths: list[int] = (trained * positions).amax(dim=1).tolist()
+    positions = torch.arange(1, trained.shape[-1] + 1, device=trained.device)
+    lengths: list[int] = (trained * positions).flatten(1).amax(dim=1).tolist()
     return lengths

@@ -19,12 +19,12 @@ from selfchatbot.chat_format import ChatFormat
 from selfchatbot.errors import SelfChatBotError
 from selfchatbot.messages import ChatMessages, answered, encodable, introduction, read_conversations
 
-MOST_PAIRS = 2500
-"""Of replies, in a round: with so many, blind readers found more sense in the replies, see docs/training.md."""
+MOST_PAIRS = 600
+"""Of replies, in a round, see docs/training.md."""
 VALIDATION_PAIRS = 200
 """The standard error of a pair accuracy of 0.8 is then 0.03."""
 PAIRS_PER_STEP = 16
-PROMPT_TOKENS = 300
+PROMPT_TOKENS = 128
 """Longest context: whether a reply fits is decided by the last messages."""
 NEAREST, FARTHEST = 20, 120
 """How many places away a worse reply is, among all replies ordered by length."""
@@ -62,12 +62,9 @@ class Preferences:
 
     @property
     def cost(self) -> float:
-        """In tokens of supervised training, where a forward pass is a third of a step.
-
-        In a round, each pair is read once for the reference and once before its step, and trained once.
-        """
-        trained = sum(pair.tokens for pairs in self.rounds for pair in pairs) * 5 / 3
-        return trained + sum(pair.tokens for pair in self.validation) / 3 * (len(self.rounds) + bool(self.rounds))
+        """In tokens of supervised training, where a forward pass is half a step, as with frozen weights."""
+        trained = sum(pair.tokens for pairs in self.rounds for pair in pairs)
+        return trained + sum(pair.tokens for pair in self.validation) / 2 * (len(self.rounds) + bool(self.rounds))
 
 
 class Replies:

@@ -1,25 +1,27 @@
 """A preference round: the model learns to prefer the better of two replies.
 
-Its loss is that of DPO (Rafailov et al. 2023, "Direct Preference Optimization") plus a supervised term, which keeps the
-better replies from becoming less likely as well (Pang et al. 2024, "Iterative Reasoning Preference Optimization"):
-the mean over pairs of ``-log sigmoid(beta * margin)`` plus ``SUPERVISED`` times the mean cross entropy per token of the
-better replies, where ``margin`` is how much more the log-probability of the better reply has risen, since the beginning
-of the round, than that of the worse one.
+Its loss is that of DPO (Rafailov et al. 2023, "Direct Preference Optimization") without a reference model, plus a
+supervised term, as in CPO (Xu et al. 2024, "Contrastive Preference Optimization"): the mean over pairs of
+``-log sigmoid(beta * margin)`` plus ``SUPERVISED`` times the mean cross entropy per token of the better replies, where
+``margin`` is by how much the better reply is more probable than the worse one, in nats. So a pair that the model
+already tells apart changes it little.
 """
 
 from dataclasses import dataclass
 
 import torch
 
+from selfchatbot import distributed
 from selfchatbot.chat_format import IGNORED
-from selfchatbot.trainer.data import Batch, collate, real_lengths
+from selfchatbot.trainer.data import Batch
+from selfchatbot.trainer.loss import LabelledLoss
 from selfchatbot.trainer.preference_pairs import PAIRS_PER_STEP, Pair
 from selfchatbot.trainer.schedule import rate_factor
 from selfchatbot.trainer.updates import Updates
 
 BETA = 0.1
 SUPERVISED = 0.3
-RATE = 1 / 33
+RATE = 1 / 15
 """Of the peak rate of the supervised training. This and the two above were measured, see docs/training.md."""
 WARMUP, COOLDOWN = 0.1, 0.4
 
@@ -31,7 +33,7 @@ class PreferenceStep:
     loss: float
     """Cross entropy of the better replies, in nats per token."""
     preference_loss: float
-    """DPO's part, mean over the pairs."""
+    """Without the supervised term: the mean over the pairs."""
     accuracy: float
     """Fraction of pairs with a positive margin; one half for each margin of zero."""
     gradient_loss: float
@@ -40,13 +42,12 @@ class PreferenceStep:
 
 
 class PreferenceRound:
-    """One round over ``pairs``, relative to ``reference``: the log-probabilities of their replies at its beginning."""
+    """One round over ``pairs``."""
 
-    def __init__(self, updates: Updates, pairs: list[Pair], reference: list[list[float]], max_length: int) -> None:
+    def __init__(self, updates: Updates, pairs: list[Pair], max_length: int) -> None:
         self.steps = -(-len(pairs) // PAIRS_PER_STEP)
         self._updates = updates
         self._pairs = pairs
-        self._reference = torch.tensor(reference, dtype=torch.float64)
         self._max_length = max_length
 
     def rate_factor(self, step: int) -> float:
@@ -54,68 +55,78 @@ class PreferenceRound:
         return RATE * rate_factor(step, self.steps, WARMUP, COOLDOWN)
 
     def gradients(self, step: int) -> PreferenceStep:
-        """Compute the gradient of a step, counted from 0.
-
-        The gradient of DPO's loss is that of a cross entropy with weights that depend on the margins. These are
-        computed first, without dropout and noise.
-        """
-        part = slice(step * PAIRS_PER_STEP, (step + 1) * PAIRS_PER_STEP)
-        pairs = self._pairs[part]
+        """Compute the gradient of a step, counted from 0."""
+        pairs = self._pairs[step * PAIRS_PER_STEP : (step + 1) * PAIRS_PER_STEP]
+        loss = PairLoss(self._updates.loss, pairs)
         batch = pair_batch(pairs, self._max_length, self._updates.machine.device)
-        scores = -self._updates.window_losses(batch).view(-1, 2)
-        risen = scores - self._reference[part]
-        margins = risen[:, 0] - risen[:, 1]
-        chosen_tokens = sum(len(pair.chosen) for pair in pairs)
-        weight_by_window = dpo_weights(margins, chosen_tokens).flatten().to(batch["labels"].device, torch.float32)
-        batch["weights"] = weight_by_window[batch["window"]] * batch["labels"].ne(IGNORED)
+        gradient_loss = self._updates.gradients(batch, loss)
+        scores = loss.all_scores()
+        margins = scores[:, 0] - scores[:, 1]
         return PreferenceStep(
-            loss=-scores[:, 0].sum().item() / chosen_tokens,
+            loss=-scores[:, 0].sum().item() / loss.chosen_tokens,
             preference_loss=torch.nn.functional.softplus(-BETA * margins).mean().item(),
             accuracy=_share_above_zero(margins),
-            gradient_loss=self._updates.gradients(batch, 1.0),
-            tokens=sum(real_lengths(batch)),
+            gradient_loss=gradient_loss,
+            tokens=sum(pair.tokens for pair in pairs),
         )
 
 
-def dpo_weights(margins: torch.Tensor, chosen_tokens: int) -> torch.Tensor:
-    """The weights of the cross entropies of both replies of each pair whose gradient is that of the round's loss.
+class PairLoss:
+    """The loss of a round, of some pairs; it keeps the log-probabilities of their replies."""
 
-    ``margins`` has shape (pairs,), the result (pairs, 2): better, worse.
-    """
-    pull = BETA * torch.sigmoid(-BETA * margins) / len(margins)
-    return torch.stack([pull + SUPERVISED / chosen_tokens, -pull], dim=1)
+    def __init__(self, labelled: LabelledLoss, pairs: list[Pair]) -> None:
+        self.chosen_tokens = sum(len(pair.chosen) for pair in pairs)
+        self._labelled = labelled
+        self._scores = torch.zeros(len(pairs), 2, dtype=torch.float64)
 
+    def __call__(self, model: torch.nn.Module, batch: Batch) -> torch.Tensor:
+        """Summed over the pairs of ``batch``, which is a part of `pair_batch`, and divided by the number of all."""
+        windows = {name: batch[name].flatten(0, 1) for name in ("input_ids", "labels")}
+        real = batch["labels"].ne(IGNORED).flatten(1).any(dim=1)
+        scores = -self._labelled.by_window(model, windows).view(-1, 2)[real]
+        self._scores[batch["pair"][real, 0, 0].cpu()] = scores.detach().cpu().double()
+        preference = torch.nn.functional.softplus(-BETA * (scores[:, 0] - scores[:, 1])).sum() / len(self._scores)
+        return preference - SUPERVISED / max(self.chosen_tokens, 1) * scores[:, 0].sum()
 
-def log_probabilities(updates: Updates, pairs: list[Pair], max_length: int) -> torch.Tensor:
-    """Those of the better and the worse reply of each pair, in nats: float64, shape (pairs, 2)."""
-    parts = [pairs[start : start + PAIRS_PER_STEP] for start in range(0, len(pairs), PAIRS_PER_STEP)]
-    losses = [updates.window_losses(pair_batch(part, max_length, updates.machine.device)) for part in parts]
-    return -torch.cat([torch.empty(0, dtype=torch.float64), *losses]).view(-1, 2)
+    def all_scores(self) -> torch.Tensor:
+        """Log-probabilities of the better and the worse reply of each pair, in nats: float64, shape (pairs, 2).
+
+        Those that other processes computed are among them.
+        """
+        return torch.tensor(distributed.totals(self._scores.flatten().tolist()), dtype=torch.float64).view(-1, 2)
 
 
 def pair_accuracy(updates: Updates, pairs: list[Pair], max_length: int) -> float:
     """The fraction of pairs whose better reply is the more probable one; nan without pairs."""
-    scores = log_probabilities(updates, pairs, max_length)
-    return _share_above_zero(scores[:, 0] - scores[:, 1])
+    margins = [torch.empty(0, dtype=torch.float64)]
+    for start in range(0, len(pairs), PAIRS_PER_STEP):
+        part = pairs[start : start + PAIRS_PER_STEP]
+        loss = PairLoss(updates.loss, part)
+        updates.without_gradients(pair_batch(part, max_length, updates.machine.device), loss)
+        better, worse = loss.all_scores().unbind(1)
+        margins.append(better - worse)
+    return _share_above_zero(torch.cat(margins))
 
 
 def pair_batch(pairs: list[Pair], max_length: int, device: str) -> Batch:
-    """Two windows for each pair, of which only the replies have labels; longest first.
+    """Two windows for each pair, the better one first, of which only the replies have labels; longest pair first.
 
-    ``window``, of shape (windows, 1), is twice the number of the pair, plus 1 for its worse reply.
+    ``pair``, of shape (pairs, 1, 1), is the number of the pair.
     """
-    replies = [reply for pair in pairs for reply in (pair.chosen, pair.rejected)]
-    prompts = [pair.prompt for pair in pairs for _ in range(2)]
-    order = sorted(range(len(replies)), key=lambda window: -len(prompts[window]) - len(replies[window]))
-    rows = [
-        {
-            "input_ids": [*prompts[window], *replies[window]],
-            "labels": [IGNORED] * len(prompts[window]) + list(replies[window]),
-        }
-        for window in order
-    ]
-    batch = collate(rows, max_length)
-    batch["window"] = torch.tensor(order)[:, None]
+    longest = [len(pair.prompt) + max(len(pair.chosen), len(pair.rejected)) for pair in pairs]
+    order = sorted(range(len(pairs)), key=lambda number: -longest[number])
+    shape = (len(pairs), 2, max(max_length, *longest))
+    batch = {
+        "input_ids": torch.zeros(shape, dtype=torch.long),
+        "labels": torch.full(shape, IGNORED),
+        "pair": torch.tensor(order)[:, None, None],
+    }
+    for place, number in enumerate(order):
+        prompt, *replies = pairs[number]
+        for side, reply in enumerate(replies):
+            end = len(prompt) + len(reply)
+            batch["input_ids"][place, side, :end] = torch.as_tensor([*prompt, *reply])
+            batch["labels"][place, side, len(prompt) : end] = torch.as_tensor(reply)
     return {name: values.to(device) for name, values in batch.items()}
 
 

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
+Loss = Callable[[torch.nn.Module, Batch], torch.Tensor]
+"""A sum over a micro-batch, as a scalar; zero for one without labels."""
 
 
 class Updates:
@@ -52,7 +54,7 @@ class Updates:
         self._gradient_checkpointing = memory.gradient_checkpointing
         self._max_grad_norm = parameters.max_grad_norm
         self._accelerator = accelerator
-        self._loss = LabelledLoss(model, length_multiple(machine))
+        self.loss = LabelledLoss(model, length_multiple(machine))
         if parameters.neftune_alpha is not None:
             add_embedding_noise(model, parameters.neftune_alpha)
         self.optimizer: torch.optim.Optimizer = adamw(model, parameters, machine)
@@ -68,15 +70,15 @@ class Updates:
         rate: float = self.optimizer.param_groups[0]["lr"]
         return rate
 
-    def gradients(self, batch: Batch, divisor: torch.Tensor | float) -> float:
-        """Compute the gradient of the loss of ``batch``, summed over its tokens and divided by ``divisor``.
+    def gradients(self, batch: Batch, loss: Loss) -> float:
+        """Compute the gradient of ``loss``, summed over the micro-batches of ``batch``.
 
         Returns that loss, of this process's share times the number of processes.
         """
         self.wrapped.train()
-        total = self._with_retries(lambda: self._accumulate(batch, divisor), batch)
+        total = self._with_retries(lambda: self._accumulate(batch, loss), batch)
         if isinstance(self.wrapped, DistributedDataParallel):
-            self._backward(nothing(batch), divisor)  # exchanges the accumulated gradients
+            self._backward(nothing(batch), loss)  # exchanges the accumulated gradients
         return total.item()
 
     def apply(self, rate: float) -> None:
@@ -89,34 +91,17 @@ class Updates:
         self.scaler.update()
         self.optimizer.zero_grad()
 
-    def summed_loss(self, batch: Batch) -> float:
-        """In nats, over the labels of this process's share of ``batch``."""
+    def without_gradients(self, batch: Batch, loss: Loss) -> float:
+        """``loss``, summed over the micro-batches of this process's share of ``batch``."""
 
         def compute() -> float:
             with torch.no_grad(), self._autocast():
-                return sum(self._loss(self.model, micro_batch).item() for micro_batch in self._own_share(batch))
+                return sum(loss(self.model, micro_batch).item() for micro_batch in self._own_share(batch))
 
         self.model.eval()
         return self._with_retries(compute, batch)
 
-    def window_losses(self, batch: Batch) -> torch.Tensor:
-        """The summed loss of each window, in nats: float64 on the CPU, shape (windows,).
-
-        ``batch["window"]``, of shape (windows, 1), says where in the result a window belongs.
-        """
-
-        def compute() -> torch.Tensor:
-            losses = torch.zeros(len(batch["labels"]), dtype=torch.float64)
-            with torch.no_grad(), self._autocast():
-                for micro_batch in self._own_share(batch):
-                    summed = self._loss.by_window(self.model, micro_batch)
-                    losses.index_add_(0, micro_batch["window"][:, 0].cpu(), summed.cpu().double())
-            return losses
-
-        self.model.eval()
-        return torch.tensor(distributed.totals(self._with_retries(compute, batch).tolist()), dtype=torch.float64)
-
-    def _accumulate(self, batch: Batch, divisor: torch.Tensor | float) -> torch.Tensor:
+    def _accumulate(self, batch: Batch, loss: Loss) -> torch.Tensor:
         """Add up the gradients of all micro-batches; returns the sum of their losses.
 
         DDP exchanges nothing here: memory may run out in a single process, which then needs more micro-batches.
@@ -126,15 +111,15 @@ class Updates:
         total = torch.zeros((), device=batch["labels"].device)
         with context:
             for micro_batch in self._own_share(batch):
-                total += self._backward(micro_batch, divisor)
+                total += self._backward(micro_batch, loss)
         return total
 
-    def _backward(self, micro_batch: Batch, divisor: torch.Tensor | float) -> torch.Tensor:
+    def _backward(self, micro_batch: Batch, loss: Loss) -> torch.Tensor:
         with self._autocast():
             # DDP and FSDP average gradients over the processes: times their number, that is a sum.
-            loss = self._loss(self.wrapped, micro_batch) / divisor * distributed.world_size()
-        self._accelerator.backward(self.scaler.scale(loss))
-        return loss.detach()
+            value = loss(self.wrapped, micro_batch) * distributed.world_size()
+        self._accelerator.backward(self.scaler.scale(value))
+        return value.detach()
 
     def _autocast(self) -> torch.autocast:
         dtype = self.machine.dtype
