@@ -3,11 +3,13 @@
 import json
 import threading
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
+from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import Page, expect
-from web_server import SlowPlayer
+import pytest
+from playwright.sync_api import Browser, Page, expect
+from web_server import SlowPlayer, serving, tiny_player
 
 from selfchatbot.player import ReplyChunk
 
@@ -37,6 +39,39 @@ class PagePlayer(SlowPlayer):
                 self.made += 1
                 yield ReplyChunk(0, self.says[place : place + 5], place // 5 + 1)
             yield ReplyChunk(0, "", len(self.says), "stop")
+
+
+@pytest.fixture(scope="module")
+def served(tiny_model: Path) -> Iterator[tuple[PagePlayer, str]]:
+    player = tiny_player(tiny_model, PagePlayer)
+    assert isinstance(player, PagePlayer)
+    player.parameters = player.parameters.model_copy(update={"temperature": 0.0})
+    with serving(player) as address:
+        yield player, address
+
+
+@pytest.fixture
+def player(served: tuple[PagePlayer, str]) -> PagePlayer:
+    player = served[0]
+    player.seconds, player.says = 0.0, None
+    return player
+
+
+@pytest.fixture
+def page(browser: Browser, served: tuple[PagePlayer, str], player: PagePlayer) -> Iterator[Page]:
+    """The open page. At the end, there must be no error in its console and no request to another server."""
+    context = browser.new_context(viewport={"width": 1100, "height": 720})
+    page = context.new_page()
+    page.set_default_timeout(20_000)
+    wrong: list[str] = []
+    page.on("console", lambda message: message.type in ("error", "warning") and wrong.append(message.text))
+    page.on("pageerror", lambda error: wrong.append(str(error)))
+    page.on("request", lambda request: request.url.startswith(served[1]) or wrong.append(request.url))
+    page.goto(served[1])
+    expect(page.get_by_role("heading", name="Zoë").first).to_be_visible()
+    yield page
+    context.close()
+    assert not wrong
 
 
 def say(page: Page, text: str) -> None:
