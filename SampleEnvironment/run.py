@@ -19,12 +19,9 @@ from setup_venv import PYTHON, SCRIPTS, ensure_venv, quoted, run
 
 PROMPT = "hey, how was your day?"
 LARGER = """
-This model is the smallest there is. Readers found sense in half of what it said after training, in 72 of 100 replies of
-an untrained one ten times as large, and in 96 of 100 of the person's own (docs/likeness.md)."""
-RECOMMENDED = (
-    "from selfchatbot.setup.models import fitting, this_hardware; hardware = this_hardware(); "
-    "print('For this machine,', hardware, 'we recommend', fitting(hardware)[0].model)"
-)
+This model is the smallest there is. With all chats of this person, readers found sense in 64 of 100 of its replies, in
+82 of 100 of a model eleven times as large, and in 97 of 100 of the person's own (docs/likeness.md)."""
+RECOMMENDED = "from selfchatbot.setup.models import advice, this_hardware; print(advice(this_hardware()))"
 BEST = HERE / "selfChatBot_results" / "Dataset_1_Rowan" / "best"
 
 
@@ -43,8 +40,9 @@ def main():
     print("\nTo talk to it:")
     print("    cd SampleEnvironment")
     print("    " + quoted(str(SCRIPTS / "selfChatBot_play"), HERE) + " -d 1")
-    print("\nWith your own chats (docs/formats.md tells how to export them), in a folder of your own:")
+    print("\nTo go on with your own chats (docs/formats.md tells how to export them), in a folder of your own:")
     print("    " + quoted(str(SCRIPTS / "selfChatBot_preprocess"), Path.cwd()) + " FILES")
+    print("It asks for what it can't know, and says the next command.")
     print(LARGER, flush=True)
     subprocess.run([str(PYTHON), "-c", RECOMMENDED], check=False)
 

@@ -1,8 +1,10 @@
 """Write setup/models.json and the README's table of models from the memory estimate: python tests/model_table.py"""
 
 import json
+import math
 import re
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 from transformers import LlamaConfig, PretrainedConfig, Qwen3Config
@@ -24,6 +26,13 @@ MACHINES = {
 }
 CUDA_BYTES = GIB // 2
 """What CUDA takes for itself."""
+REPLIES_TOKENS = 130_000
+"""Of conversations with 2,000 replies: 254 full windows of 512 with the sample's person (benchmarks/RECORD.md)."""
+UTILISATION = 0.3
+"""Share of a GPU's peak that training is taken to reach. Not measured on these cards."""
+CORE_FLOPS = 57e9
+"""Of a core without instructions for bfloat16: two of them train the smallest model with 213 tokens/s, a forward and a
+backward pass of 134 million parameters for each (benchmarks/RECORD.md)."""
 
 
 def _qwen3(hidden: int, inner: int, layers: int, heads: int, tied: bool) -> PretrainedConfig:
@@ -61,17 +70,28 @@ MODELS = {
 LICENCE = "Apache-2.0"
 """Of all of them, and none is gated: nobody has to ask for access."""
 
+
+class Example(NamedTuple):
+    """A machine of a row of the table."""
+
+    hardware: Hardware
+    """What the system and the screen leave of it."""
+    flops: float
+    """Per second: the peak of the format that it computes in; of a CPU, what training reaches."""
+    name: str = ""
+
+
+# A GeForce card since the 30 series multiplies bfloat16 twice as fast as float32, of which NVIDIA states the peak.
 ROWS = {
-    "no graphics card, 2 cores": Hardware("cpu", 6 * GIB, 2),
-    "no graphics card, 4 cores or more": Hardware("cpu", 6 * GIB, 8),
-    "a card with 8 GB": Hardware("cuda", round(7.3 * GIB), 8),
-    "a card with 12 GB": Hardware("cuda", round(11.2 * GIB), 8),
-    "a card with 16 GB": Hardware("cuda", round(15.2 * GIB), 8),
-    "a card with 24 GB": Hardware("cuda", round(23.2 * GIB), 8),
-    "a card with 80 GB": Hardware("cuda", round(78.5 * GIB), 16),
-    "a Mac with 16 GB": Hardware("mps", round(10.6 * GIB), 8),
+    "no graphics card, 2 cores": Example(Hardware("cpu", 6 * GIB, 2), 2 * CORE_FLOPS),
+    "no graphics card, 4 cores or more": Example(Hardware("cpu", 6 * GIB, 4), 4 * CORE_FLOPS),
+    "a card with 8 GB": Example(Hardware("cuda", round(7.3 * GIB), 8), 2 * 20.3e12, "RTX 3070"),
+    "a card with 12 GB": Example(Hardware("cuda", round(11.2 * GIB), 8), 2 * 40.1e12, "RTX 4070 Ti"),
+    "a card with 16 GB": Example(Hardware("cuda", round(15.2 * GIB), 8), 2 * 23.7e12, "RTX 5060 Ti"),
+    "a card with 24 GB": Example(Hardware("cuda", round(23.2 * GIB), 8), 2 * 35.6e12, "RTX 3090"),
+    "a card with 80 GB": Example(Hardware("cuda", round(78.5 * GIB), 16), 989e12, "H100"),
+    "a Mac with 16 GB": Example(Hardware("mps", round(10.6 * GIB), 8), 3.6e12, "M2"),
 }
-"""What is left of each by the system and the screen."""
 
 
 def model_list() -> str:
@@ -103,17 +123,30 @@ def _needs(shape: ModelShape, methods: tuple[str, ...], device: str) -> dict[str
     return needs
 
 
+def minutes(config: PretrainedConfig, example: Example) -> int:
+    """Estimated minutes to train adapters once on conversations with 2,000 replies, without loading and validating.
+
+    2 operations for each weight and token in the forward pass, as many in the backward pass, as frozen weights need no
+    gradients, and on a GPU as many again, as checkpointing computes activations twice.
+    """
+    shape = ModelShape(config)
+    weights = shape.linear + shape.vocabulary * shape.hidden * WINDOW.labels / WINDOW.tokens
+    on_cpu = example.hardware.device == "cpu"
+    speed = example.flops * (1 if on_cpu else UTILISATION)
+    return math.ceil(2 * (2 if on_cpu else 3) * weights * REPLIES_TOKENS / speed / 60)
+
+
 def table() -> str:
     """The model that is recommended for each kind of machine."""
     lines = [
-        "| your machine | model | method | needs | download |",
-        "| --- | --- | --- | --: | --: |",
+        "| your machine | model | method | needs | download | 2,000 replies take about |",
+        "| --- | --- | --- | --: | --: | --: |",
     ]
-    for machine, hardware in ROWS.items():
-        best = fitting(hardware)[0]
-        lines.append(
-            f"| {machine} | `{best.model}` | `{best.method}` | {best.needed:.1f} GiB | {best.download:.1f} GB |"
-        )
+    for machine, example in ROWS.items():
+        best = fitting(example.hardware)[0]
+        time = f"{minutes(MODELS[best.model][0], example)} min" + (f" ({example.name})" if example.name else "")
+        needs, download = f"{best.needed:.1f} GiB", f"{best.download:.1f} GB"
+        lines.append(f"| {machine} | `{best.model}` | `{best.method}` | {needs} | {download} | {time} |")
     return "\n".join(lines)
 
 

@@ -146,7 +146,7 @@ def test_the_card_names_person_base_and_measure_and_asks_for_consent(results: Pa
     assert "Ana Maria" in card
     assert "Before you share it, ask" in card
     assert "made-llama" in card
-    assert "3.000 nats" in card
+    assert "is 3.000, the base model's" in card
     assert re.search(r"^---\n.*^---\n", card, re.DOTALL | re.MULTILINE)
 
 
@@ -184,12 +184,12 @@ def test_the_card_has_the_evaluation_of_this_training_and_of_no_other(results: P
         folder = export_dataset(dataset, dataset.results / "best", generation(results), "f16")
         card = (folder / "README.md").read_text(encoding="utf-8")
         assert ("area under the ROC curve of 0.60 (.57–.63)" in card) is said
-        assert f"{min(record['validation_loss'] for record in records):.3f} nats per token" in card
+        assert f"is {min(record['validation_loss'] for record in records):.3f}, the base model's" in card
     with (dataset.results / "metrics.jsonl").open("a", encoding="utf-8") as metrics:
         metrics.write('{"step": 999, "epoch": 9.0, "validation_loss": 7.123}\n')
     for checkpoint, said in (("best", False), ("final", True)):
         folder = export_dataset(dataset, dataset.results / checkpoint, generation(results), "f16")
-        assert ("7.123 nats per token" in (folder / "README.md").read_text(encoding="utf-8")) is said
+        assert ("is 7.123, the base model's" in (folder / "README.md").read_text(encoding="utf-8")) is said
 
 
 def test_the_card_shows_no_folder_of_mine() -> None:

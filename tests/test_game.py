@@ -67,7 +67,7 @@ def test_guesses_are_kept_without_words(new_game: Callable[..., Game], dataset: 
     game = new_game()
     this = next(game.rounds())
     assert game.guess(this, this.real)
-    assert str(game.score()).startswith("1 of 1 right (100%): that may as well be guessing")
+    assert str(game.score()).startswith("1 of 1 right (100%): that may as well be luck")
     assert "between 21% and 100%" in str(game.score())
     path = dataset.results / "game.jsonl"
     text = path.read_text(encoding="utf-8")
@@ -102,8 +102,8 @@ def test_a_game_in_a_pipe(run: Run, environment: Path, dataset: Dataset) -> None
     done = run("play", "-d", "1", "-t", "game", "--rounds", "2", input="what?\na\ns\nB\nnever read\n")
     assert done.returncode == 0, done.stderr
     assert "of 2 right" in done.stdout
-    assert "This game: " in done.stdout and "95% confidence" in done.stdout
-    assert len(re.findall(r"(?:Right|Wrong): [ab] was real", done.stdout)) == 2
+    assert "This game: " in done.stdout and "Tossing a coin gets 50%" in done.stdout
+    assert len(re.findall(r"(?:Right|Wrong): [AB] was real", done.stdout)) == 2
     records = (environment / "results" / dataset.folder / "game.jsonl").read_text(encoding="utf-8").splitlines()
     guesses = [json.loads(line) for line in records]
     assert [record["guess"] for record in guesses] == ["a", "b"]

@@ -82,12 +82,48 @@ def test_a_browser_opens_it(path: Path, browser: "Browser") -> None:
         assert page.title() == "Is it me? Dataset_1_Zoë"
         assert page.get_by_text(f"fine {TRAP}").count() == 2
         assert page.evaluate("document.documentElement.scrollWidth") == width
-        assert page.get_by_role("table", name="Area under the ROC curve").is_visible()
+        table = page.get_by_role("table", name="Area under the ROC curve")
+        assert not table.is_visible()
+        page.get_by_role("heading", name="Told apart").click()
+        assert table.is_visible()
         how = page.get_by_text("How this is measured").first
         how.click()
         assert page.get_by_text("no better than a coin").is_visible()
         page.close()
     assert not wrong
+
+
+def test_it_fits_a_screen_and_opens_on_demand(path: Path, browser: "Browser") -> None:
+    """What matters is short; what is opened shows whole words, and the newest run without scrolling sideways."""
+    made = everything()
+    runs = [result(run={"finished": f"2026-11-2{day}T10:00:00"}) for day in range(3)]
+    write_page(path, made, [*runs, made], [EXAMPLE] * 8, [EXAMPLE] * 8)
+    for width, screens in ((390, 2.5), (1200, 2)):
+        page = browser.new_page(viewport={"width": width, "height": 800})
+        page.goto(path.as_uri())
+        assert page.evaluate("document.documentElement.scrollHeight") < screens * 800
+        page.evaluate("document.querySelectorAll('details').forEach((one) => (one.open = true))")
+        assert page.evaluate("document.documentElement.scrollWidth") == width
+        words = page.locator(".bars tbody th").evaluate_all(
+            # A word is whole where the text has as many lines when it may break anywhere as when it may not.
+            """(heads) => heads.filter((head) => {
+                const range = document.createRange();
+                const words = head.firstChild.data.matchAll(/\\S+/g);
+                return [...words].some(({ 0: word, index }) => {
+                    range.setStart(head.firstChild, index);
+                    range.setEnd(head.firstChild, index + word.length);
+                    return new Set([...range.getClientRects()].map(({ top }) => top)).size > 1;
+                });
+            }).map((head) => head.textContent)"""
+        )
+        assert words == []
+        runs_table = page.get_by_role("table", name="Every evaluation of this dataset")
+        faults = runs_table.get_by_role("row", name="faults").get_by_role("cell").first
+        assert faults.evaluate("(cell) => cell.getBoundingClientRect().right <= innerWidth")
+        assert faults.inner_text() == "0 of 200"
+        table = page.get_by_role("table", name="Replies with a fault")
+        assert table.evaluate("(table) => table.scrollWidth <= table.parentElement.clientWidth")
+        page.close()
 
 
 def test_without_examples_no_word_of_a_message_is_in_it(path: Path) -> None:

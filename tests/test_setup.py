@@ -21,7 +21,7 @@ from selfchatbot.parameters import RawParameters, read_parameters
 from selfchatbot.preprocessors.names import closest_name
 from selfchatbot.setup.dataset import folder_name
 from selfchatbot.setup.exports import find_exports
-from selfchatbot.setup.models import GIB, Hardware, fitting
+from selfchatbot.setup.models import GIB, Hardware, advice, fitting
 
 FIXTURES = ROOT / "tests" / "preprocessors"
 DISCORD = SAMPLE / "DiscordChatExporter"
@@ -246,6 +246,10 @@ def test_a_model_is_recommended_that_fits() -> None:
         best = fitting(Hardware("cuda", gigabytes * GIB, 8))[0]
         assert best.needed < gigabytes
     assert fitting(Hardware("cuda", GIB // 2, 8)) == []
+    # The last line of the sample.
+    assert "2 cores" in advice(Hardware("cpu", 6 * GIB, 2))
+    assert advice(Hardware("cpu", 6 * GIB, 2)).endswith("SmolLM2-135M-Instruct; with patience, Qwen/Qwen3-0.6B-Base.")
+    assert "too little memory" in advice(Hardware("cpu", GIB // 2, 2))
 
 
 class Hub(BaseHTTPRequestHandler):

@@ -91,15 +91,15 @@ def _stage(dataset_id: str, restart: bool, dry_run: bool, name: str | None, even
     _prepare(dataset, console)
     early = ", stopped early" if result.stopped_early else ""
     output.print(
-        f"Validation loss: base model {result.base_loss:.3f}, best {result.best_loss:.3f} nats per trained token "
+        f"Validation loss: {result.base_loss:.3f} before training, {result.best_loss:.3f} at best "
         f"(step {result.best_step} of {result.steps}{early})",
         soft_wrap=True,
     )
     if result.best_loss < result.base_loss:
         times = math.exp(result.base_loss - result.best_loss)
         output.print(
-            f"So in conversations that it was not trained on, each token of yours is {times:.1f} times as likely as "
-            "before training",
+            "So in conversations that it was not trained on, each word of yours, or part of a word, is "
+            f"{times:.1f} times as likely as before",
             soft_wrap=True,
         )
     else:

@@ -27,8 +27,8 @@ def model_card(
     where, licence = where and markdown(where), licence and markdown(licence)
     front += ["pipeline_tag: text-generation", "library_name: transformers", "tags: [selfchatbot]", "---"]
     measured = _likeness_sentence(name, likeness) + (
-        f"Its loss on {name}'s words in conversations it was not trained on is {losses[1]:.3f} nats per token, the "
-        f"base model's {losses[0]:.3f}."
+        f"Its loss on {name}'s words in conversations it was not trained on is {losses[1]:.3f}, the base model's "
+        f"{losses[0]:.3f} (lower is better)."
         if losses
         else "Its loss was not measured."
     )

@@ -11,6 +11,7 @@ from selfchatbot.files import read_small
 from selfchatbot.model_files import check_files, refuse_missing
 from selfchatbot.models import Machine, load_model, load_tokenizer, this_machine, window
 from selfchatbot.parameters import GenerationParameters
+from selfchatbot.player.merging import merge
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -47,7 +48,7 @@ def load_checkpoint(
     if adapter is None:
         model = _loaded(folder, lambda: load_model(base, dtype))
     else:
-        model = _loaded(folder, lambda: _merged(load_model(base, dtype), folder))
+        model = _loaded(folder, lambda: _merged(load_model(base, dtype), folder, adapter))
     return Checkpoint(_placed(model, machine), tokenizer, base, window(model.config, UNLIMITED))
 
 
@@ -101,8 +102,10 @@ def _placed(model: "PreTrainedModel", machine: Machine) -> "PreTrainedModel":
     return model.to(machine.device).eval()
 
 
-def _merged(model: "PreTrainedModel", folder: Path) -> "PreTrainedModel":
+def _merged(model: "PreTrainedModel", folder: Path, config: dict[str, Any]) -> "PreTrainedModel":
     """The base model with the adapters merged into its weights, which makes it as fast as the base model alone."""
+    if merge(model, folder, config):
+        return model
     from peft import PeftModel, get_peft_model_state_dict
     from safetensors import safe_open
 

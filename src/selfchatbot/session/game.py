@@ -60,7 +60,13 @@ class Score:
         """95 % confidence interval of the share of right guesses (Wilson 1927), from 0 to 1."""
         return wilson(self.right, self.guesses)
 
+    @property
+    def count(self) -> str:
+        """``3 of 4 right``."""
+        return f"{self.right} of {self.guesses} right"
+
     def __str__(self) -> str:
+        """What the guesses tell, in words that need no statistics."""
         if not self.guesses:
             return "no guess"
         low, high = self.interval
@@ -69,11 +75,10 @@ class Score:
         elif high < 0.5:
             meaning = "the model was taken for you more often than you were"
         else:
-            meaning = "that may as well be guessing"
-        share = f"{self.right / self.guesses:.0%}"
+            meaning = "that may as well be luck"
         return (
-            f"{self.right} of {self.guesses} right ({share}): {meaning} (chance is 50%; with 95% confidence, the true "
-            f"share is between {low:.0%} and {high:.0%})"
+            f"{self.count} ({self.right / self.guesses:.0%}): {meaning}. Tossing a coin gets 50%; over many more "
+            f"rounds, you would probably get between {low:.0%} and {high:.0%}"
         )
 
 
@@ -138,6 +143,11 @@ class Game:
         with self._path.open("a", encoding="utf-8", newline="\n") as file:
             file.write(json.dumps(record) + "\n")
         return right
+
+    @staticmethod
+    def verdict(current: Round, side: Side) -> str:
+        """``Right: A was real.``"""
+        return f"{'Right' if side == current.real else 'Wrong'}: {current.real.upper()} was real."
 
     def score(self) -> Score:
         """The score of this game."""

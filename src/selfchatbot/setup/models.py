@@ -80,6 +80,16 @@ def fitting(hardware: Hardware) -> list[Recommendation]:
     return fits
 
 
+def advice(hardware: Hardware) -> str:
+    """Which model to take there, and which larger one needs patience, in one line."""
+    fits = fitting(hardware)
+    if not fits:
+        return f"This machine ({hardware}) has too little memory to train a model."
+    best, larger = fits[0], [one for one in fits if one.billions > fits[0].billions]
+    patience = f"; with patience, {larger[0].model}" if larger else ""
+    return f"For this machine ({hardware}): {best.model}{patience}."
+
+
 @cache
 def _listed() -> list[dict[str, Any]]:
     """The largest model first."""

@@ -22,7 +22,7 @@ REPORT_NAME = "report.md"
 LOG_NAME = "log.txt"
 LOSS_EXPLAINED = (
     "The loss says how surprised the model is by your own words in conversations that it was not trained on: lower is "
-    "more like you. It is in nats per trained token; 0.7 less means that each token of yours is twice as likely."
+    "more like you. 0.7 less means that each token of yours, a word or a part of one, is twice as likely."
 )
 PACKAGES = ("selfchatbot", "torch", "transformers", "peft", "accelerate", "bitsandbytes", "tokenizers")
 
@@ -80,7 +80,7 @@ def plot(records: list[dict[str, Any]], path: Path) -> None:
         best = validation[best_validation(validations)]
         axes.plot(*best, color="tab:red", marker="*", markersize=14, linestyle="", label=f"best: {best[1]:.3f}")
     axes.set_xlabel("step")
-    axes.set_ylabel("loss (nats per trained token)")
+    axes.set_ylabel("loss (lower is better)")
     axes.legend(loc="upper right")
     with atomic_file(path) as partial:
         figure.savefig(partial, dpi=120, format="png")

@@ -235,7 +235,7 @@ class Trainer:
         result = self.result
         if step == 0:
             result.base_loss = loss
-            logger.info("validation loss of the base model: %.3f nats per trained token", loss)
+            logger.info("validation loss of the base model: %.3f", loss)
             if not math.isfinite(loss):
                 raise SelfChatBotError(
                     f'model "{self.parameters.model}" computes no numbers: its validation loss is {loss} before any '

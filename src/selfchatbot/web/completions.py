@@ -87,7 +87,7 @@ class Completions:
         return JSONResponse(self._model)
 
     async def complete(self, request: Request) -> Response:
-        asked = await asyncio.to_thread(read_request, await body(request))
+        asked = await asyncio.to_thread(read_request, await body(request), CompletionRequest)
         parameters = asked.parameters(self._player.parameters)
         usage = Usage()
         job = submit(self._worker, request, lambda: choice_deltas(self._player, asked, parameters, usage))

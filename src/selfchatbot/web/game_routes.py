@@ -48,7 +48,7 @@ class GameRoutes:
         return JSONResponse({"id": name, "context": current.shown, "a": current.a, "b": current.b})
 
     async def guess(self, request: Request) -> Response:
-        """From ``{"id", "side"}`` to ``{"right", "real", "score"}``, once per round."""
+        """From ``{"id", "side"}`` to ``{"right", "real", "verdict", "score"}``, once per round."""
         try:
             asked = json.loads(await body(request))
             name, side = asked["id"], asked["side"]
@@ -64,7 +64,8 @@ class GameRoutes:
         except OSError as error:
             logger.warning("%s can't be written (%s): this guess is not saved", GAME_FILE, error.strerror)
             right = side == current.real
-        return JSONResponse({"right": right, "real": current.real, "score": str(self._game.score())})
+        verdict, score = self._game.verdict(current, side), str(self._game.score())
+        return JSONResponse({"right": right, "real": current.real, "verdict": verdict, "score": score})
 
     def _next(self) -> Generator[Round, None, None]:
         """One round or none; in the worker's thread, where the model writes the other reply."""

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from starlette.requests import Request
@@ -14,9 +14,11 @@ from starlette.types import Receive, Scope, Send
 from selfchatbot.parameters import Trait
 from selfchatbot.player import Player
 from selfchatbot.session.game import Game
+from selfchatbot.session.typing_pace import MAX_WAIT_SECONDS, Pace
 from selfchatbot.web.completions import Completions
 from selfchatbot.web.game_routes import GameRoutes
 from selfchatbot.web.openai_schema import MAX_REPLY_TOKENS, ApiError
+from selfchatbot.web.rating_routes import RatingRoutes
 from selfchatbot.web.worker import Worker
 
 ASSETS = Path(__file__).parent / "assets"
@@ -43,6 +45,10 @@ class LoadedModel:
     """From names to the system messages that tell the model who it is talking to."""
     game: Game | None = None
     """It has a page of its own."""
+    preferences: Path | None = None
+    """The preferences.jsonl that ratings are appended to."""
+    pace: Pace | None = None
+    """How fast that person types."""
 
 
 class CurrentModel:
@@ -67,7 +73,7 @@ class CurrentModel:
         async def begin(request: Request) -> Response:
             return RedirectResponse("setup.html", 303)
 
-        paths = ("/v1/{path:path}", "/about", "/game/{path:path}")
+        paths = ("/v1/{path:path}", "/about", "/game/{path:path}", "/preferences")
         self._router = Router(
             [
                 Route("/", begin),
@@ -88,8 +94,17 @@ def _routes(model: LoadedModel, worker: Worker, has_setup: bool) -> Sequence[Bas
         parameters = player.parameters.model_dump(include=player.parameters.fields_with(Trait.PER_REQUEST))
         parameters["max_new_tokens"] = min(parameters["max_new_tokens"], MAX_REPLY_TOKENS)
         known = [{"name": contact, "system": system} for contact, system in model.contacts.items()]
-        pages = {"game": model.game is not None, "setup": has_setup}
-        return JSONResponse({"name": model.name, "parameters": parameters, "contacts": known, **pages})
+        return JSONResponse(
+            {
+                "name": model.name,
+                "parameters": parameters,
+                "contacts": known,
+                "game": model.game is not None,
+                "setup": has_setup,
+                "ratings": model.preferences is not None,
+                "pace": model.pace and {**asdict(model.pace), "most": MAX_WAIT_SECONDS},
+            }
+        )
 
     return [
         Mount(
@@ -102,6 +117,11 @@ def _routes(model: LoadedModel, worker: Worker, has_setup: bool) -> Sequence[Bas
         ),
         Route("/about", about),
         *(_game_routes(GameRoutes(model.game, worker)) if model.game else ()),
+        *(
+            [Route("/preferences", RatingRoutes(model.preferences).add, methods=["POST"])]
+            if model.preferences is not None
+            else ()
+        ),
     ]
 
 

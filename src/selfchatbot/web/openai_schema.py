@@ -4,7 +4,7 @@ import json
 import time
 import uuid
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 from starlette.responses import JSONResponse
@@ -92,11 +92,30 @@ class StreamOptions(_Schema):
     include_usage: bool = False
 
 
-class CompletionRequest(_Schema):
-    """The body of a request. ``top_k`` and ``repetition_penalty`` have the names that other local servers use."""
+class ChatRequest(_Schema):
+    """The body of a request about a conversation."""
+
+    messages: list[RequestMessage] = Field(min_length=1, max_length=MAX_MESSAGES)
+
+    @cached_property
+    def chat(self) -> ChatMessages:
+        """The conversation for the player, with all system messages joined at the beginning.
+
+        Calls of tools, their results, and parts that are no text are left out.
+        """
+        system = [message.text for message in self.messages if message.role in ("system", "developer")]
+        turns = [message for message in self.messages if message.role in ("user", "assistant")]
+        first = [{"role": "system", "content": "\n\n".join(system)}] if any(system) else []
+        return [*first, *({"role": turn.role, "content": turn.text} for turn in turns if turn.text)]
+
+
+AnyRequest = TypeVar("AnyRequest", bound=ChatRequest)
+
+
+class CompletionRequest(ChatRequest):
+    """A request for replies. ``top_k`` and ``repetition_penalty`` have the names that other local servers use."""
 
     model: str = ""
-    messages: list[RequestMessage] = Field(min_length=1, max_length=MAX_MESSAGES)
     temperature: float | None = Field(None, ge=0, le=2)
     top_p: float | None = Field(None, ge=0, le=1)
     top_k: int | None = Field(None, ge=0, le=1_000_000)
@@ -152,17 +171,6 @@ class CompletionRequest(_Schema):
             raise ValueError("only text is supported here")
         return value
 
-    @cached_property
-    def chat(self) -> ChatMessages:
-        """The conversation for the player, with all system messages joined at the beginning.
-
-        Calls of tools, their results, and parts that are no text are left out.
-        """
-        system = [message.text for message in self.messages if message.role in ("system", "developer")]
-        turns = [message for message in self.messages if message.role in ("user", "assistant")]
-        first = [{"role": "system", "content": "\n\n".join(system)}] if any(system) else []
-        return [*first, *({"role": turn.role, "content": turn.text} for turn in turns if turn.text)]
-
     @property
     def stop_sequences(self) -> list[str]:
         return list(self.stop or [])
@@ -180,10 +188,10 @@ class CompletionRequest(_Schema):
         return chosen.model_copy(update={"max_new_tokens": min(chosen.max_new_tokens, MAX_REPLY_TOKENS)})
 
 
-def read_request(body: bytes) -> CompletionRequest:
+def read_request(body: bytes, kind: type[AnyRequest]) -> AnyRequest:
     """Parse a request. Raises ApiError 400, which names the field and never repeats its content."""
     try:
-        request = CompletionRequest.model_validate_json(body)
+        request = kind.model_validate_json(body)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False, include_context=False)[0]
         param = ".".join(map(str, first["loc"])) or None

@@ -73,9 +73,7 @@ def _guess(game: "Game", screen: "Screen", guesses: int) -> None:
             if saved:
                 screen.note(f"{GAME_FILE} can't be written ({error.strerror}): this game is not saved")
             saved = False
-        score = game.score()
-        verdict = "Right" if side == current.real else "Wrong"
-        screen.say(f"{verdict}: {current.real} was real. {score.right} of {score.guesses} right.")
+        screen.say(f"{game.verdict(current, side)} {game.score().count}.")
 
 
 def _show(current: "Round", screen: "Screen") -> None:
@@ -83,8 +81,8 @@ def _show(current: "Round", screen: "Screen") -> None:
     for message in current.shown:
         _say_as("you " if message["role"] == "assistant" else "them", message["content"], screen)
     screen.say("")
-    _say_as("a", current.a, screen)
-    _say_as("b", current.b, screen)
+    _say_as("A", current.a, screen)
+    _say_as("B", current.b, screen)
 
 
 def _say_as(name: str, text: str, screen: "Screen") -> None:

@@ -79,14 +79,23 @@ def open_port(host: str, port: int, token: str | None) -> tuple[socket.socket, s
 
 def _loaded(play: PlayRun) -> "LoadedModel":
     """Load the model: seconds to minutes. Raises SelfChatBotError."""
+    from selfchatbot.environment import PREFERENCES_FILE
     from selfchatbot.session.contacts import contact_messages
     from selfchatbot.session.game import Game
+    from selfchatbot.session.typing_pace import learned_pace
     from selfchatbot.web.model_routes import LoadedModel
 
     player, dataset, game = play.load_player(), play.dataset, None
     with suppress(SelfChatBotError):  # without test conversations, the page has no game
         game = Game(player, dataset.preprocessed, dataset.results, play.checkpoint.name, player.parameters.seed)
-    return LoadedModel(player, dataset.name, contact_messages(dataset.preprocessed), game)
+    return LoadedModel(
+        player,
+        dataset.name,
+        contact_messages(dataset.preprocessed),
+        game,
+        preferences=dataset.results / PREFERENCES_FILE,
+        pace=learned_pace(dataset),
+    )
 
 
 def _serve(

@@ -165,14 +165,17 @@ class FaultsMeasure(SpeakerMeasure[Health]):
         return Tile(str(model.faults), "faults", f"in {model.replies} replies; should be 0") if model else None
 
     def section(self, findings: Mapping[Speaker, Health]) -> Section:
-        head = ("who", "empty", "cut off", "going in circles", "somebody else's words", "template text", "replies")
-        rows = [
-            (
-                name,
-                *map(str, (one.empty, one.truncated, one.looping, one.other_speaker, one.template, one.replies)),
-            )
-            for name, one in named(findings)
-        ]
+        kinds = {
+            "empty": "empty",
+            "truncated": "cut off",
+            "looping": "going in circles",
+            "other_speaker": "somebody else's words",
+            "template": "template text",
+            "replies": "of replies",
+        }
+        found = named(findings)
+        rows = [(label, *(str(getattr(one, kind)) for _, one in found)) for kind, label in kinds.items()]
+        head = ("fault", *(name for name, _ in found))
         return Section(
             "Replies that no person would send. All of these should be 0.", [Table("Replies with a fault", head, rows)]
         )

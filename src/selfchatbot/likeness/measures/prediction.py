@@ -187,7 +187,7 @@ class PredictionMeasure(SpeakerMeasure[Prediction]):
         source="Shannon 1951, “Prediction and Entropy of Printed English”; Jelinek et al. 1977 (perplexity)",
         good="Fewer bits than the base model on your words, and a larger saving than on your contacts' words. What is "
         "saved on both comes from knowing how people chat, not from knowing you.",
-        fools="Perplexity and nats are per token, so they compare only between models with the same tokenizer; bits "
+        fools="Perplexity is per token, so it compares only between models with the same tokenizer; bits "
         "per character always compare. Fewer bits don't make better conversation: a model can predict you well and "
         "still write dull replies.",
     )
@@ -218,11 +218,10 @@ class PredictionMeasure(SpeakerMeasure[Prediction]):
         for name, one in named(findings):
             for whose, text in (("your words", one.mine), ("your contacts' words", one.contacts)):
                 if text:
-                    figures = (number(text.bits_per_character), number(text.nats_per_token), number(text.perplexity, 1))
-                    rows.append((f"{name}: {whose}", *figures))
+                    rows.append((f"{name}: {whose}", number(text.bits_per_character), number(text.perplexity, 1)))
         model = findings.get("model")
         gain = model.personal_gain if model else None
-        head = ("model and words", "bits per character", "nats per token", "perplexity")
+        head = ("model and words", "bits per character", "perplexity")
         return Section(
             "How well each model predicts words it has never seen; fewer bits are better. A model that has become you "
             "gains on your words, and less on your contacts' words."

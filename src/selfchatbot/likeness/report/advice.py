@@ -36,7 +36,7 @@ def nothing_learned(_: None, run: Run) -> str | None:
     if len(run.validation) < 3 or _best(run).loss < run.validation[0].loss:
         return None
     return (
-        f"Training made it no better than the base model (validation loss {_best(run).loss:.3f} nats per token, before "
+        f"Training made it no better than the base model (validation loss {_best(run).loss:.3f}, before "
         f"{run.validation[0].loss:.3f}): lower learning_rate{now(run, 'learning_rate')}, or add more chats."
     )
 

@@ -24,7 +24,7 @@ PAGE_FILE = "likeness.html"
 EXAMPLES_SHOWN = 4
 """The others unfold."""
 CODE = re.compile(r"`([^`]*)`")
-FIGURE = re.compile(r"[\d.]+ %|\([\d.–-]+\)")
+UNBROKEN = re.compile(r"[\d.]+ %|\([\d.–-]+\)|--[a-z]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,7 @@ def write_page(
         names={speaker: name.name for speaker, name in SPEAKER_NAMES.items()},
         headline=opening(result),
         warnings=warnings(result),
-        tiles=[tile for measure, findings in found if (tile := measure.tile(findings))],
+        tiles={measure.key: tile for measure, findings in found if (tile := measure.tile(findings))},
         advice=advice(result),
         plots=[(measure, section) for measure, section in sections if section.is_plot],
         tables=[(measure, section) for measure, section in sections if not section.is_plot],
@@ -92,8 +92,8 @@ def _code(sentence: str) -> Markup:
 
 
 def _unbroken(text: str) -> Markup:
-    """Keep intervals, and numbers with their per cent sign, on one line."""
-    return Markup(FIGURE.sub(r"<span>\g<0></span>", str(escape(visible(text)))))
+    """Keep intervals, numbers with their per cent sign, and options such as --judge on one line."""
+    return Markup(UNBROKEN.sub(r"<span>\g<0></span>", str(escape(visible(text)))))
 
 
 __all__ = ["PAGE_FILE", "Example", "write_page"]

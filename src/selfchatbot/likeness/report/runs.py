@@ -26,21 +26,19 @@ def comparison(runs: Sequence[Likeness]) -> Section | None:
 
 
 def _table(runs: Sequence[Likeness]) -> Table:
-    """What differed between the runs, and what came out."""
+    """What differed between the runs, and what came out: a column for each run, the newest first."""
     settings = [{**{name: getattr(run.run, name) for name in COMPARED}, **run.run.parameters} for run in runs]
     names = dict.fromkeys(name for one in settings for name in one)
     different = [name for name in names if len({str(one.get(name)) for one in settings}) > 1]
-    columns = [
-        (measure, column) for measure in MEASURES if isinstance(measure, SpeakerMeasure) and (column := measure.column)
+    figures = [
+        (measure, figure) for measure in MEASURES if isinstance(measure, SpeakerMeasure) and (figure := measure.column)
     ]
-    rows: Rows = []
-    for run, one in zip(runs, settings, strict=True):
-        changed = (str(one.get(name, "")) for name in different)
-        found = (run.findings(measure).get("model") for measure, _ in columns)
-        results = (column.text(result) if result else "" for result, (_, column) in zip(found, columns, strict=True))
-        rows.append((_name(run), *changed, *results))
-    head = ("run", *different, *(column.label for _, column in columns))
-    return Table("Every evaluation of this dataset that was kept in likeness/", head, rows)
+    rows: Rows = [(name, *(str(one.get(name, "")) for one in reversed(settings))) for name in different]
+    for measure, figure in figures:
+        found = (run.findings(measure).get("model") for run in reversed(runs))
+        rows.append((figure.label, *(figure.text(result) if result else "" for result in found)))
+    head = ("", *map(_name, reversed(runs)))
+    return Table("Every evaluation of this dataset that was kept in likeness/, the newest first", head, rows)
 
 
 def _name(run: Likeness) -> str:

@@ -1,4 +1,4 @@
-/** Requests to the server of this page: who the model is, its replies as they are generated, the game. */
+/** Requests to the server of this page: who the model is, its replies as they are generated, ratings, the game. */
 
 import { load, save } from "./store.js";
 
@@ -18,7 +18,15 @@ export function useToken(value) {
   save("token", value, "sessionStorage");
 }
 
-/** @returns {Promise<{name: string, parameters: object, contacts: {name: string, system: string}[], game: boolean}>} */
+/** Whether a token is being sent. */
+export function hasToken() {
+  return token !== "";
+}
+
+/**
+ * @returns {Promise<{name: string, parameters: object, contacts: {name: string, system: string}[], game: boolean,
+ *   ratings: boolean, pace: import("./pace.js").Pace | null}>}
+ */
 export async function about() {
   return (await ask("about")).json();
 }
@@ -42,12 +50,32 @@ export async function* reply(messages, parameters, signal) {
   throw new ServerError(0, "The connection was lost.");
 }
 
+/**
+ * Several replies at once, which may be equal.
+ * @returns {Promise<string[]>}
+ */
+export async function replies(messages, count, parameters, signal) {
+  const body = JSON.stringify({ messages, n: count, ...parameters });
+  const response = await ask("v1/chat/completions", { method: "POST", body, signal });
+  return (await response.json()).choices.map((choice) => choice.message.content);
+}
+
+/**
+ * Save that one reply is better than others, for the next training.
+ * @param {string[]} rejected
+ * @returns {Promise<number>} how many comparisons were saved
+ */
+export async function savePreference(messages, chosen, rejected) {
+  const body = JSON.stringify({ messages, chosen, rejected });
+  return (await (await ask("preferences", { method: "POST", body })).json()).saved;
+}
+
 /** @returns {Promise<{id: string, context: {role: string, content: string}[], a: string, b: string}>} */
 export async function nextRound() {
   return (await ask("game/round", { method: "POST", body: "{}" })).json();
 }
 
-/** @returns {Promise<{right: boolean, real: "a" | "b", score: string}>} */
+/** @returns {Promise<{real: "a" | "b", verdict: string, score: string}>} */
 export async function guess(id, side) {
   return (await ask("game/guess", { method: "POST", body: JSON.stringify({ id, side }) })).json();
 }

@@ -1,9 +1,11 @@
 /** The conversation: send, stop, retry, edit; it survives a reload. */
 
-import { ServerError, about, reply, useToken } from "./api.js";
-import { parameters, setUp } from "./settings.js";
+import { ServerError, about, hasToken, reply, useToken } from "./api.js";
+import { atPace } from "./pace.js";
+import { accepted, corrected, ratingTools } from "./ratings.js";
+import { keepsPace, parameters, setUp } from "./settings.js";
 import { changeModel, load, loadTurns, save } from "./store.js";
-import { growing, markEdited, note, show } from "./view.js";
+import { growing, markEdited, note, show, working } from "./view.js";
 
 /** The newest turns, which are sent; a model's window holds fewer. */
 const MAX_TURNS = 1000;
@@ -12,9 +14,10 @@ const part = (id) => document.getElementById(id);
 const message = part("message");
 const contact = part("contact");
 
-/** @type {{role: "user" | "assistant", content: string, cut?: boolean}[]} */
+/** @type {import("./store.js").Turn[]} */
 let turns = loadTurns("turns");
-let name = "";
+/** What the server says about itself. */
+let model = null;
 /** The turn that is being edited; -1 if none. */
 let editing = -1;
 /** Stops the current reply. @type {AbortController | null} */
@@ -22,25 +25,34 @@ let running = null;
 
 async function begin() {
   try {
-    const model = await about();
-    ({ name } = model);
+    model = await about();
+    const { name } = model;
     if (changeModel(name)) return location.reload();
     document.title = name;
     part("name").textContent = part("welcome-name").textContent = name;
     part("avatar").textContent = part("welcome-avatar").textContent = [...name][0].toUpperCase();
     part("welcome-text").textContent = `A model that writes like ${name}. Say something to begin.`;
-    setUp(model.parameters);
+    setUp(model);
     offerContacts(model.contacts);
     part("game").hidden = !model.game;
     part("setup").hidden = !model.setup;
     setStatus("ready");
+    part("token").value = "";
     render();
     message.focus();
   } catch (error) {
-    if (error.status === 401) return part("ask-token").showModal();
+    if (error.status === 401) return askToken();
     setStatus("not connected");
     note(error.message);
   }
+}
+
+function askToken() {
+  const wrong = hasToken();
+  part("token-wrong").hidden = !wrong;
+  part("token").ariaInvalid = String(wrong);
+  if (!part("ask-token").open) part("ask-token").showModal();
+  part("token").select();
 }
 
 function offerContacts(contacts) {
@@ -57,9 +69,50 @@ function setStatus(text) {
 function render() {
   part("welcome").hidden = turns.length > 0;
   part("bring-back").hidden = loadTurns("former").length === 0;
-  show(turns, { name, retry, edit });
+  show(turns, { name: model?.name ?? "", tools });
   markEdited(editing);
   showButtons();
+}
+
+/** What can be done with a turn. @returns {import("./view.js").Tool[]} */
+function tools(index) {
+  const mine = turns[index].role === "user";
+  const offered = mine ? [{ kind: "edit", label: "Edit", act: () => edit(index) }] : [];
+  if (index < turns.length - 1) return offered;
+  offered.push({ kind: "retry", label: mine ? "Get a reply" : "Retry", act: retry, named: true });
+  return mine ? offered : [...offered, ...ratingTools(conversation)];
+}
+
+/** What ratings need of it. */
+const conversation = {
+  get last() {
+    return turns.at(-1);
+  },
+  get canRate() {
+    return model?.ratings ?? false;
+  },
+  /** What the last turn replies to, as the model reads it. */
+  get prompt() {
+    return prompt(turns.slice(0, -1));
+  },
+  /** Put another turn in place of the last one. @returns {boolean} whether that still was the last one */
+  replace(former, turn) {
+    if (turns.at(-1) !== former) return false;
+    turns[turns.length - 1] = turn;
+    keep();
+    render();
+    return true;
+  },
+  /** Have another reply made in place of the last one, keeping which ones were worse. */
+  replyAgain: (worse) => answer(turns.pop(), worse),
+  correct: () => edit(turns.length - 1),
+  keep,
+  work,
+};
+
+function prompt(before) {
+  const system = contact.value ? [{ role: "system", content: contact.value }] : [];
+  return [...system, ...before.slice(-MAX_TURNS).map(({ role, content }) => ({ role, content }))];
 }
 
 function showButtons() {
@@ -72,8 +125,16 @@ function keep() {
   save("turns", turns);
 }
 
-function say(text) {
-  if (editing >= 0) turns = turns.slice(0, editing);
+/** Send what is in the field: a new message, a changed one, or what the last reply should have been. */
+function submit(text) {
+  const changed = turns[editing];
+  if (changed?.role === "assistant") {
+    stopEditing();
+    message.focus();
+    return corrected(conversation, text);
+  }
+  if (changed) turns = turns.slice(0, editing);
+  else accepted(conversation);
   stopEditing();
   turns.push({ role: "user", content: text });
   keep();
@@ -81,40 +142,56 @@ function say(text) {
 }
 
 /**
- * Get the model's reply to the last turn.
- * @param {object} [former] the reply that was there before; it comes back if there is no new one
+ * Do something that the server needs a moment for, and that can be stopped; one thing at a time.
+ * @param {string} status what is shown meanwhile
+ * @param {(signal: AbortSignal) => Promise<void>} task
+ * @returns {Promise<string>} what went wrong, if anything did
  */
-async function answer(former) {
-  if (running) return;
+async function work(status, task) {
+  if (running) return "";
   running = new AbortController();
-  const { signal } = running;
-  const asked = turns;
-  const system = contact.value ? [{ role: "system", content: contact.value }] : [];
-  const messages = [...system, ...turns.slice(-MAX_TURNS).map(({ role, content }) => ({ role, content }))];
-  render();
-  setStatus("typing…");
-  const update = growing(name);
-  const turn = { role: "assistant", content: "", cut: true };
+  setStatus(status);
+  showButtons();
+  working();
   let problem = "";
   try {
-    for await (const text of reply(messages, parameters(), signal)) {
+    await task(running.signal);
+  } catch (error) {
+    if (error.name !== "AbortError") problem = error.message;
+    if (error instanceof ServerError && error.status === 401) askToken();
+  }
+  running = null;
+  setStatus("ready");
+  return problem;
+}
+
+/**
+ * Get the model's reply to the last turn.
+ * @param {import("./store.js").Turn} [former] the reply that was there before; it comes back if there is no new one
+ * @param {string[]} [worse] replies that were rated bad
+ */
+async function answer(former, worse = former?.worse) {
+  if (running) return;
+  const asked = turns;
+  const turn = { role: "assistant", content: "", cut: true, ...(worse?.length && { worse }) };
+  render();
+  const update = growing(model.name);
+  const problem = await work("typing…", async (signal) => {
+    const parts = reply(prompt(turns), parameters(), signal);
+    for await (const text of keepsPace() ? atPace(parts, model.pace, signal) : parts) {
       turn.content += text;
       update(turn.content);
       // If the page is closed now, the part so far is still there later.
       if (asked === turns) save("turns", [...turns, turn]);
     }
     delete turn.cut;
-  } catch (error) {
-    if (error.name !== "AbortError") problem = error.message;
-    if (error instanceof ServerError && error.status === 401) part("ask-token").showModal();
-  }
-  running = null;
-  setStatus("ready");
+  });
+  turn.content = turn.content.trimEnd();
   if (asked === turns && (turn.content || former)) turns.push(turn.content ? turn : former);
   keep();
   render();
   if (problem) note(problem);
-  else if (turn.content) part("announcer").textContent = `${name}: ${turn.content}`;
+  else if (turn.content) part("announcer").textContent = `${model.name}: ${turn.content}`;
 }
 
 function stop() {
@@ -134,6 +211,10 @@ function edit(index) {
   editing = index;
   message.value = turns[index].content;
   part("editing").hidden = false;
+  part("editing-what").textContent =
+    turns[index].role === "user"
+      ? "Editing: everything after it will be removed"
+      : "What should the reply have been? It is saved for the next training";
   markEdited(index);
   message.focus();
   fit();
@@ -170,7 +251,7 @@ function fit() {
 part("composer").addEventListener("submit", (event) => {
   event.preventDefault();
   const text = message.value.trim();
-  if (text && !running && name) say(text);
+  if (text && !running && model) submit(text);
 });
 message.addEventListener("input", () => {
   if (editing < 0) save("draft", message.value);
@@ -211,7 +292,6 @@ contact.addEventListener("change", () => save("contact", contact.value));
 part("token-form").addEventListener("submit", (event) => {
   event.preventDefault();
   useToken(part("token").value);
-  part("token").value = "";
   part("ask-token").close();
   begin();
 });

@@ -24,6 +24,7 @@ async function begin() {
 async function next(name) {
   part("next").hidden = true;
   part("answers").hidden = true;
+  part("score").hidden = true;
   part("verdict").textContent = "The model is writing its reply…";
   try {
     const round = await nextRound();
@@ -37,7 +38,8 @@ async function next(name) {
     part("verdict").textContent = "One reply is real, the other is the model's.";
     open = round.id;
     part("b").scrollIntoView({ block: "nearest" });
-    part("a").focus({ preventScroll: true });
+    // Not one of the replies, which would look chosen.
+    part("answers").focus({ preventScroll: true });
   } catch (error) {
     fail(error);
   }
@@ -48,12 +50,14 @@ async function choose(side) {
   const id = open;
   open = "";
   try {
-    const { right, real, score } = await guess(id, side);
+    const { real, verdict, score } = await guess(id, side);
     for (const one of sides) {
       part(one).disabled = true;
       part(one).classList.toggle("real", one === real);
     }
-    part("verdict").textContent = `${right ? "Right" : "Wrong"}: ${real.toUpperCase()} was real. ${score}`;
+    part("verdict").textContent = verdict;
+    part("score").textContent = score;
+    part("score").hidden = false;
     part("next").hidden = false;
     part("next").focus();
   } catch (error) {

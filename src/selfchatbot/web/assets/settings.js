@@ -1,9 +1,10 @@
-/** Appearance and generation parameters, which are the model's own until they are changed here. */
+/** Appearance, pace, and generation parameters, which are the model's own until they are changed here. */
 
 import { load, save } from "./store.js";
 
 const dialog = document.getElementById("settings");
 const fields = [...dialog.querySelectorAll("[data-key]")];
+const pace = document.getElementById("pace");
 const API_NAMES = { max_new_tokens: "max_tokens" };
 let defaults = {};
 let changed = Object.fromEntries(
@@ -17,9 +18,17 @@ export function parameters() {
   return Object.fromEntries(Object.entries(changed).map(([key, value]) => [API_NAMES[key] ?? key, value]));
 }
 
-export function setUp(modelValues) {
-  defaults = modelValues;
+/** Whether replies take as long as the person needs to type them. */
+export function keepsPace() {
+  return pace.checked && !pace.disabled;
+}
+
+/** @param {{name: string, parameters: object, pace: object | null}} model as the server describes it */
+export function setUp(model) {
+  defaults = model.parameters;
   fields.forEach(showValue);
+  pace.disabled = model.pace === null;
+  document.getElementById("pace-help").textContent = `Replies take as long as ${model.name} needs to type them.`;
 }
 
 function showValue(field) {
@@ -51,6 +60,9 @@ document.getElementById("reset").addEventListener("click", () => {
   save("parameters", changed);
   fields.forEach(showValue);
 });
+
+pace.checked = load("pace", false);
+pace.addEventListener("change", () => save("pace", pace.checked));
 
 document.getElementById("open-settings").addEventListener("click", () => dialog.showModal());
 dialog.addEventListener("click", (event) => event.target === dialog && dialog.close());

@@ -19,9 +19,29 @@ function kind(value) {
   return Array.isArray(value) ? "array" : typeof value;
 }
 
-/** The turns of a saved conversation, without what is none. */
+/**
+ * @typedef {{role: "user" | "assistant", content: string, cut?: boolean, others?: string[], worse?: string[],
+ *   rated?: boolean}} Turn
+ * cut: it was stopped; others: other replies that were made; worse: replies before this one that were rated bad;
+ * rated: it was saved as better than others
+ */
+
+/** The turns of a saved conversation, without what is none. @returns {Turn[]} */
 export function loadTurns(key) {
-  return load(key, []).filter((turn) => ["user", "assistant"].includes(turn?.role) && typeof turn.content === "string");
+  return load(key, [])
+    .filter((turn) => ["user", "assistant"].includes(turn?.role) && typeof turn.content === "string")
+    .map(({ role, content, cut, others, worse, rated }) => ({
+      role,
+      content,
+      ...(cut === true && { cut }),
+      ...(rated === true && { rated }),
+      ...(isTexts(others) && { others }),
+      ...(isTexts(worse) && { worse }),
+    }));
+}
+
+function isTexts(value) {
+  return Array.isArray(value) && value.every((text) => typeof text === "string");
 }
 
 /** If the browser can't keep anything (private window, full storage), the page works without. */

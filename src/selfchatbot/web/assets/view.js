@@ -2,21 +2,33 @@
 
 const log = document.getElementById("log");
 const scroll = document.getElementById("scroll");
+/** What each element on the screen shows, as `content` says it. @type {WeakMap<Element, string>} */
+const shown = new WeakMap();
 
 /**
- * Show a conversation in place of the current one, with these actions.
- * @param {{role: string, content: string, cut?: boolean}[]} turns
- * @param {{name: string, other?: string, retry?: () => void, edit?: (index: number) => void}} actions
+ * @typedef {{kind: string, label: string, act: () => void, named?: boolean, pressed?: boolean}} Tool
+ * kind: names the icon; named: whether the label is visible
  */
-export function show(turns, { name, other, retry, edit }) {
+
+/**
+ * Show a conversation. Turns that are on the screen already stay as they are.
+ * @param {{role: string, content: string, cut?: boolean}[]} turns
+ * @param {{name: string, other?: string, tools?: (index: number) => Tool[]}} options
+ */
+export function show(turns, { name, other = "You", tools = () => [] }) {
   log.classList.remove("busy");
-  log.replaceChildren(...turns.map((turn) => turnElement(turn, name, other)));
+  for (const element of log.querySelectorAll(".tools, .cut, .note, .typing, .alternatives")) element.remove();
+  const before = [...log.children];
+  const changed = turns.findIndex((turn, index) => shown.get(before[index]) !== content(turn, name, other));
+  const kept = changed < 0 ? turns.length : changed;
+  for (const element of before.slice(kept)) element.remove();
+  log.append(...turns.slice(kept).map((turn) => turnElement(turn, name, other)));
   [...log.children].forEach((element, index) => {
-    const last = index === turns.length - 1;
-    const mine = turns[index].role === "user";
-    if (mine && edit) addTool(element, "edit", "Edit", () => edit(index));
-    if (last && retry) addTool(element, "retry", mine ? "Get a reply" : "Retry", retry);
+    element.removeAttribute("aria-busy");
     element.classList.toggle("last", index >= turns.length - 2);
+    if (turns[index].cut) element.append(make("span", "cut", "stopped"));
+    const offered = tools(index);
+    if (offered.length) element.append(toolbar(offered));
   });
   toEnd();
 }
@@ -34,15 +46,21 @@ export function growing(name) {
   return (text) => {
     const follow = nearEnd();
     const lines = bubbles(text);
-    const shown = [...element.querySelectorAll(".bubble:not(.typing)")];
+    const before = [...element.querySelectorAll(".bubble:not(.typing)")];
     lines.forEach((line, index) => {
-      const bubble = shown[index] ?? element.insertBefore(make("div", "bubble"), dots);
+      const bubble = before[index] ?? element.insertBefore(make("div", "bubble"), dots);
       if (bubble.textContent !== line) bubble.textContent = line;
     });
     // Between two messages of a reply, somebody is typing.
     dots.hidden = lines.length > 0 && !text.endsWith("\n");
+    shown.set(element, content({ role: "assistant", content: text }, name));
     if (follow) toEnd();
   };
+}
+
+/** The model is at work on something else than a reply. */
+export function working() {
+  log.classList.add("busy");
 }
 
 /** Mark the turn that is being edited; -1 for none. */
@@ -50,10 +68,31 @@ export function markEdited(index) {
   [...log.children].forEach((element, place) => element.classList.toggle("edited", place === index));
 }
 
-/** Show an error under the conversation. */
-export function note(message) {
-  const element = make("li", "note", message);
-  element.setAttribute("role", "alert");
+/**
+ * Offer other replies below the last turn.
+ * @param {string[]} others
+ * @param {(index: number) => void} choose
+ */
+export function showOthers(others, choose) {
+  const list = make("ul", "alternatives");
+  list.setAttribute("aria-label", "Other replies");
+  others.forEach((text, index) => {
+    const button = make("button", "answer", bubbles(text).join("\n"));
+    button.type = "button";
+    button.addEventListener("click", () => choose(index));
+    const item = make("li");
+    item.append(button);
+    list.append(item);
+  });
+  log.lastElementChild.append(list);
+  list.querySelector("button")?.focus({ preventScroll: true });
+  toEnd();
+}
+
+/** Show a remark under the conversation; an error unless it is `quiet`. */
+export function note(message, quiet = false) {
+  const element = make("li", quiet ? "note quiet" : "note", message);
+  element.setAttribute("role", quiet ? "status" : "alert");
   log.append(element);
   toEnd();
 }
@@ -63,23 +102,34 @@ function bubbles(text) {
   return text.split("\n").filter((line) => line.trim());
 }
 
-function turnElement({ role, content, cut }, name, other = "You") {
-  const element = make("li", `turn ${role}`);
-  element.append(make("span", "hidden", `${role === "user" ? other : name}: `));
-  const texts = role === "user" ? [content] : bubbles(content);
-  element.append(...texts.map((text) => make("div", "bubble", text)));
-  if (cut) element.append(make("span", "cut", "stopped"));
+function content(turn, name, other = "You") {
+  return JSON.stringify([turn.role === "user" ? other : name, ...messages(turn)]);
+}
+
+function messages({ role, content: text }) {
+  return role === "user" ? [text] : bubbles(text);
+}
+
+function turnElement(turn, name, other = "You") {
+  const element = make("li", `turn ${turn.role}`);
+  element.append(make("span", "hidden", `${turn.role === "user" ? other : name}: `));
+  element.append(...messages(turn).map((text) => make("div", "bubble", text)));
+  shown.set(element, content(turn, name, other));
   return element;
 }
 
-function addTool(element, kind, label, act) {
-  const button = make("button", `tool ${kind}`);
-  button.type = "button";
-  button.append(document.getElementById(`${kind}-icon`).content.cloneNode(true));
-  if (kind === "edit") button.title = label;
-  button.append(make("span", kind === "edit" ? "hidden" : "", label));
-  button.addEventListener("click", act);
-  element.append(button);
+function toolbar(tools) {
+  const bar = make("div", "tools");
+  for (const { kind, label, act, named, pressed } of tools) {
+    const button = make("button", `tool ${kind}`);
+    button.type = "button";
+    button.append(document.getElementById(`${kind}-icon`).content.cloneNode(true), make("span", named ? "" : "hidden", label));
+    if (!named) button.title = label;
+    if (pressed !== undefined) button.setAttribute("aria-pressed", String(pressed));
+    button.addEventListener("click", act);
+    bar.append(button);
+  }
+  return bar;
 }
 
 function make(tag, className = "", text = "") {
