@@ -48,8 +48,8 @@ def serving(player: Player | None, port: int = 0, **options: Any) -> Iterator[st
     listener = listen("127.0.0.1", port)
     model = None
     if player is not None:
-        contacts, game = options.pop("contacts", {}), options.pop("game", None)
-        model = LoadedModel(player, options.pop("name", "Zoë"), contacts, game)
+        own = {name: options.pop(name) for name in ("contacts", "game", "preferences", "pace") if name in options}
+        model = LoadedModel(player, options.pop("name", "Zoë"), **own)
     server = Server(model, options.pop("host", "127.0.0.1"), **options)
     thread = threading.Thread(target=server.run, args=([listener],))
     thread.start()
