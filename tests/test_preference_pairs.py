@@ -44,7 +44,7 @@ def test_the_worse_reply_is_another_one_of_like_length(chat_format: ChatFormat, 
         low = lengths[max(lengths.index(len(pair.chosen)) - 120, 0)]
         high = lengths[min(lengths.index(len(pair.chosen)) + lengths.count(len(pair.chosen)) + 119, 599)]
         assert low <= len(pair.rejected) <= high
-        assert len(pair.prompt) <= 128
+        assert len(pair.prompt) <= 256
     # A reply is the worse one about as often as the better one, so nothing is learned of replies as such.
     assert max(Counter(tuple(pair.rejected) for pair in pairs).values()) <= 15
     assert replies.pairs(1, 1000) == pairs

@@ -1,6 +1,7 @@
 """Preference rounds: pairs, their gradient, and runs with them."""
 
 import json
+import math
 import random
 from pathlib import Path
 
@@ -23,10 +24,9 @@ from selfchatbot.trainer.preference_pairs import Pair, Replies
 from selfchatbot.trainer.preference_round import (
     BETA,
     SUPERVISED,
-    PairLoss,
     PreferenceRound,
+    log_probabilities,
     pair_accuracy,
-    pair_batch,
 )
 from selfchatbot.trainer.result import MOST_LOSS, Result, RoundEnd
 from selfchatbot.trainer.resume import Checkpoints
@@ -68,11 +68,15 @@ def updates_of(model: torch.nn.Module, micro_tokens: int = 100) -> Updates:
     return Updates(model, TrainingParameters(model="m", max_grad_norm=1e9), memory, CPU, Accelerator(cpu=True))
 
 
-def test_the_gradient_is_that_of_the_loss(data: Path, chat_format: ChatFormat, tiny_model: Path) -> None:
+def test_the_gradient_is_that_of_dpo(data: Path, chat_format: ChatFormat, tiny_model: Path) -> None:
     """Against the definition, by autograd, one sequence at a time, all logits."""
     pairs = Replies(data / "train.jsonl", chat_format, 128).pairs(1, 10)
     model = load_model(str(tiny_model), torch.float32)
     updates = updates_of(model)
+    reference = log_probabilities(updates, pairs, 128)
+    with torch.no_grad():  # so that the model is no longer the reference
+        for parameter in model.parameters():
+            parameter.add_(0.1 * torch.randn(parameter.shape, generator=torch.Generator().manual_seed(0)))
 
     def log_probability(pair: Pair, reply: object) -> torch.Tensor:
         ids = torch.tensor([[*pair.prompt, *reply]])
@@ -82,13 +86,14 @@ def test_the_gradient_is_that_of_the_loss(data: Path, chat_format: ChatFormat, t
 
     better = torch.stack([log_probability(pair, pair.chosen) for pair in pairs])
     worse = torch.stack([log_probability(pair, pair.rejected) for pair in pairs])
-    preference_loss = -torch.nn.functional.logsigmoid(BETA * (better - worse)).mean()
+    margins = (better - reference[:, 0]) - (worse - reference[:, 1])
+    preference_loss = -torch.nn.functional.logsigmoid(BETA * margins).mean()
     supervised = -better.sum() / sum(len(pair.chosen) for pair in pairs)
     (preference_loss + SUPERVISED * supervised).backward()
     expected = [parameter.grad.clone() for parameter in model.parameters()]
     model.zero_grad()
 
-    step = PreferenceRound(updates, pairs, 128).gradients(0)
+    step = PreferenceRound(updates, pairs, reference.tolist(), 128).gradients(0)
     assert step.preference_loss == pytest.approx(preference_loss.item(), rel=1e-4)
     assert step.loss == pytest.approx(supervised.item(), rel=1e-4)
     for parameter, gradient in zip(model.parameters(), expected, strict=True):
@@ -99,9 +104,10 @@ def test_it_learns_to_prefer(data: Path, chat_format: ChatFormat, tiny_model: Pa
     pairs = Replies(data / "train.jsonl", chat_format, 128).pairs(1, 48)
     updates = updates_of(load_model(str(tiny_model), torch.float32), 1000)
     before = pair_accuracy(updates, pairs, 128)
-    one = PreferenceRound(updates, pairs, 128)
+    one = PreferenceRound(updates, pairs, log_probabilities(updates, pairs, 128).tolist(), 128)
     assert one.steps == 3
     first = one.gradients(0)
+    assert first.preference_loss == pytest.approx(math.log(2), abs=1e-3)  # nothing has risen yet
     for step in range(60):
         one.gradients(step % one.steps)
         updates.apply(0.01)
@@ -117,9 +123,7 @@ def test_pairs_are_found_again(data: Path, chat_format: ChatFormat, tiny_model: 
     updates = updates_of(load_model(str(tiny_model), torch.float32))
 
     def scores(some: list[Pair]) -> torch.Tensor:
-        loss = PairLoss(updates.loss, some)
-        updates.without_gradients(pair_batch(some, 128, "cpu"), loss)
-        return loss.all_scores()
+        return log_probabilities(updates, some, 128)
 
     torch.testing.assert_close(scores(pairs), torch.cat([scores([pair]) for pair in pairs]), rtol=1e-5, atol=1e-5)
 

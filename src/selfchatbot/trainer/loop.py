@@ -16,7 +16,7 @@ from selfchatbot.trainer import resume
 from selfchatbot.trainer.data import Batch, collate, label_count, real_lengths
 from selfchatbot.trainer.meter import Meter
 from selfchatbot.trainer.plan import TrainingPlan
-from selfchatbot.trainer.preference_round import PreferenceRound, pair_accuracy
+from selfchatbot.trainer.preference_round import PreferenceRound, log_probabilities, pair_accuracy
 from selfchatbot.trainer.result import LOWER_RATE, Progress, RoundEnd
 from selfchatbot.trainer.schedule import rate_factor
 from selfchatbot.trainer.updates import Updates
@@ -64,7 +64,8 @@ class Loop:
         """The number of the preference round, from 1; 0 before the first."""
         self._round_start = 0
         """The step after which it began."""
-        self._round_begun = False
+        self._reference: list[list[float]] | None = None
+        """Its reference, once it has begun."""
         self._best_accuracy = math.nan
         """The pair accuracy of best/."""
         self._meter = Meter()
@@ -84,7 +85,7 @@ class Loop:
                 self.validate()
         for number in range(max(self._round, 1), len(self._plan.preferences.rounds) + 1):
             if number != self._round:
-                self._round, self._round_start, self._round_begun = number, self.step, False
+                self._round, self._round_start, self._reference = number, self.step, None
             if not self._train_round():
                 return False
         return True
@@ -131,13 +132,13 @@ class Loop:
     def _train_round(self) -> bool:
         """Train a preference round, from its beginning or where it was resumed; False if it was asked to stop."""
         plan = self._plan
-        if not self._round_begun:
+        if self._reference is None:
             if self._to_do()[0]:
                 self._save()
                 return False
-            self._begin_round()
+            self._reference = self._begin_round()
         pairs = plan.preferences.rounds[self._round - 1]
-        one = PreferenceRound(self.updates, pairs, plan.max_length)
+        one = PreferenceRound(self.updates, pairs, self._reference, plan.max_length)
         while (number := self.step - self._round_start) < one.steps:
             started = time.perf_counter()
             step = one.gradients(number)
@@ -157,15 +158,17 @@ class Loop:
         self._end_round()
         return True
 
-    def _begin_round(self) -> None:
-        """Before the first round, the weights of the best validation are restored."""
+    def _begin_round(self) -> list[list[float]]:
+        """The reference of the round; before the first one, the weights of the best validation are restored."""
+        preferences, max_length = self._plan.preferences, self._plan.max_length
         self.updates.optimizer.state.clear()
         if self._round == 1:
             self._checkpoints.load_best(self.model)
-            validation = list(self._plan.preferences.validation)
-            self._best_accuracy = pair_accuracy(self.updates, validation, self._plan.max_length)
+            self._best_accuracy = pair_accuracy(self.updates, list(preferences.validation), max_length)
+        pairs = preferences.rounds[self._round - 1]
         self._meter.restart()
-        self._round_begun = True
+        reference: list[list[float]] = log_probabilities(self.updates, pairs, max_length).tolist()
+        return reference
 
     def _end_round(self) -> None:
         started = time.perf_counter()
@@ -195,7 +198,7 @@ class Loop:
         # There may be less memory than before.
         self.updates.micro_tokens = min(self.updates.micro_tokens, state["micro_tokens"])
         self._round, self._round_start = state["round"], state["round_start"]
-        self._round_begun, self._best_accuracy = state["round_begun"], state["best_accuracy"]
+        self._reference, self._best_accuracy = state["reference"], state["best_accuracy"]
 
     def _save(self) -> None:
         self._checkpoints.save(
@@ -211,7 +214,7 @@ class Loop:
                 "micro_tokens": self.updates.micro_tokens,
                 "round": self._round,
                 "round_start": self._round_start,
-                "round_begun": self._round_begun,
+                "reference": self._reference,
                 "best_accuracy": self._best_accuracy,
                 "own": self._own_state(),
             },

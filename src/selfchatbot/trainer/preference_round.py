@@ -1,10 +1,10 @@
 """A preference round: the model learns to prefer the better of two replies.
 
-Its loss is that of DPO (Rafailov et al. 2023, "Direct Preference Optimization") without a reference model, plus a
-supervised term, as in CPO (Xu et al. 2024, "Contrastive Preference Optimization"): the mean over pairs of
-``-log sigmoid(beta * margin)`` plus ``SUPERVISED`` times the mean cross entropy per token of the better replies, where
-``margin`` is by how much the better reply is more probable than the worse one, in nats. So a pair that the model
-already tells apart changes it little.
+Its loss is that of DPO (Rafailov et al. 2023, "Direct Preference Optimization") plus a supervised term, which keeps the
+better replies from becoming less likely as well (Pang et al. 2024, "Iterative Reasoning Preference Optimization"):
+the mean over pairs of ``-log sigmoid(beta * margin)`` plus ``SUPERVISED`` times the mean cross entropy per token of the
+better replies, where ``margin`` is how much more the log-probability of the better reply has risen, since the beginning
+of the round, than that of the worse one.
 """
 
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ from selfchatbot.trainer.updates import Updates
 
 BETA = 0.1
 SUPERVISED = 0.3
-RATE = 1 / 8
+RATE = 1 / 33
 """Of the peak rate of the supervised training. This and the two above were measured, see docs/training.md."""
 WARMUP, COOLDOWN = 0.1, 0.4
 
@@ -33,7 +33,7 @@ class PreferenceStep:
     loss: float
     """Cross entropy of the better replies, in nats per token."""
     preference_loss: float
-    """Without the supervised term: the mean over the pairs."""
+    """DPO's part, mean over the pairs."""
     accuracy: float
     """Fraction of pairs with a positive margin; one half for each margin of zero."""
     gradient_loss: float
@@ -42,12 +42,13 @@ class PreferenceStep:
 
 
 class PreferenceRound:
-    """One round over ``pairs``."""
+    """One round over ``pairs``, relative to ``reference``: the log-probabilities of their replies at its beginning."""
 
-    def __init__(self, updates: Updates, pairs: list[Pair], max_length: int) -> None:
+    def __init__(self, updates: Updates, pairs: list[Pair], reference: list[list[float]], max_length: int) -> None:
         self.steps = -(-len(pairs) // PAIRS_PER_STEP)
         self._updates = updates
         self._pairs = pairs
+        self._reference = torch.tensor(reference, dtype=torch.float64)
         self._max_length = max_length
 
     def rate_factor(self, step: int) -> float:
@@ -56,12 +57,13 @@ class PreferenceRound:
 
     def gradients(self, step: int) -> PreferenceStep:
         """Compute the gradient of a step, counted from 0."""
-        pairs = self._pairs[step * PAIRS_PER_STEP : (step + 1) * PAIRS_PER_STEP]
-        loss = PairLoss(self._updates.loss, pairs)
+        part = slice(step * PAIRS_PER_STEP, (step + 1) * PAIRS_PER_STEP)
+        pairs = self._pairs[part]
+        loss = PairLoss(self._updates.loss, pairs, self._reference[part])
         batch = pair_batch(pairs, self._max_length, self._updates.machine.device)
         gradient_loss = self._updates.gradients(batch, loss)
         scores = loss.all_scores()
-        margins = scores[:, 0] - scores[:, 1]
+        margins = _margins(scores, self._reference[part])
         return PreferenceStep(
             loss=-scores[:, 0].sum().item() / loss.chosen_tokens,
             preference_loss=torch.nn.functional.softplus(-BETA * margins).mean().item(),
@@ -72,20 +74,26 @@ class PreferenceRound:
 
 
 class PairLoss:
-    """The loss of a round, of some pairs; it keeps the log-probabilities of their replies."""
+    """The loss of a round, of some pairs; it keeps the log-probabilities of their replies.
 
-    def __init__(self, labelled: LabelledLoss, pairs: list[Pair]) -> None:
+    ``reference``, of shape (pairs, 2), are those at the beginning of the round.
+    """
+
+    def __init__(self, labelled: LabelledLoss, pairs: list[Pair], reference: torch.Tensor | None = None) -> None:
         self.chosen_tokens = sum(len(pair.chosen) for pair in pairs)
         self._labelled = labelled
         self._scores = torch.zeros(len(pairs), 2, dtype=torch.float64)
+        self._reference = self._scores.clone() if reference is None else reference
 
     def __call__(self, model: torch.nn.Module, batch: Batch) -> torch.Tensor:
         """Summed over the pairs of ``batch``, which is a part of `pair_batch`, and divided by the number of all."""
         windows = {name: batch[name].flatten(0, 1) for name in ("input_ids", "labels")}
         real = batch["labels"].ne(IGNORED).flatten(1).any(dim=1)
         scores = -self._labelled.by_window(model, windows).view(-1, 2)[real]
-        self._scores[batch["pair"][real, 0, 0].cpu()] = scores.detach().cpu().double()
-        preference = torch.nn.functional.softplus(-BETA * (scores[:, 0] - scores[:, 1])).sum() / len(self._scores)
+        numbers = batch["pair"][real, 0, 0].cpu()
+        self._scores[numbers] = scores.detach().cpu().double()
+        margins = _margins(scores, self._reference[numbers].to(scores.device, scores.dtype))
+        preference = torch.nn.functional.softplus(-BETA * margins).sum() / len(self._scores)
         return preference - SUPERVISED / max(self.chosen_tokens, 1) * scores[:, 0].sum()
 
     def all_scores(self) -> torch.Tensor:
@@ -96,16 +104,21 @@ class PairLoss:
         return torch.tensor(distributed.totals(self._scores.flatten().tolist()), dtype=torch.float64).view(-1, 2)
 
 
-def pair_accuracy(updates: Updates, pairs: list[Pair], max_length: int) -> float:
-    """The fraction of pairs whose better reply is the more probable one; nan without pairs."""
-    margins = [torch.empty(0, dtype=torch.float64)]
+def log_probabilities(updates: Updates, pairs: list[Pair], max_length: int) -> torch.Tensor:
+    """Those of the better and the worse reply of each pair, in nats: float64, shape (pairs, 2)."""
+    found = [torch.empty(0, 2, dtype=torch.float64)]
     for start in range(0, len(pairs), PAIRS_PER_STEP):
         part = pairs[start : start + PAIRS_PER_STEP]
         loss = PairLoss(updates.loss, part)
         updates.without_gradients(pair_batch(part, max_length, updates.machine.device), loss)
-        better, worse = loss.all_scores().unbind(1)
-        margins.append(better - worse)
-    return _share_above_zero(torch.cat(margins))
+        found.append(loss.all_scores())
+    return torch.cat(found)
+
+
+def pair_accuracy(updates: Updates, pairs: list[Pair], max_length: int) -> float:
+    """The fraction of pairs whose better reply is the more probable one; nan without pairs."""
+    better, worse = log_probabilities(updates, pairs, max_length).unbind(1)
+    return _share_above_zero(better - worse)
 
 
 def pair_batch(pairs: list[Pair], max_length: int, device: str) -> Batch:
@@ -128,6 +141,11 @@ def pair_batch(pairs: list[Pair], max_length: int, device: str) -> Batch:
             batch["input_ids"][place, side, :end] = torch.as_tensor([*prompt, *reply])
             batch["labels"][place, side, len(prompt) : end] = torch.as_tensor(reply)
     return {name: values.to(device) for name, values in batch.items()}
+
+
+def _margins(scores: torch.Tensor, reference: torch.Tensor) -> torch.Tensor:
+    risen = scores - reference
+    return risen[:, 0] - risen[:, 1]
 
 
 def _share_above_zero(values: torch.Tensor) -> float:

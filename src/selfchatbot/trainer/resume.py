@@ -31,7 +31,7 @@ BEST = "best"
 """Beside the checkpoints: the trained weights of the best validation, from which preference rounds start."""
 WEIGHTS, OPTIMIZER, RANDOM, STATE = "weights.safetensors", "optimizer.safetensors", "random.safetensors", "state.json"
 
-FORMAT = 3
+FORMAT = 2
 """Increment whenever checkpoints change. Those of format 1 had no number."""
 
 
