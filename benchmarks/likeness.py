@@ -1,6 +1,6 @@
 """Is it me, by amount of data, method and sampling? The experiment of record.
 
-    python benchmarks/likeness.py DATASET WORK [--replies 500 2000 0] [--methods lora fine_tune] [--seeds 1]
+    python benchmarks/likeness.py DATASET WORK [--replies 500 2000 0] [--methods lora fine_tune] [--judge MODEL]
     python benchmarks/likeness.py --document WORK FOLDER
 
 DATASET is a Dataset_<ID>_<Name> folder that selfChatBot_preprocess made. For each of ``--replies``, the newest
@@ -8,8 +8,11 @@ conversations of its train.jsonl with that many replies (0: all) are trained wit
 for ``--epochs``. A dataset made with the option `system` gets models and rows of its own, and may share WORK with the
 same dataset without it. Each model is evaluated on the test split as `selfChatBot_play -t evaluate` does: with the
 default sampling of parameters.json, and with the one chosen on validation after training. Copying is measured against
-all of train.jsonl. WORK keeps models, evaluations and record.jsonl, so finished work is not repeated. `--document`
-prints the table of docs/likeness.md and writes likeness-experiment.png into FOLDER.
+all of train.jsonl. With ``--judge``, that model reads the replies. WORK keeps models, evaluations and record.jsonl, so
+finished work is not repeated. `--document` prints the table of docs/likeness.md and writes likeness-experiment.png into
+FOLDER. What readers said of replies is read from WORK/grades.json, by the label of the row in the table:
+``{"LoRA, all replies, seed 0; temperature 0.4, ...": [[sense, human], ...]}``, where sense is 0, 1 or 2, and human is 1
+if the reader took the reply for a person's.
 """
 
 import argparse
@@ -17,6 +20,7 @@ import json
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from statistics import mean
 from typing import Any
 
 from learning import MAX_LENGTH, heads, newest
@@ -30,6 +34,7 @@ SAMPLINGS: dict[str, dict[str, float]] = {
 }
 NAMES = {"lora": "LoRA", "fine_tune": "full"}
 RECORD_NAME = "record.jsonl"
+GRADES_NAME = "grades.json"
 CLASSES = ("laughter", "function_words", "scripts")
 MEANS = ("characters", "messages", "distinct_words")
 """Features shown as shares of my mean."""
@@ -46,6 +51,7 @@ def main() -> None:
     arguments.add_argument("--epochs", type=float, default=1.0)
     arguments.add_argument("--learning-rate", type=float)
     arguments.add_argument("--contexts", type=int, default=200)
+    arguments.add_argument("--judge", help="a hub name, a folder or a .gguf file")
     arguments.add_argument("--sampling", nargs="*", choices=SAMPLINGS, default=["default", "chosen"])
     chosen = arguments.parse_args()
     if chosen.document:
@@ -63,9 +69,13 @@ def main() -> None:
                 for sampling in chosen.sampling:
                     of = {"replies": replies, "method": method, "epochs": chosen.epochs, "seed": seed, "system": system}
                     how = {"learning_rate": chosen.learning_rate, "sampling": sampling, "contexts": chosen.contexts}
+                    how |= {"judge": Path(chosen.judge).name} if chosen.judge else {}
                     row = of | how
                     if not any(row.items() <= done.items() for done in read(work)):
-                        add(work, row | {"training_seconds": seconds} | measured(dataset, work, model, row))
+                        add(
+                            work,
+                            row | {"training_seconds": seconds} | measured(dataset, work, model, row, chosen.judge),
+                        )
 
 
 def train(
@@ -108,7 +118,7 @@ def has_system(dataset: Path) -> bool:
         return bool(json.loads(next(file))["messages"][0]["role"] == "system")
 
 
-def measured(dataset: Path, work: Path, model: Path, row: dict[str, Any]) -> dict[str, Any]:
+def measured(dataset: Path, work: Path, model: Path, row: dict[str, Any], judge: str | None) -> dict[str, Any]:
     """The figures of one evaluation."""
     from selfchatbot.environment import Dataset, Environment
     from selfchatbot.likeness.run.evaluation import evaluate
@@ -128,6 +138,7 @@ def measured(dataset: Path, work: Path, model: Path, row: dict[str, Any]) -> dic
         contexts=row["contexts"],
         seed=0,
         examples=False,
+        judge=judge,
     )
     return {
         "seconds": round(time.perf_counter() - start),
@@ -135,6 +146,8 @@ def measured(dataset: Path, work: Path, model: Path, row: dict[str, Any]) -> dic
         "top_p": parameters.top_p,
         "repetition_penalty": parameters.repetition_penalty,
         "best_of": parameters.best_of,
+        "guidance": parameters.guidance,
+        "judge_sees": found.reader.sees if found.reader else None,
         "speakers": {name: figures(found.speakers[name], found.speakers["me"]) for name in found.speakers},
     }
 
@@ -145,6 +158,9 @@ def figures(speaker: Any, me: Any) -> dict[str, Any]:
 
     return {
         "auc": [speaker.auc.value, speaker.auc.low, speaker.auc.high] if speaker.auc else None,
+        "sense": speaker.sense.value if speaker.sense else None,
+        "told_by_judge": speaker.told_by_judge.auc.value if speaker.told_by_judge else None,
+        "harm": speaker.harm.total if speaker.harm else None,
         "authorship": speaker.authorship.value if speaker.authorship else None,
         "nats": speaker.prediction.mine.nats_per_token.value if speaker.prediction else None,
         "contacts_nats": speaker.prediction.contacts.nats_per_token.value
@@ -188,17 +204,27 @@ def document(work: Path, folder: Path) -> None:
     from matplotlib.figure import Figure
 
     rows = sorted(read(work), key=lambda row: (row["method"], row["replies"] or 10**9, row["sampling"], row["seed"]))
-    measures = ("told apart (AUC)", "nats", "fits: true, own", "characters, messages, words", "style", "copied")
-    print(f"| who | {' | '.join(measures)} | private | faults |")
-    print("|---|---|---:|---|---|---:|---:|---:|---:|")
+    grades = json.loads((work / GRADES_NAME).read_text(encoding="utf-8")) if (work / GRADES_NAME).exists() else {}
+    measures = (
+        "sense, taken for a person",
+        "judge: sense, told apart",
+        "told apart (AUC)",
+        "nats",
+        "fits: true, own",
+        "characters, messages, words",
+        "style",
+        "copied",
+    )
+    print(f"| who | {' | '.join(measures)} | private | harm | faults |")
+    print("|---|---|---|---|---:|---|---|---:|---:|---:|---:|---:|")
     for name, label in (("me", "you"), ("control", "your contacts"), ("base", "base model, prompted")):
-        print(f"| {label} | {' | '.join(cells(rows[-1]['speakers'][name]))} |")
+        print(f"| {label} | {' | '.join(cells(rows[-1]['speakers'][name], grades.get(label)))} |")
     for row in rows:
         amount = f"{row['replies']:,}" if row["replies"] else "all"
         rate = f", learning rate {row['learning_rate']:g}" if row["learning_rate"] else ""
         system = ", `system`" if row["system"] else ""
         label = f"{NAMES[row['method']]}, {amount} replies{rate}{system}, seed {row['seed']}; {sampling_of(row)}"
-        print(f"| {label} | {' | '.join(cells(row['speakers']['model']))} |")
+        print(f"| {label} | {' | '.join(cells(row['speakers']['model'], grades.get(label)))} |")
     figure = Figure(figsize=(8, 4.5), layout="constrained")
     axes = figure.add_subplot()
     plain = [row for row in rows if not row["system"] and row["learning_rate"] is None]
@@ -226,13 +252,20 @@ def document(work: Path, folder: Path) -> None:
 def sampling_of(row: dict[str, Any]) -> str:
     """How replies were sampled."""
     penalty = "" if row["repetition_penalty"] == 1 else f", penalty {row['repetition_penalty']:g}"
+    guidance = f", guidance {row['guidance']:g}" if row.get("guidance") else ""
     how = f" ({row['sampling']})" if row["sampling"] in ("default", "chosen") else ""
     best = f", best_of {row['best_of']}" if row.get("best_of", 1) > 1 else ""  # older rows had no choice
-    return f"temperature {row['temperature']:g}, top_p {row['top_p']:g}{penalty}{best}{how}"
+    return f"temperature {row['temperature']:g}, top_p {row['top_p']:g}{guidance}{penalty}{best}{how}"
 
 
-def cells(figures: dict[str, Any]) -> Iterator[str]:
-    """The cells of one row of the table."""
+def cells(figures: dict[str, Any], graded: list[tuple[int, int]] | None) -> Iterator[str]:
+    """The cells of one row of the table. Older rows of the record lack what is read with `get`."""
+    if graded:
+        yield f"{mean(sense for sense, _ in graded) / 2:.2f}, {mean(human for _, human in graded):.2f}"
+    else:
+        yield "-"
+    judged = [figures.get("sense"), figures.get("told_by_judge")]
+    yield "-" if judged == [None, None] else ", ".join("-" if one is None else f"{one:.2f}" for one in judged)
     auc = figures["auc"]
     yield f"{auc[0]:.2f} ({auc[1]:.2f}-{auc[2]:.2f})"
     yield "-" if figures["nats"] is None else f"{figures['nats']:.3f}"
@@ -242,6 +275,7 @@ def cells(figures: dict[str, Any]) -> Iterator[str]:
     yield f"{figures['style']} of {figures['features']}"
     yield "-" if figures["verbatim"] is None else f"{figures['verbatim']:.1%}"
     yield str(figures["private"])
+    yield "-" if figures.get("harm") is None else str(figures["harm"])
     yield str(figures["faults"])
 
 

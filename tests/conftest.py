@@ -59,11 +59,13 @@ COSTLY_MODULES = {
     "test_resume": "training",
     "test_resume_refused": "training",
     "test_scripts": "process",
+    "test_trained_routes": "process",
     "test_trainer": "training",
     "test_training_batches": "training",
     "test_training_options": "training",
     "test_tune_sampling": "training",
     "test_session_terminal": "process",
+    "test_setup_routes": "process",
     "test_web": "process",
     "test_web_server": "process",
 }
@@ -112,6 +114,15 @@ def environment(tmp_path: Path) -> Path:
     (tmp_path / ".env").write_text("\n".join(lines), encoding="utf-8")
     (tmp_path / "raw").mkdir()
     return tmp_path
+
+
+@pytest.fixture
+def here(environment: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The environment's folder, in which this process works."""
+    for variable in [name for name in os.environ if name.startswith("selfChatBot_")]:
+        monkeypatch.delenv(variable)
+    monkeypatch.chdir(environment)
+    return environment
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ from selfchatbot.likeness.measures.canaries import CanaryResult
 from selfchatbot.likeness.measures.context_fit import Fitting
 from selfchatbot.likeness.measures.copying import Copying
 from selfchatbot.likeness.measures.faults import Health
+from selfchatbot.likeness.measures.harm import Harm
 from selfchatbot.likeness.measures.leaks import LeakCounts, Leaks
 from selfchatbot.likeness.measures.prediction import HeldOutText, Prediction
 from selfchatbot.likeness.measures.probes import ProbeResult
@@ -68,6 +69,7 @@ def speaker(name: Speaker, **changes: Any) -> SpeakerResult:
         else None,
         "copying": Copying(replies=120, verbatim=about(0.03, 0.02), near=about(0.05), longest_run=7, mean_run=about(3)),
         "leaks": Leaks(neutral=NOTHING, probing=NOTHING) if is_model else None,
+        "harm": Harm(replies=260, found={}) if is_model else None,
         "health": HEALTHY,
     }
     if name == "base":

@@ -7,10 +7,10 @@ from datetime import datetime
 from typing import Any
 
 import pytest
+from chat_folders import chat, dataset, error_of, group_of_three, lines_of, run_with, telegram  # noqa: F401
 from conftest import SAMPLE
 from hypothesis import given
 from hypothesis import strategies as st
-from test_preprocessing import chat, dataset, error_of, group_of_three, lines_of, run_with, telegram  # noqa: F401
 
 from selfchatbot.conversations.app_phrases import MAX_PHRASES, AppPhrases
 from selfchatbot.conversations.drop import DropPatterns
@@ -171,7 +171,7 @@ def test_no_pattern_takes_more_than_linear_time() -> None:
     assert time.perf_counter() - started < 5
 
 
-def test_whole_command(dataset: Dataset) -> None:  # noqa: F811
+def test_whole_command(dataset: Dataset) -> None:
     lines: list[Any] = [(n, ("Moss", "Rowan")[n % 2], content) for n, (_, content) in enumerate(typed(400))]
     for number in range(0, 200, 10):
         lines.insert(number, (number, "Moss", f"Standort: https://maps.google.com/?q=52.{number},13.4"))
@@ -187,7 +187,7 @@ def test_whole_command(dataset: Dataset) -> None:  # noqa: F811
     assert json.loads(summary.to_json())["formats"][0]["dropped_messages"] == 20
 
 
-def test_phrases_of_chats_that_are_left_out_are_not_named(dataset: Dataset) -> None:  # noqa: F811
+def test_phrases_of_chats_that_are_left_out_are_not_named(dataset: Dataset) -> None:
     group = [(minutes, author.title(), "Slika je izpuščena") for minutes, author, _ in group_of_three()]
     telegram(dataset.raw, {"Moss": chat("Moss", "Rowan", day=1, exchanges=40), "Friends": group})
     assert any("Slika" in warning for warning in run_with(dataset).warnings)
@@ -196,7 +196,7 @@ def test_phrases_of_chats_that_are_left_out_are_not_named(dataset: Dataset) -> N
         assert not any("Slika" in warning for warning in run_with(dataset, data, **left_out).warnings)
 
 
-def test_a_pattern_that_drops_everything_is_refused(dataset: Dataset) -> None:  # noqa: F811
+def test_a_pattern_that_drops_everything_is_refused(dataset: Dataset) -> None:
     telegram(dataset.raw, {"Moss": chat("Moss", "Rowan", exchanges=30)})
     for pattern in ("*", " ", "**\n"):
         message = error_of(dataset, {"Telegram": {"drop": [pattern]}})

@@ -79,6 +79,10 @@ def test_preprocess(hostile_exports: Path, run: Run, environment: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert is_visible(done.stdout, done.stderr)
     assert is_visible((environment / "preprocessed" / DATASET / "summary.json").read_text(encoding="utf-8"))
+    # Data is no screen: what was typed stays as it was typed.
+    lines = (environment / "preprocessed" / DATASET / "train.jsonl").read_text(encoding="utf-8").split("\n")
+    said = [turn["content"] for line in lines if line for turn in json.loads(line)["messages"]]
+    assert f"1 {EVIL}" in said and f"2 {EVIL}" in said
     (hostile_exports / "IRC" / f"{EVIL}.weechatlog").write_text("", encoding="utf-8")
     assert is_visible(one_line_error(run("preprocess", "-d", "1"), 1))
 

@@ -1,6 +1,8 @@
 """Whatever stands in a file or a request: it is read, or refused in one line.
 
-A few examples each; 10,000 with ``pytest tests/test_fuzz.py --hypothesis-profile=fuzz``.
+A few examples each; 10,000 with ``pytest tests/test_fuzz.py --hypothesis-profile=fuzz``, for which half an hour of one
+core is enough: models take ten minutes, exports and saved files eight each, parameters six, requests three. The last
+whole runs are in benchmarks/RECORD.md.
 """
 
 import json

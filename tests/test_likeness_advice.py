@@ -1,6 +1,7 @@
 """The verdict, the summary in the terminal, and advice where something follows from the figures."""
 
 import io
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from selfchatbot.likeness.measures.probes import ProbeResult
 from selfchatbot.likeness.measures.registry import MEASURES
 from selfchatbot.likeness.parts import ValidationLoss
 from selfchatbot.likeness.report.advice import advice
+from selfchatbot.likeness.report.page import write_page
 from selfchatbot.likeness.report.terminal import print_summary
 from selfchatbot.likeness.report.verdict import NOT_MEASURED, verdict
 from selfchatbot.likeness.result import Likeness
@@ -60,6 +62,28 @@ def trained(*losses: float) -> tuple[ValidationLoss, ...]:
 )
 def test_the_verdict_counts_only_differences_beyond_the_intervals(aucs: dict[str, Any], said: str) -> None:
     assert verdict(result(**{speaker: {"auc": auc} for speaker, auc in aucs.items()})).startswith(said)
+
+
+@pytest.mark.parametrize(
+    ("run", "said"),
+    [
+        (
+            {"conversations": 4},
+            "Too early to say: all test replies come from 4 conversations, and it takes at least 5",
+        ),
+        ({"conversations": 1}, "Too early to say: all test replies come from a single conversation"),
+        ({"conversations": 40, "contacts": 1}, "Too early to say: all test conversations are with one person"),
+        ({"conversations": 5, "contacts": 2}, "Its wording is closer to yours"),
+        ({"conversations": 5, "contacts": 0}, "Its wording is closer to yours"),
+    ],
+)
+def test_few_conversations_or_one_contact_allow_no_verdict(run: dict[str, Any], said: str, tmp_path: Path) -> None:
+    made = result(run=run, model={"health": HEALTHY.model_copy(update={"empty": 3})})
+    assert verdict(made).startswith(said)
+    assert verdict(made).endswith("Faults in its replies: 3."), "what was counted is said in any case"
+    assert ("Its wording" in verdict(made)) == said.startswith("Its wording")
+    write_page(tmp_path / "page.html", made)
+    assert said.partition(":")[0] in (tmp_path / "page.html").read_text(encoding="utf-8")
 
 
 def test_the_verdict_warns_of_what_must_not_be_overlooked() -> None:

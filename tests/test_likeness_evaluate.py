@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import torch
 from conftest import Run, one_line_error, write_training_data
-from tiny_models import TEMPLATES, WORDS, tiny_tokenizer
+from tiny_models import TEMPLATES, WORDS, save_tiny_model, tiny_tokenizer
 
 from selfchatbot.chat_format import IGNORED, ChatFormat, Window
 from selfchatbot.conversations.stage import preprocess
@@ -22,6 +22,7 @@ from selfchatbot.likeness.measures.context_fit import fit
 from selfchatbot.likeness.measures.prediction import predict
 from selfchatbot.likeness.measures.probes import Controls, read_probes
 from selfchatbot.likeness.result import Likeness, load
+from selfchatbot.likeness.run import judging
 from selfchatbot.likeness.run.cache import Cache
 from selfchatbot.likeness.run.contexts import read_contexts
 from selfchatbot.likeness.run.evaluation import evaluate
@@ -234,7 +235,7 @@ def test_an_ended_run_goes_on(learned: Path, finished: tuple[Path, Likeness], tm
     seen.clear()
     again = evaluated(folder, probes=known, on_progress=lambda *done: seen.append(done))
     first = {what: done for what, done, _ in reversed(seen)}
-    assert first["the model answers"] == PAIRS + 12 and first["the model finds replies"] == 5
+    assert first["the model answers"] == PAIRS + 72 and first["the model finds replies"] == 5
     assert first["the base model answers"] == 0
     assert again.speakers == finished[1].speakers and again.probes == finished[1].probes
 
@@ -378,6 +379,30 @@ def test_a_cache_keeps_what_is_done(tmp_path: Path) -> None:
     assert len(done) == 10
 
 
+def test_with_a_judge(
+    finished: tuple[Path, Likeness], tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "copy"
+    shutil.copytree(finished[0], folder)
+    monkeypatch.setattr(judging, "AMATEUR", str(tiny_model))
+    seen: list[tuple[str, int, int]] = []
+    result = evaluated(
+        folder, judge=str(save_tiny_model(tmp_path / "judge", spread=0.3)), on_progress=lambda *step: seen.append(step)
+    )
+    assert result.reader is not None and result.reader.contexts == PAIRS
+    assert set(result.reader.controls) == {"exchanged", "shuffled", "hot"} and not result.reader.sees
+    assert {name for name, one in result.speakers.items() if one.sense} == {"model", "base", "control"}
+    assert all(one.told_by_judge for one in result.speakers.values())
+    steps = [step for step, _, _ in seen]
+    for step in ("the model answers at random", "the judge reads", "a small model reads"):
+        assert (step, PAIRS, PAIRS) in seen and steps.index(step) > steps.index("the base model answers")
+    results = dataset_in(folder).results
+    hot, cold = sorted(results.glob("likeness/replies-model-*.jsonl"), key=lambda path: path.stat().st_size)
+    assert hot.read_text(encoding="utf-8")[:2000] not in cold.read_text(encoding="utf-8")
+    page = (results / "likeness.html").read_text(encoding="utf-8")
+    assert "Can the judge see?" in page and "can&#39;t tell sense from nonsense" in page
+
+
 def test_on_the_command_line(run: Run, environment: Path, finished: tuple[Path, Likeness]) -> None:
     for stage in ("raw", "preprocessed", "results"):
         shutil.copytree(finished[0] / stage, environment / stage, dirs_exist_ok=True)
@@ -387,7 +412,7 @@ def test_on_the_command_line(run: Run, environment: Path, finished: tuple[Path, 
     arguments = ("-d", "1", "-t", "evaluate", "--probe", "names.txt", "--no-examples", "--canaries")
     done = run("play", *arguments)
     assert done.returncode == 0, done.stderr
-    assert "told apart" in done.stdout and "fits context" in done.stdout
+    assert "told apart" in done.stdout and "own replies fit" in done.stdout
     assert f": {pairs()[0][1]}" in done.stdout and "likeness.html" in done.stdout
     kept = load(environment / "results" / NAME / "likeness.json")
     assert kept.speakers["model"].fitting == finished[1].speakers["model"].fitting

@@ -1,14 +1,16 @@
-"""Copying, leaks and canaries of likeness, and the file that holds the figures: cases counted by hand."""
+"""Copying, leaks, harmful words, canaries, and the file that holds the figures: cases counted by hand."""
 
 import json
 import random
 from collections.abc import Sequence
+from importlib.resources import files
 from itertools import pairwise
 from math import log2
 from pathlib import Path
 
 import numpy as np
 import pytest
+from likeness_results import result
 
 from selfchatbot.errors import SelfChatBotError
 from selfchatbot.likeness.measures.canaries import (
@@ -21,8 +23,10 @@ from selfchatbot.likeness.measures.canaries import (
     make_canaries,
 )
 from selfchatbot.likeness.measures.copying import TrainingIndex, copying
+from selfchatbot.likeness.measures.harm import Harm, HarmMeasure, count, harmful, harmful_words, steadier
 from selfchatbot.likeness.measures.leaks import PrivateThings
 from selfchatbot.likeness.measures.probes import ProbeScores
+from selfchatbot.likeness.report.verdict import verdict
 from selfchatbot.likeness.result import Likeness, load, save
 from selfchatbot.messages import ChatMessages
 from selfchatbot.redaction import SEPARATOR
@@ -212,3 +216,39 @@ def test_a_file_that_is_no_result(tmp_path: Path) -> None:
 
 def test_words_are_compared_without_case_and_signs() -> None:
     assert words_of("Don't — WAIT, ok?") == ["don't", "wait", "ok"]
+
+
+@pytest.mark.parametrize(
+    ("text", "kinds"),
+    [
+        ("I will consider myself Suicidal", {"self-harm"}),
+        ("go and kill\nyourself, you retard", {"self-harm", "slurs"}),
+        ("wanna have SEX?", {"sexual"}),
+        ("it kills me! a suit inside, sextuplets, Scunthorpe, cocktail, dictionary, spice, raccoon", set()),
+        ("how was your day? my cat is sick", set()),
+    ],
+)
+def test_harmful_words_are_whole_words(text: str, kinds: set[str]) -> None:
+    assert {kind for kind, _ in harmful(text)} == kinds
+
+
+def test_harmful_is_what_neither_i_nor_the_conversation_said() -> None:
+    replies = ["that's suicidal, and sexy", "that's suicidal, and sexy", "sexy horny", "fine"]
+    before = [["hey"], ["is it suicidal?"], ["hey"], ["hey"]]
+    assert count(replies, before, ()) == Harm(replies=4, found={"self-harm": 1, "sexual": 3})
+    mine = harmful("feeling sexy")
+    assert count(replies, before, mine) == Harm(replies=4, found={"self-harm": 1, "sexual": 1})
+
+
+def test_harmful_words_are_warned_of() -> None:
+    bad, good = result(model={"harm": Harm(replies=260, found={"slurs": 2})}), result()
+    assert "may hurt (slurs: 2)" in verdict(bad) and "may hurt" not in verdict(good)
+    assert "temperature of 0.4 (now 0.6)" in str(steadier(bad.findings(HarmMeasure()), bad.run))
+    assert steadier(good.findings(HarmMeasure()), good.run) is None
+
+
+def test_no_harmless_message_is_harmful() -> None:
+    lines = (files("selfchatbot.likeness.text") / "harmless.txt").read_text(encoding="utf-8").split("\n")[:-1]
+    assert len(lines) == len(set(lines)) == 60
+    assert not any(map(harmful, lines))
+    assert [kind for kind, _ in harmful_words()] == ["self-harm", "slurs", "sexual"]

@@ -11,11 +11,15 @@ from likeness_results import about, result, speaker
 from tiny_models import save_tiny_model
 
 from selfchatbot.likeness.measures.sense import Reader, ReaderMeasure, SenseMeasure, little_sense, preferred
+from selfchatbot.likeness.measures.told_apart import told_apart
 from selfchatbot.likeness.report.verdict import NOT_MEASURED, verdict
 from selfchatbot.likeness.run.cache import Cache
 from selfchatbot.likeness.run.contexts import Answers, Context
-from selfchatbot.likeness.run.judging import exchanged, judge_replies, line, shuffled, transcript
+from selfchatbot.likeness.run.judge_models import MAX_REPLY_TOKENS, load_judge, log_probabilities
+from selfchatbot.likeness.run.judging import Reading, exchanged, judge_replies, line, shuffled, transcript
 from selfchatbot.models import Machine, load_model, load_tokenizer
+from selfchatbot.player.gguf_cache import checkpoint_gguf
+from selfchatbot.statistics import bootstrap_groups
 
 CPU = Machine("cpu", torch.float32)
 REPLIES = ["i went hiking with my sister", "no idea\nask her", "pizza and a movie", "sure"]
@@ -38,6 +42,7 @@ ANSWERS: Answers = {
     "base": ["as a language model", "ok", "ok", "ok"],
     "control": ["and you?", "well", "tell me", "what?"],
 }
+HOT = ["what", "umbrella 7", "that is", "haha haha"]
 
 
 def log_probability(folder: Path, prefix: str, text: str) -> tuple[float, int]:
@@ -56,16 +61,21 @@ def test_scores_are_those_of_the_formula(tmp_path: Path) -> None:
 
     def judged() -> dict[str, list[float]]:
         found = judge_replies(
-            str(expert), CONTEXTS, ANSWERS, cache, CPU, 0, lambda *step: steps.append(step), str(amateur)
+            str(expert), CONTEXTS, ANSWERS, HOT, cache, CPU, 0, lambda *step: steps.append(step), str(amateur)
         )
         assert found.contexts == [0, 1, 2, 3]
-        return found.scores
+        return {name: found.scores(name) for name in found.readings}
 
     scores = judged()
     assert steps[-1] == ("a small model reads", 4, 4)
     prefix = "A chat between two people, Sam and Alex.\n\nSam: hey 1\nAlex: hi\nSam: what did you do? / tell me\nAlex:"
     assert transcript(CONTEXTS[1].messages) == prefix
-    for name, text in (("me", " no idea / ask her\n"), ("model", " no\n"), ("exchanged", " sure\n")):
+    for name, text in (
+        ("me", " no idea / ask her\n"),
+        ("model", " no\n"),
+        ("exchanged", " pizza and a movie\n"),
+        ("hot", " umbrella 7\n"),
+    ):
         large, tokens = log_probability(expert, prefix, text)
         small, _ = log_probability(amateur, prefix, text)
         assert scores[name][1] == pytest.approx((large - small) / math.sqrt(tokens), abs=1e-3)
@@ -73,8 +83,25 @@ def test_scores_are_those_of_the_formula(tmp_path: Path) -> None:
     assert judged() == scores
 
 
+def test_a_gguf_file_says_the_same_as_the_folder_it_is_from(tmp_path: Path) -> None:
+    pytest.importorskip("xllamacpp", reason="there is no wheel for every machine")
+    folder = save_tiny_model(tmp_path / "expert", positions=1024, spread=0.3)
+    file = checkpoint_gguf(folder, quantization="f32")
+    by_torch, by_llamacpp = (load_judge(str(path), CPU) for path in (folder, file))
+    assert type(by_llamacpp) is not type(by_torch)
+    replies = [line(text) for text in (*REPLIES, "ok 😀🎉", "how are you? " * 60, "<|im_end|> né")]
+    for messages in (CONTEXTS[0].messages, [{"role": "user", "content": "what about you? " * 400}]):
+        sums, tokens = log_probabilities(by_torch, transcript(messages), replies)
+        twins, same_tokens = log_probabilities(by_llamacpp, transcript(messages), replies)
+        assert same_tokens == tokens and max(tokens) == MAX_REPLY_TOKENS
+        assert [twin / count for twin, count in zip(twins, tokens, strict=True)] == pytest.approx(
+            [one / count for one, count in zip(sums, tokens, strict=True)], abs=0.02
+        )
+
+
 def test_controls_are_my_words_in_other_places() -> None:
-    assert exchanged(CONTEXTS) == [*REPLIES[2:], *REPLIES[:2]]
+    assert exchanged(CONTEXTS, 1 / 2) == [*REPLIES[2:], *REPLIES[:2]]
+    assert exchanged(CONTEXTS[:2], 1 / 3) == exchanged(CONTEXTS[:2], 2 / 3) == [REPLIES[1], REPLIES[0]]
     mixed = shuffled(REPLIES, 0)
     assert mixed != REPLIES
     assert [sorted(reply.split()) for reply in mixed] == [sorted(reply.split()) for reply in REPLIES]
@@ -93,9 +120,22 @@ def test_the_share_of_places_that_are_preferred() -> None:
     assert other.low < 0.5 < other.high
 
 
+def readings(rng: random.Random, shift: float) -> list[Reading]:
+    return [Reading(-30 + shift + rng.gauss(0, 3), -40 + rng.gauss(0, 3), 9) for _ in range(200)]
+
+
+@pytest.mark.parametrize(("shift", "low", "high"), [(0.0, 0.4, 0.6), (-6.0, 0.85, 1.0), (6.0, 0.85, 1.0)])
+def test_replies_are_told_by_the_judge_when_it_dislikes_or_prefers_them(shift: float, low: float, high: float) -> None:
+    rng = random.Random(1)
+    groups = bootstrap_groups([number // 10 for number in range(200)])
+    found = told_apart(readings(rng, 0.0), readings(rng, shift), groups, 0)
+    assert low <= found.auc.value <= high
+    assert found.pairs is not None and low <= found.pairs.value <= high
+
+
 def with_judge(model: float, shuffled: float = 0.1) -> str:
     """The verdict about a model that the judge prefers this often."""
-    controls = {"exchanged": about(0.35), "shuffled": about(shuffled)}
+    controls = {"exchanged": about(0.35), "shuffled": about(shuffled), "hot": about(0.05)}
     reader = Reader(judge="judge", contexts=60, controls=controls, sees=shuffled < 0.47)
     made = result().model_copy(update={"reader": reader})
     speakers = {**made.speakers, "model": speaker("model", sense=about(model))}
@@ -104,7 +144,9 @@ def with_judge(model: float, shuffled: float = 0.1) -> str:
 
 def test_the_verdict_begins_with_sense() -> None:
     assert verdict(result()).count(NOT_MEASURED) == 1
-    assert with_judge(0.2).startswith("Many of its replies make no sense: the judge prefers its reply to yours in 20 %")
+    nonsense = "Many of its replies make no sense: a larger model, asked to judge, prefers them to yours 2 of 10 times"
+    assert with_judge(0.2).startswith(nonsense)
+    assert "wording" not in with_judge(0.2) and "Its wording is closer" in with_judge(0.4)
     assert with_judge(0.4).startswith("Its replies make less sense than yours")
     assert with_judge(0.5).startswith("Its replies make about as much sense as yours")
     assert NOT_MEASURED not in with_judge(0.5)

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from test_preprocessing import chat, dataset, lines_of, run_with, telegram, whatsapp  # noqa: F401
+from chat_folders import chat, dataset, lines_of, run_with, telegram, whatsapp  # noqa: F401
 
 from selfchatbot.errors import ParametersError
 from selfchatbot.preprocessors import ExportFile, Preprocessors

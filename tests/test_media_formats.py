@@ -4,8 +4,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from chat_folders import chat, dataset, lines_of, run_with, telegram, whatsapp  # noqa: F401
 from test_media import sent
-from test_preprocessing import chat, dataset, lines_of, run_with, telegram, whatsapp  # noqa: F401
 
 from selfchatbot.environment import Dataset
 
@@ -220,7 +220,7 @@ def test_slack(tmp_path: Path) -> None:
     assert sent("Slack", tmp_path, "drop")[0] == [("look", "")]
 
 
-def test_marks_of_others_are_read_and_mine_are_not_written(dataset: Dataset) -> None:  # noqa: F811
+def test_marks_of_others_are_read_and_mine_are_not_written(dataset: Dataset) -> None:
     path = telegram(dataset.raw, {"Moss": chat("Moss", "Rowan", exchanges=40)})
     account = json.loads(path.read_text(encoding="utf-8"))
     messages = account["chats"]["list"][0]["messages"]

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -39,7 +40,7 @@ def __getattr__(name):
     return Anything
 """
 GUARDED = '''
-import importlib.abc, os, sys, json
+import http.client, importlib.abc, os, signal, sys, json, threading, time
 
 def guard(event, arguments):
     address = None
@@ -53,6 +54,30 @@ def guard(event, arguments):
         record.write(f"{event} {address}\\n")
     raise OSError("no network")
 
+def visit(port):
+    """The page in a browser, then a program, then Ctrl-C."""
+    try:
+        for _ in range(600):
+            try:
+                http.client.HTTPConnection("127.0.0.1", port).connect()
+                break
+            except OSError:
+                time.sleep(0.1)
+        chat = {"messages": [{"role": "user", "content": "hey"}], "max_tokens": 4}
+        for path, body in (("/", None), ("/about", None), ("/v1/chat/completions", chat), ("/game/round", {})):
+            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+            kind = {"Content-Type": "application/json"}
+            sent = None if body is None else json.dumps(body)
+            connection.request("GET" if body is None else "POST", path, sent, kind)
+            response = connection.getresponse()
+            response.read()
+            if response.status != 200:
+                raise OSError(f"{path}: status {response.status}")
+    except OSError as error:
+        with open(os.environ["RECORD"], "a") as record:
+            record.write(f"the page: {error}\\n")
+    os.kill(os.getpid(), signal.SIGINT)
+
 class Processor(importlib.abc.MetaPathFinder):
     """One with AVX512-BF16, for which bitsandbytes asks for a kernel."""
     def find_spec(self, name, path, target=None):
@@ -65,6 +90,8 @@ from selfchatbot.cli import scripts
 failed = []
 for script, *arguments in json.loads(sys.argv[1]):
     sys.argv[1:] = arguments
+    if "web" in arguments:
+        threading.Thread(target=visit, args=[int(arguments[-1])]).start()
     try:
         getattr(scripts, script)()
     except SystemExit as end:
@@ -115,6 +142,8 @@ def commands(environment: Path, tiny_model: Path) -> list[list[str]]:
     for kind in (["prompt", "-p", "hey"], ["session"], ["export"], ["evaluate", "--contexts", "20"]):
         found.append(["play", "-d", "4", "-t", *kind])
     found.append(["play", "-d", "2", "-t", "game"])
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        found.append(["play", "-d", "4", "-t", "web", "--port", str(free.getsockname()[1])])
     return found
 
 

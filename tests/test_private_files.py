@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from conftest import Run
+from web_server import ask, completion_body
 
 from selfchatbot.session.transcripts import TranscriptWriter
 
@@ -28,6 +29,7 @@ def own_folders(environment: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[
     for variable, folder in (("XDG_CACHE_HOME", folders[2]), ("XDG_DATA_HOME", folders[3])):
         folder.mkdir()
         monkeypatch.setenv(variable, str(folder))
+    monkeypatch.setenv("MPLCONFIGDIR", str(environment / "fonts"))  # matplotlib's own list of them
     before = os.umask(0o022)
     yield folders
     os.umask(before)
@@ -58,6 +60,23 @@ def exports(folder: Path, model: Path) -> None:
     (folder / "parameters.json").write_text(json.dumps(values), encoding="utf-8")
 
 
+def use_the_page(environment: Path) -> None:
+    """A reply and a guess, as the page of ``-t web`` asks for them."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "selfchatbot.cli.play", "-d", "1", "-t", "web", "--port", "0"],
+        cwd=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, encoding="utf-8",
+    )  # fmt: skip
+    assert process.stdout is not None
+    address = process.stdout.readline().split()[4].rstrip("/")
+    assert ask(address, "/v1/chat/completions", completion_body(max_tokens=4))[0] == 200
+    status, _, content = ask(address, "/game/round", b"{}")
+    assert status == 200, content
+    assert ask(address, "/game/guess", json.dumps({"id": json.loads(content)["id"], "side": "a"}).encode())[0] == 200
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 0, errors
+
+
 @pytest.mark.training
 def test_everything_that_is_written_is_private(
     environment: Path, own_folders: list[Path], run: Run, tiny_model: Path
@@ -77,6 +96,8 @@ def test_everything_that_is_written_is_private(
         typed = "a\n" if "game" in arguments else f"hey\n/edit ho\n/save {environment / 'data' / 'saved.jsonl'}\n"
         done = run(script, "-d", "1", *arguments, input=typed)
         assert done.returncode == 0, (script, arguments, done.stderr)
+    (results / "game.jsonl").unlink()
+    use_the_page(environment)
     names = {path.name for folder in own_folders for path in folder.rglob("*")}
     expected = {
         "train.jsonl",

@@ -1,13 +1,15 @@
 """The server of ``-t web``: who is refused, the queue, slow and lost clients, and how it starts and ends."""
 
+import asyncio
 import os
 import shutil
 import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import suppress
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -19,6 +21,7 @@ from web_server import GREEDY, SlowPlayer, ask, begin, completion_body, serving,
 
 from selfchatbot.parameters import GenerationParameters
 from selfchatbot.web import connections
+from selfchatbot.web.worker import Job, QueueFull, Worker
 
 
 @pytest.fixture(scope="module")
@@ -32,8 +35,9 @@ def address(player: SlowPlayer) -> Iterator[str]:
         yield address
 
 
-def openai_client(address: str, token: str = "anything") -> openai.OpenAI:
-    return openai.OpenAI(base_url=f"{address}/v1", api_key=token, max_retries=0, timeout=60)
+def openai_client(address: str, token: str = "anything", **headers: str) -> openai.OpenAI:
+    options = {"max_retries": 0, "timeout": 60, "default_headers": headers}
+    return openai.OpenAI(base_url=f"{address}/v1", api_key=token, **options)
 
 
 @pytest.mark.parametrize(
@@ -132,7 +136,7 @@ def test_a_client_that_disconnects_stops_its_reply(slow: SlowPlayer) -> None:
 
 def test_a_full_queue_gives_429_until_a_client_disconnects(slow: SlowPlayer) -> None:
     with serving(slow, max_waiting=2) as address:
-        client = openai_client(address)
+        client = openai_client(address, **{"User-Agent": ""})  # as `begin`, and so the same client
         connections = [begin(address, max_tokens=300)]
         wait_until(lambda: slow.made > 0)
         connections += [begin(address, stream=True), begin(address)]
@@ -140,11 +144,68 @@ def test_a_full_queue_gives_429_until_a_client_disconnects(slow: SlowPlayer) -> 
         with pytest.raises(openai.RateLimitError) as raised:
             client.chat.completions.create(**GREEDY)
         assert raised.value.code == "rate_limit_exceeded"
+        assert "too many requests are waiting, 2 of them yours: try again later" in str(raised.value)
         assert raised.value.response.headers["Retry-After"]
         for connection in connections:
             connection.close()
         time.sleep(0.5)
         assert client.chat.completions.create(**GREEDY, max_tokens=2).choices[0].message.content
+
+
+def test_another_client_takes_a_place_of_the_one_with_most(slow: SlowPlayer) -> None:
+    with serving(slow, max_waiting=3) as address:
+        first = begin(address, max_tokens=300)
+        wait_until(lambda: slow.made > 0)
+        many = []
+        for _ in range(3):
+            many.append(begin(address))
+            time.sleep(0.2)  # in this order
+        other = begin(address, agent="other")
+        many[2].settimeout(10)
+        answer = many[2].recv(10_000).decode()
+        assert answer.startswith("HTTP/1.1 429 ")
+        assert "too many requests are waiting, 2 of them yours: try again later" in answer
+        first.close()
+        other.settimeout(60)
+        assert other.recv(10_000).startswith(b"HTTP/1.1 200 ")
+        many[1].setblocking(False)
+        with suppress(BlockingIOError):  # the other one had its turn before
+            assert many[1].recv(10_000) == b""
+        for connection in (*many, other):
+            connection.close()
+
+
+def test_clients_take_turns() -> None:
+    done: list[str] = []
+
+    async def run() -> list[int]:
+        worker, go, given_way = Worker(4), threading.Event(), []
+
+        def work(name: str) -> Generator[str, None, None]:
+            go.wait(30)
+            done.append(name)
+            yield name
+
+        async def wait(job: Job[str]) -> None:
+            try:
+                assert [item async for item in job.items()]
+            except QueueFull as full:
+                given_way.append(full.own)
+
+        jobs = [worker.submit(lambda: work("x1"), "x")]
+        await asyncio.sleep(0.2)  # it runs
+        for name in ("a1", "a2", "a3", "a4", "b1", "c1", "d1"):
+            jobs.append(worker.submit(lambda name=name: work(name), name[0]))
+        with pytest.raises(QueueFull) as full:
+            worker.submit(lambda: work("e1"), "e")
+        assert full.value.own == 0
+        go.set()
+        await asyncio.gather(*map(wait, jobs))
+        worker.stop()
+        return given_way
+
+    assert sorted(asyncio.run(run())) == [1, 2, 3]  # of a2, a3 and a4
+    assert done == ["x1", "a1", "b1", "c1", "d1"]
 
 
 def test_slow_and_silent_clients_delay_nobody(slow: SlowPlayer) -> None:

@@ -17,6 +17,7 @@ from selfchatbot.models import Machine
 from selfchatbot.parameters import GenerationParameters
 from selfchatbot.player import Player, ReplyChunk
 from selfchatbot.web.address import listen
+from selfchatbot.web.model_routes import LoadedModel
 from selfchatbot.web.server import Server
 
 HEY = [{"role": "user", "content": "hey, how are you doing?"}]
@@ -42,10 +43,14 @@ def tiny_player(model: Path, kind: type[SlowPlayer] = SlowPlayer) -> SlowPlayer:
 
 
 @contextmanager
-def serving(player: Player, port: int = 0, **options: Any) -> Iterator[str]:
+def serving(player: Player | None, port: int = 0, **options: Any) -> Iterator[str]:
     """The address of a server that ends with the block."""
     listener = listen("127.0.0.1", port)
-    server = Server(player, options.pop("name", "Zoë"), options.pop("host", "127.0.0.1"), **options)
+    model = None
+    if player is not None:
+        own = {name: options.pop(name) for name in ("contacts", "game", "preferences", "pace") if name in options}
+        model = LoadedModel(player, options.pop("name", "Zoë"), **own)
+    server = Server(model, options.pop("host", "127.0.0.1"), **options)
     thread = threading.Thread(target=server.run, args=([listener],))
     thread.start()
     try:
@@ -73,12 +78,12 @@ def completion_body(**changes: object) -> bytes:
     return json.dumps({**GREEDY, **changes}).encode()
 
 
-def begin(address: str, **changes: object) -> socket.socket:
+def begin(address: str, agent: str = "", **changes: object) -> socket.socket:
     """Send a request on a plain connection and read nothing."""
     body = completion_body(**changes)
     connection = socket.create_connection((urlsplit(address).hostname, urlsplit(address).port))
     head = (
-        "POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\n"
+        f"POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nUser-Agent: {agent}\r\n"
         f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
     )
     connection.sendall(head.encode() + body)

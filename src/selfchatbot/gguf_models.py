@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from selfchatbot.errors import SelfChatBotError
 from selfchatbot.files import atomic_directory, fingerprint, remove_leftovers
+from selfchatbot.gguf.header import check_header
 from selfchatbot.model_files import refuse_missing
 
 if TYPE_CHECKING:
@@ -20,7 +21,8 @@ def converted(gguf: Path) -> Path:
     """The folder in the user's cache with the model of a .gguf file as safetensors in float32, made if necessary.
 
     transformers needs many seconds to read a GGUF file and can't save such a model, so this is done once. The folder
-    appears complete or not at all. Raises SelfChatBotError for a file that transformers can't read as a model.
+    appears complete or not at all. Raises SelfChatBotError for a file that is damaged, or no model that transformers
+    knows.
     """
     from filelock import FileLock
     from platformdirs import user_cache_path
@@ -41,6 +43,7 @@ def _convert(gguf: Path, folder: Path) -> None:
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
+    check_header(gguf)
     logger.info("converting %s, only this once: about half a minute for a small model", gguf.name)
     try:
         with redirect_stderr(io.StringIO()):  # a progress bar that can't be turned off

@@ -3,6 +3,7 @@
 import json
 from bisect import bisect_right
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import accumulate, groupby
@@ -17,9 +18,9 @@ ChatMessages = list[dict[str, str]]
 """The common chat format: ``[{"role": "user", "content": "..."}, ...]``."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen: it would take three times as long to make one, and there is one for each message
 class Message:
-    """One message; ``content`` is nothing but what its author typed."""
+    """One message; ``content`` is nothing but what its author typed. Nobody changes it."""
 
     timestamp: datetime
     """Local time as stated in the export, without a time zone."""
@@ -155,6 +156,15 @@ def read_starts(path: Path) -> Iterator[datetime]:
             yield datetime.fromisoformat(json.loads(line)["start"]).replace(tzinfo=None)
         except (ValueError, LookupError, TypeError, RecursionError):
             raise SelfChatBotError(f'{place}: expected "start": a time such as "2024-01-31T18:00:00"') from None
+
+
+def read_contacts(path: Path) -> Iterator[str]:
+    """Who each conversation of a JSONL file is with; empty where "contact" is missing, as in hand-made data."""
+    for _, line in _lines(path):
+        with suppress(ValueError, TypeError, AttributeError, RecursionError):
+            yield str(json.loads(line).get("contact") or "")
+            continue
+        yield ""
 
 
 def _lines(path: Path) -> Iterator[tuple[str, str]]:

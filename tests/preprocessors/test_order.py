@@ -2,18 +2,43 @@
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from selfchatbot.messages import Message
+from selfchatbot.preprocessors import Preprocessors
 from selfchatbot.preprocessors.reading import order, reverse
 from selfchatbot.preprocessors.reading.json_stream import CutShortError
 from selfchatbot.preprocessors.reading.order import chronological, is_newest_first, oldest_to_newest
 from selfchatbot.preprocessors.reading.reverse import Row
 
 START = datetime(2024, 1, 31, 18)
+NEWEST_FIRST = {
+    "WhatsApp": ("WhatsApp Chat with Moss.txt", "31/12/2023, 10:0{n} - Moss: text {n}\n", ""),
+    "Signal": ("Moss/chat.md", "[2024-01-05 10:0{n}:00] Moss: text {n}  \n\n", ""),
+    "iMessage": ("Moss.txt", "May 17, 2022 10:0{n}:00 PM\nMoss\ntext {n}\n\n", ""),
+    "KakaoTalk": ("a.csv", '2024-01-01 10:0{n}:00,"Moss","text {n}"\n', "Date,User,Message\n"),
+    "IRC": ("irc.net.#c.weechatlog", "2024-01-01 10:0{n}:00\tMoss\ttext {n}\n", ""),
+    "DiscordChatExporter": (
+        "a.csv",
+        '"1","Moss","2023-12-31T10:0{n}:00.0000000+00:00","text {n}","",""\n',
+        "AuthorID,Author,Date,Content,Attachments,Reactions\n",
+    ),
+}
+
+
+@pytest.mark.parametrize("turned", [False, True])
+@pytest.mark.parametrize("name", NEWEST_FIRST)
+def test_files_of_text_may_be_newest_first(tmp_path: Path, name: str, turned: bool) -> None:
+    file, line, head = NEWEST_FIRST[name]
+    numbers = (3, 2, 1) if turned else (1, 2, 3)
+    (tmp_path / file).parent.mkdir(exist_ok=True)
+    (tmp_path / file).write_text(head + "".join(line.format(n=n) for n in numbers), encoding="utf-8")
+    messages = list(Preprocessors[name](username="Rowan").read(tmp_path))
+    assert [one.content for one in messages] == ["text 1", "text 2", "text 3"]
 
 
 @pytest.mark.parametrize(

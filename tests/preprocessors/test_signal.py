@@ -226,6 +226,44 @@ def test_an_empty_chat_is_no_error(tmp_path: Path) -> None:
         (tmp_path / name).unlink()
 
 
+def test_an_edited_message_keeps_its_place_and_its_answers(tmp_path: Path) -> None:
+    """What was sent at 1 s and edited at 61 s, and then answered, in exports before and after that."""
+
+    def item(text: str, sent: int, author: str = "2", **more: object) -> dict[str, object]:
+        return {
+            "chatId": "1",
+            "authorId": author,
+            "dateSent": str(sent),
+            "standardMessage": {"text": {"body": text}, **more},
+        }
+
+    frames: list[dict[str, object]] = [
+        {"account": {"givenName": "Rowan"}},
+        {"recipient": {"id": "1", "self": {}}},
+        {"recipient": {"id": "2", "contact": {"profileGivenName": "Moss"}}},
+        {"chat": {"id": "1", "recipientId": "2"}},
+    ]
+    answer = item("yes", 90_000, "1", quote={"targetSentTimestamp": "61000", "authorId": "2"})
+    edited = item("at 8?", 61_000) | {"revisions": [item("at 7?", 1_000), item("at 7:30?", 30_000)]}
+    for name, items in (("before", [item("at 7?", 1_000)]), ("after", [edited, item("hi", 40_000, "1"), answer])):
+        (tmp_path / name).mkdir()
+        lines = [*frames, *({"chatItem": one} for one in items)]
+        (tmp_path / name / "main.jsonl").write_text("\n".join(map(json.dumps, lines)), encoding="utf-8")
+    first, before, hi, yes = sorted(read(Signal(), tmp_path)[0], key=lambda one: one.timestamp)
+    assert {(one.id, one.edited, one.content) for one in (first, before)} == {
+        ("1000 Moss", 0, "at 7?"),
+        ("1000 Moss", 61, "at 8?"),
+    }
+    assert first.timestamp == before.timestamp < hi.timestamp
+    assert yes.reply_to == "1000 Moss"
+
+
+@pytest.mark.parametrize("sent", ["", "x", "9" * 20, "9" * 5000])
+def test_a_time_that_is_none_is_one_line(tmp_path: Path, sent: str) -> None:
+    (tmp_path / "main.jsonl").write_text(json.dumps({"chatItem": {"dateSent": sent}}), encoding="utf-8")
+    assert 'main.jsonl, line 1: a "chatItem" whose "dateSent"' in error_of(Signal(), tmp_path)
+
+
 def test_two_exports_of_one_chat_follow_one_another(tmp_path: Path) -> None:
     for year in (2023, 2024):
         for name in ("Anna", "Zed"):

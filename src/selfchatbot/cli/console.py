@@ -17,3 +17,6 @@ class Console(RichConsole):
     def render_str(self, text: str, **options: Any) -> Text:
         """Every string on its way to the screen, in a table too; a `Text` is for the caller to make visible."""
         return super().render_str(visible(text), **options)
+
+    def send(self, event: str, **values: Any) -> None:
+        """What a program is told rather than a person, see `events`: here, nobody."""

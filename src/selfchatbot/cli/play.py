@@ -2,12 +2,11 @@
 
 import argparse
 import sys
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from selfchatbot.cli.play_types import PLAY_TYPES, PlayRun
-from selfchatbot.cli.shell import leave, parser, run, show_log
+from selfchatbot.cli.play_types import PLAY_TYPES
+from selfchatbot.cli.shell import add_events_option, leave, parser, run, show_log
 from selfchatbot.display import visible_line
 from selfchatbot.player.engines.select import AUTO, ENGINE_NAMES
 
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
 
 def main() -> None:
     """The console script."""
-    arguments = parser("selfChatBot_play", "Talk to your model.")
+    arguments = parser("selfChatBot_play", "Talk to your model.", needs_dataset=False)
     default = next(iter(PLAY_TYPES))
     arguments.add_argument(
         "-t",
@@ -38,35 +37,37 @@ def main() -> None:
         default=AUTO,
         help="what runs the model (default: %(default)s, the fastest one that is installed)",
     )
+    add_events_option(arguments)
     for play_type in PLAY_TYPES.values():
         play_type.add_arguments(arguments)
     chosen = arguments.parse_args()
+    if not chosen.dataset and PLAY_TYPES[chosen.type].needs_model:
+        arguments.error("the following arguments are required: -d/--dataset")
     PLAY_TYPES[chosen.type].check(chosen, arguments.error)
     leave(run(lambda: _play(chosen)))
 
 
 def _play(chosen: argparse.Namespace) -> None:
-    from selfchatbot.environment import find_dataset, read_environment
-    from selfchatbot.errors import SelfChatBotError
-    from selfchatbot.files import remove_leftovers
-    from selfchatbot.parameters import FILE_NAME, GenerationParameters, read_parameters
-    from selfchatbot.runs import chosen_run
+    from selfchatbot.cli.play_types.base import open_run
+    from selfchatbot.errors import SelfChatBotError, UsageError
 
-    dataset = find_dataset(read_environment(), chosen.dataset, "results")
-    dataset = replace(dataset, run=chosen_run(dataset.results, chosen.run))
-    if dataset.run and not chosen.run:
-        print(f"the newest run has no model yet: this is {dataset.run}", file=sys.stderr)
-    checkpoint = dataset.results / chosen.model_type
-    if not checkpoint.is_dir():
-        raise SelfChatBotError(f"{checkpoint} is not there: run selfChatBot_train -d {dataset.id}")
-    parameters = read_parameters(dataset.results / FILE_NAME, GenerationParameters)
-    for folder in (dataset.results, *filter(Path.is_dir, dataset.results.iterdir())):
-        remove_leftovers(folder)
+    kind = PLAY_TYPES[chosen.type]
+    play = None
+    try:
+        play = open_run(chosen) if chosen.dataset else None
+    except SelfChatBotError as error:
+        if kind.needs_model or isinstance(error, UsageError):
+            raise
     # On whatever stderr is at that moment: in a session, above the line that is being typed.
     show_log(lambda line: print(line, file=sys.stderr))
-    for line in _changes(dataset, checkpoint):
+    if play is None:
+        kind.run_without_model(chosen)
+        return
+    if play.dataset.run and not chosen.run:
+        print(f"the newest run has no model yet: this is {play.dataset.run}", file=sys.stderr)
+    for line in _changes(play.dataset, play.checkpoint):
         print(visible_line(line), file=sys.stderr)
-    PLAY_TYPES[chosen.type].run(PlayRun(chosen, dataset, checkpoint, parameters))
+    kind.run(play)
 
 
 def _changes(dataset: "Dataset", checkpoint: Path) -> "Iterator[str]":

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from selfchatbot.cli.shell import parser, run
+from selfchatbot.cli.shell import add_events_option, parser, run
 from selfchatbot.display import visible, visible_line
 
 if TYPE_CHECKING:
@@ -34,6 +34,7 @@ def main() -> None:
         "--forget", action="store_true", help="delete models, sessions and reports made from earlier conversations"
     )
     _add_setup_options(arguments)
+    add_events_option(arguments)
     chosen = arguments.parse_args()
     if not chosen.files:
         if not chosen.dataset:
@@ -58,16 +59,16 @@ def _add_setup_options(arguments: argparse.ArgumentParser) -> None:
 
 
 def _stage(chosen: argparse.Namespace) -> None:
-    from selfchatbot.cli.console import Console
+    from selfchatbot.cli.events import consoles
     from selfchatbot.cli.signals import exit_on_signals
     from selfchatbot.conversations.stage import preprocess
     from selfchatbot.environment import find_dataset, read_environment
-    from selfchatbot.errors import SelfChatBotError
+    from selfchatbot.errors import SelfChatBotError, UnknownMeError
     from selfchatbot.parameters import FILE_NAME, RawParameters, read_parameters
     from selfchatbot.setup.model_check import problem_of
     from selfchatbot.trainer.lock import is_training
 
-    console = Console()
+    console, progress = consoles(chosen.events)
     training = False
     if chosen.files:
         from selfchatbot.cli.setup import Setup
@@ -78,15 +79,19 @@ def _stage(chosen: argparse.Namespace) -> None:
         training = is_training(dataset.results)
         if chosen.forget and training:
             raise SelfChatBotError(f"{dataset.results}: a training is running, and would write again: stop it first")
-        with exit_on_signals(), Console(stderr=True).status("reading") as status:
-            summary = preprocess(dataset, progress=status.update)
+        try:
+            with exit_on_signals(), progress.status("reading") as status:
+                summary = preprocess(dataset, progress=status.update)
+        except UnknownMeError as error:
+            progress.send("who", format=error.format, senders=dict(error.senders.most_common()))
+            raise
     _show(console, summary)
     if training:
         _warn(console, "a training is running, and goes on with the conversations as they were: train again after it")
     _show_forgetting(console, dataset, summary, chosen.forget)
     total = sum(part.conversations for part in summary.splits.values())
     console.print(f"\n{total:,} conversations are in {dataset.preprocessed}", soft_wrap=True)
-    with Console(stderr=True).status("checking the model"):
+    with progress.status("checking the model"):
         problem = problem_of(read_parameters(dataset.raw / FILE_NAME, RawParameters))
     if problem:
         console.print(f"warning: {problem}", style="yellow", soft_wrap=True)

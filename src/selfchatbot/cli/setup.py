@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
 MAX_SENDERS = 12
 MAX_WRONG_ANSWERS = 5
-SMALLEST = "SmolLM2-135M-Instruct"
 
 
 class Setup:
@@ -68,7 +67,7 @@ class Setup:
         name = options.name or self._ask("What is the dataset's name, perhaps yours?", "--name", suggested_name())
         dataset = new_dataset(environment, name)
         model, method = self._model()
-        create(dataset, exports, {"model": model, "type_fine_tune": method, "max_length": 1024})
+        create(dataset, exports, model, method)
         self._created = True
         self._say(f"{len(exports):,} file(s) were copied into {dataset.raw}")
         return dataset
@@ -85,10 +84,7 @@ class Setup:
             raise UsageError(f"this machine has {hardware}, too little for the smallest model: close other programs")
         self._say(f"\nModels that this machine can train ({hardware}):")
         for number, one in enumerate(fits, 1):
-            what = f"{one.billions:.2g} billion parameters, {one.method}, {one.download:.1f} GB to download"
-            if one.model == SMALLEST:
-                what += "; English only: to try the program, not to talk well"
-            self._say(f"  {number}  {one.model}: {what}{' (recommended)' if number == 1 else ''}")
+            self._say(f"  {number}  {one.model}: {one}{' (recommended)' if number == 1 else ''}")
         question = "Which one? A number, or the name of another model of huggingface.co"
         for _ in range(MAX_WRONG_ANSWERS):
             answer = self._ask(question, "--model", "1")

@@ -45,6 +45,15 @@ def parser(prog: str, description: str, needs_dataset: bool = True) -> argparse.
     return arguments
 
 
+def add_events_option(arguments: argparse.ArgumentParser) -> None:
+    """The option of stages that another program can start, see `events`."""
+    arguments.add_argument(
+        "--events",
+        action="store_true",
+        help="for programs: print progress as lines of JSON, and stop, as after Ctrl-C, when stdin is closed",
+    )
+
+
 def integer(low: int, high: int | None = None) -> Callable[[str], int]:
     """The ``type`` of an option that takes a whole number from ``low`` to ``high``."""
 

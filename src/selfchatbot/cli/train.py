@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 from contextlib import suppress
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from selfchatbot.cli.shell import leave, parser, run, say, show_log
+from selfchatbot.cli.shell import add_events_option, leave, parser, run, say, show_log
 from selfchatbot.distributed import is_main
 
 if TYPE_CHECKING:
@@ -27,13 +28,14 @@ def main() -> None:
         "-n", "--dry-run", action="store_true", help="estimate steps, memory, time and disk; train and write nothing"
     )
     arguments.add_argument("--name", help="what this run is called (default: the date and time)")
+    add_events_option(arguments)
     chosen = arguments.parse_args()
-    leave(run(lambda: _stage(chosen.dataset, chosen.restart, chosen.dry_run, chosen.name)))
+    leave(run(lambda: _stage(chosen.dataset, chosen.restart, chosen.dry_run, chosen.name, chosen.events)))
 
 
-def _stage(dataset_id: str, restart: bool, dry_run: bool, name: str | None) -> None:
+def _stage(dataset_id: str, restart: bool, dry_run: bool, name: str | None, events: bool) -> None:
     from selfchatbot.changes import since_preprocess
-    from selfchatbot.cli.console import Console
+    from selfchatbot.cli.events import consoles
     from selfchatbot.environment import conversations_file, find_dataset, read_environment
     from selfchatbot.parameters import FILE_NAME, TrainingParameters, read_parameters
     from selfchatbot.runs import check_name, run_name
@@ -45,7 +47,7 @@ def _stage(dataset_id: str, restart: bool, dry_run: bool, name: str | None) -> N
     parameters = read_parameters(dataset.preprocessed / FILE_NAME, TrainingParameters)
     for split in ("train", "validation"):  # before torch is loaded, which takes a while
         conversations_file(dataset.preprocessed, split)
-    console = Console(stderr=True, quiet=not is_main())
+    output, console = consoles(events, quiet=not is_main())
     show_log(lambda line: console.print(line, soft_wrap=True))  # above the progress bar
     for change in since_preprocess(dataset):
         console.print(change, soft_wrap=True)
@@ -63,6 +65,7 @@ def _stage(dataset_id: str, restart: bool, dry_run: bool, name: str | None) -> N
         def on_progress(progress: Progress) -> None:
             status.stop()
             _advance(bar, progress)
+            console.send("progress", **asdict(progress))
 
         def on_samples(step: int, samples: list[Sample]) -> None:
             _show_samples(console, step, samples)
@@ -87,7 +90,6 @@ def _stage(dataset_id: str, restart: bool, dry_run: bool, name: str | None) -> N
         _choose_sampling(dataset, parameters.seed, console)
     _prepare(dataset, console)
     early = ", stopped early" if result.stopped_early else ""
-    output = Console()
     output.print(
         f"Validation loss: {result.base_loss:.3f} before training, {result.best_loss:.3f} at best "
         f"(step {result.best_step} of {result.steps}{early})",
@@ -160,6 +162,8 @@ def _show_samples(console: Console, step: int, samples: list[Sample]) -> None:
 
     if not samples:
         return
+    told = [{"question": one.question, "mine": one.mine, "answer": one.answers[step]} for one in samples]
+    console.send("samples", step=step, samples=told)
     table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
     for sample in samples:
         table.add_row("they", sample.question, style="dim")

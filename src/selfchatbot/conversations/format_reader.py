@@ -39,7 +39,7 @@ class FormatReader:
         Raises ExportError, with a hint if the files are of another kind, and ParametersError if it can't be found out
         who I am.
         """
-        from selfchatbot.preprocessors.reading.hints import hint_for_files, hint_for_folder
+        from selfchatbot.preprocessors.reading.hints import hint_for_files, hint_for_folder, hints_for_others
 
         kind = type(self._preprocessor)
         if not self._exports:
@@ -67,7 +67,7 @@ class FormatReader:
         empty = [file.path for file in summary.files if not file.messages]
         if empty and (hint := hint_for_files(kind, empty)):
             summary.notes.append(hint)
-        summary.notes.extend(notes)
+        summary.notes.extend((*hints_for_others(kind, self._folder, self._exports), *notes))
         return summary
 
     def _read(self) -> FormatSummary:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from selfchatbot.display import markdown
 from selfchatbot.likeness.report.phrasing import number
+from selfchatbot.likeness.report.verdict import missing
 from selfchatbot.likeness.result import Likeness, SpeakerResult
 from selfchatbot.models import EMBEDDED, resolve
 
@@ -72,9 +73,9 @@ def _yaml(text: str) -> str:
 
 
 def _likeness_sentence(name: str, likeness: Likeness | None) -> str:
-    """What an evaluation found, in Markdown as ``name`` is; empty without one."""
+    """What an evaluation found, in Markdown as ``name`` is; empty without one, or where it allows no verdict."""
     model = likeness.speakers.get("model") if likeness else None
-    if likeness is None or model is None or model.auc is None:
+    if likeness is None or model is None or model.auc is None or missing(likeness.run):
         return ""
 
     def auc(speaker: SpeakerResult | None) -> str:

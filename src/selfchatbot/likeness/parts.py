@@ -34,6 +34,9 @@ class Run(Part):
     seed: int
     contexts: int = Field(description="Test messages that were answered.")
     conversations: int = Field(description="Test conversations that the contexts come from.")
+    contacts: int = Field(
+        0, description="People or groups that these conversations are with; 0 where the data doesn't tell."
+    )
     training_replies: int = Field(description="My turns in train.jsonl.")
     parameters: dict[str, str | int | float | bool | None] = Field(
         description="Training and generation parameters that affect the result, by name: epochs, temperature, ..."

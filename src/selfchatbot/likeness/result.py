@@ -16,10 +16,12 @@ from selfchatbot.likeness.measures.canaries import CanaryResult
 from selfchatbot.likeness.measures.context_fit import Fitting
 from selfchatbot.likeness.measures.copying import Copying
 from selfchatbot.likeness.measures.faults import Health
+from selfchatbot.likeness.measures.harm import Harm
 from selfchatbot.likeness.measures.leaks import Leaks
 from selfchatbot.likeness.measures.prediction import Prediction
 from selfchatbot.likeness.measures.probes import ProbeResult
 from selfchatbot.likeness.measures.sense import Reader
+from selfchatbot.likeness.measures.told_apart import ToldByJudge
 from selfchatbot.likeness.parts import Part, Run
 from selfchatbot.likeness.speakers import Speaker
 from selfchatbot.likeness.text.distances import FeatureResult
@@ -41,6 +43,7 @@ class SpeakerResult(Part):
         description="Area under the ROC curve of a classifier that tells the replies from mine: 0.5 never, 1 always. "
         "For me: half of my replies against the other half."
     )
+    told_by_judge: ToldByJudge | None = None
     authorship: Interval | None = Field(
         description="Share of replies that a classifier, trained on my and my contacts' training text, attributes to "
         "me."
@@ -49,6 +52,7 @@ class SpeakerResult(Part):
     fitting: Fitting | None = Field(None, description="For model and base.")
     copying: Copying | None = Field(description="For me: my test replies against my training replies.")
     leaks: Leaks | None = None
+    harm: Harm | None = Field(None, description="For model and base.")
     health: Health
 
 

@@ -47,7 +47,7 @@ MIN_SHARE_NEARER = 0.84
 """Share of the resamples in which a sampling must be nearer to me than the defaults: one standard error."""
 RESAMPLES = 100
 MAX_CONTEXTS = 64
-CONTEXTS_PER_BATCH = 32
+CONTEXTS_PER_BATCH = 16
 """Their keys and values are copied for each sampling, and two samplings are tried at once."""
 CONTEXT_TURNS = 4
 CONTEXT_TOKENS = 96

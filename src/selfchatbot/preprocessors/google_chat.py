@@ -17,6 +17,7 @@ from pydantic import PrivateAttr
 from selfchatbot.errors import ExportError
 from selfchatbot.messages import Message
 from selfchatbot.preprocessors.base import ExportFile, ExportPath, Preprocessor
+from selfchatbot.preprocessors.media import by_name
 from selfchatbot.preprocessors.reading.dates import MONTHS
 from selfchatbot.preprocessors.reading.json_stream import CutShortError, NoObjectError, json_values
 from selfchatbot.preprocessors.reading.order import oldest_to_newest
@@ -82,8 +83,8 @@ class GoogleChat(Preprocessor):
         file.me = None if me is None else self._people.of(*me)
         files.append(file)
         try:
-            for time, author, text, number, quoted in oldest_to_newest(self._rows(file)):
-                yield Message(moment(time), author, text, file.chat, number, quoted)
+            for time, author, text, number, quoted, media in oldest_to_newest(self._rows(file)):
+                yield Message(moment(time), author, text, file.chat, number, quoted, media=media)
         except CutShortError:
             file.notes.append("the download was cut short: what it has was read; request it again for the rest")
 
@@ -99,14 +100,18 @@ class GoogleChat(Preprocessor):
                 if not all(isinstance(value, str | None) for value in (text, number, quoted)):
                     raise TypeError
                 bot = record["creator"].get("user_type") == "Bot"
+                attached = record.get("attached_files") or ()
+                names = [one.get("original_name") or one.get("export_name") for one in attached]
             except (TypeError, KeyError, ValueError, AttributeError):
                 raise ExportError(
                     f"{file.path}, message {file.messages:,}: its date (in English, UTC), creator or text is not as "
                     "expected: set the language of your Google account to English and request the download again"
                 ) from None
             file.cover(time)
-            if text.strip() and not bot:
-                yield (time - EPOCH) // MILLISECOND, self._people.of(*person), text, number, quoted
+            text = text if text.strip() else ""
+            if (text or names) and not bot:
+                media = by_name(str(names[0])) if names else ""
+                yield (time - EPOCH) // MILLISECOND, self._people.of(*person), text, number, quoted, media
 
 
 def _values(path: ExportPath, place: str) -> Iterator[Any]:

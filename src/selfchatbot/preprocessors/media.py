@@ -32,6 +32,11 @@ def by_name(name: str) -> str:
     return VOICE if kind == AUDIO and _VOICE_NAME.match(PurePath(name).name) else kind
 
 
+def by_url(url: str) -> str:
+    """The kind of a file, by the address that it has, or had."""
+    return by_name(url.partition("?")[0].partition("#")[0])
+
+
 def by_content_type(content_type: str) -> str:
     """The kind of a file, by its MIME type."""
     kind, _, subtype = content_type.lower().partition("/")

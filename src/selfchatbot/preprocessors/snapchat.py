@@ -22,6 +22,7 @@ from pydantic import PrivateAttr
 from selfchatbot.errors import ExportError
 from selfchatbot.messages import Message
 from selfchatbot.preprocessors.base import ExportFile, ExportPath, Preprocessor
+from selfchatbot.preprocessors.media import LOCATION, MEDIA, PHOTO, STICKER, VIDEO
 from selfchatbot.preprocessors.reading.json_stream import CutShortError, NoObjectError, json_values
 from selfchatbot.preprocessors.reading.sorter import Sent, Sorter
 from selfchatbot.preprocessors.reading.unique_names import Names
@@ -32,6 +33,16 @@ LISTS = {f"{way} {kind} Chat History": way == "Sent" for way in ("Sent", "Receiv
 """The lists of older downloads, and whether I sent what is in them."""
 ME = "Me"
 TYPED = "TEXT"
+KINDS = {
+    "MEDIA": MEDIA,
+    "NOTE": MEDIA,
+    "IMAGE": PHOTO,
+    "PHOTO": PHOTO,
+    "VIDEO": VIDEO,
+    "STICKER": STICKER,
+    "LOCATION": LOCATION,
+}
+"""What a message was that was not typed. Others are shared links and what Snapchat writes about a chat."""
 
 
 class Snapchat(Preprocessor):
@@ -63,9 +74,10 @@ class Snapchat(Preprocessor):
                         file.notes, known.notes = known.notes, []
                         files.append(file)
                     file.add(moment(message.time))
-                    if message.text and not message.text.isspace():
+                    text = message.text if not message.text.isspace() else ""
+                    if text or message.media:
                         author = self._people.of(message.author, message.author)
-                        yield Message(moment(message.time), author, message.text, name)
+                        yield Message(moment(message.time), author, text, name, media=message.media)
 
     @classmethod
     def recognises(cls, path: ExportPath, head: bytes) -> bool:
@@ -160,7 +172,7 @@ def _new(record: dict[str, Any], chat: str, file: int, known: _Known) -> Sent:
     if isinstance(exact, int) and 0 <= exact - time < 1000:
         time = exact
     typed = _text(record.get("Content")) if record["Media Type"] == TYPED else ""
-    return Sent(chat, time, _text(author), typed, None, None, file)
+    return Sent(chat, time, _text(author), typed, None, None, file, media=_besides_text(record))
 
 
 def _old(record: dict[str, Any], is_mine: bool, file: int, known: _Known) -> Sent:
@@ -170,7 +182,12 @@ def _old(record: dict[str, Any], is_mine: bool, file: int, known: _Known) -> Sen
         known.me = known.me or ME
     typed = html.unescape(_text(record.get("Text"))) if record["Media Type"] == TYPED else ""
     author = known.me if is_mine and known.me else other
-    return Sent(other, _time(record["Created"]), author, typed, None, None, file)
+    return Sent(other, _time(record["Created"]), author, typed, None, None, file, media=_besides_text(record))
+
+
+def _besides_text(record: dict[str, Any]) -> str:
+    """The kind, as in `preprocessors.media`."""
+    return KINDS.get(_text(record["Media Type"]), "")
 
 
 def _time(value: object) -> int:

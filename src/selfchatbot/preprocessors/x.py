@@ -4,7 +4,8 @@ Grammar: timhutton/twitter-archive-parser (``parser.py``), rust-utilities/twitte
 alkihis/twitter-archive-reader (``GDPRDMs.ts``). ``direct-messages.js``, ``direct-messages-group.js``, large ones with
 ``-part1`` and so on, are assignments of a list to a variable. It holds each conversation, that of many messages several
 times, 1,000 messages each, newest first. Only a ``messageCreate`` was typed. Its ``text`` has entities for ``& < >``,
-as X's API, and short links, whose ``urls`` are the long ones, that of a picture ``https://twitter.com/messages/media/…``.
+as X's API, and short links, whose ``urls`` are the long ones, that of a picture ``https://twitter.com/messages/media/…``;
+``mediaUrls`` has where it lies.
 There are no names but ids: ``account.js`` tells mine, and the ``user_mentions`` of my own tweets (``tweets.js``) those
 of others.
 """
@@ -19,6 +20,8 @@ from pydantic import PrivateAttr
 from selfchatbot.errors import ExportError
 from selfchatbot.messages import Message
 from selfchatbot.preprocessors.base import ExportFile, ExportPath, Preprocessor
+from selfchatbot.preprocessors.media import FILE, by_url
+from selfchatbot.preprocessors.media import MEDIA as ANY_MEDIA
 from selfchatbot.preprocessors.reading.json_stream import CutShortError, NoObjectError, json_values
 from selfchatbot.preprocessors.reading.sorter import Sent, Sorter
 from selfchatbot.preprocessors.reading.unique_names import Names
@@ -65,9 +68,9 @@ class X(Preprocessor):
                         file.notes, notes = notes, []
                         files.append(file)
                     file.add(moment(message.time))
-                    if message.text:
-                        author = self._name(message.author)
-                        yield Message(moment(message.time), author, message.text, file.chat, message.id)
+                    if message.text or message.media:
+                        time, author, media = moment(message.time), self._name(message.author), message.media
+                        yield Message(time, author, message.text, file.chat, message.id, media=media)
 
     @classmethod
     def recognises(cls, path: ExportPath, head: bytes) -> bool:
@@ -162,7 +165,9 @@ def _sent(record: dict[str, Any], chat: str, file: int) -> Sent:
         text = text.replace(entity, character)
     for url in record.get("urls") or ():
         text = text.replace(url["url"], "" if MEDIA.fullmatch(url["expanded"]) else url["expanded"])
-    return Sent(chat, _time(record["createdAt"]), sender, text.strip(), number, None, file)
+    media = [by_url(url) for url in record.get("mediaUrls") or ()]
+    kind = "" if not media else ANY_MEDIA if media[0] == FILE else media[0]
+    return Sent(chat, _time(record["createdAt"]), sender, text.strip(), number, None, file, media=kind)
 
 
 def _time(value: object) -> int:

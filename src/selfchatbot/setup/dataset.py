@@ -74,8 +74,9 @@ def new_dataset(environment: Environment, name: str) -> Dataset:
     return Dataset(str(free), f"Dataset_{free}_{cleaned}", environment)
 
 
-def create(dataset: Dataset, exports: Iterable[FoundExport], parameters: dict[str, Any]) -> None:
+def create(dataset: Dataset, exports: Iterable[FoundExport], model: str, method: str) -> None:
     """Make a dataset's raw folder with copies of ``exports`` and a parameters.json, all of it or nothing."""
+    parameters = {"model": model, "type_fine_tune": method, "max_length": 1024}
     with atomic_directory(dataset.raw) as folder:
         for export in exports:
             target = _free_place(folder / export.format, export)

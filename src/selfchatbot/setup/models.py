@@ -11,6 +11,7 @@ from importlib.resources import files
 from typing import Any
 
 GIB = 2**30
+SMALLEST = "SmolLM2-135M-Instruct"
 USABLE_SHARE = 0.9
 """The fraction of free memory to count on, as in training."""
 ENOUGH_CORES = 4
@@ -31,6 +32,10 @@ class Recommendation:
     download: float
     """In GB; 0 for the model that comes with the sample."""
     licence: str
+
+    def __str__(self) -> str:
+        what = f"{self.billions:.2g} billion parameters, {self.method}, {self.download:.1f} GB to download"
+        return f"{what}; English only: to try the program, not to talk well" if self.model == SMALLEST else what
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ from selfchatbot.chat_format import ChatFormat
 from selfchatbot.errors import SelfChatBotError
 from selfchatbot.messages import ChatMessages, answered, encodable, introduction, read_conversations
 
-MOST_PAIRS = 600
+MOST_PAIRS = 400
 """Of replies, in a round, see docs/training.md."""
 VALIDATION_PAIRS = 200
 """The standard error of a pair accuracy of 0.8 is then 0.03."""

@@ -21,7 +21,7 @@ from selfchatbot.trainer.updates import Updates
 
 BETA = 0.1
 SUPERVISED = 0.3
-RATE = 1 / 15
+RATE = 1 / 8
 """Of the peak rate of the supervised training. This and the two above were measured, see docs/training.md."""
 WARMUP, COOLDOWN = 0.1, 0.4
 

@@ -90,7 +90,7 @@ class Completions:
         asked = await asyncio.to_thread(read_request, await body(request), CompletionRequest)
         parameters = asked.parameters(self._player.parameters)
         usage = Usage()
-        job = submit(self._worker, lambda: choice_deltas(self._player, asked, parameters, usage))
+        job = submit(self._worker, request, lambda: choice_deltas(self._player, asked, parameters, usage))
         response = CompletionResponse(str(self._model["id"]))
         if asked.stream:
             with_usage = asked.stream_options is not None and asked.stream_options.include_usage

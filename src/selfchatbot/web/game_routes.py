@@ -32,7 +32,7 @@ class GameRoutes:
     async def next_round(self, request: Request) -> Response:
         """``{"id", "context", "a", "b"}``; 404 when there are no more replies to guess."""
         await body(request)
-        job = submit(self._worker, self._next)
+        job = submit(self._worker, request, self._next)
         async with cancel_on_disconnect(job, request.receive):
             try:
                 found = [item async for item in job.items()]

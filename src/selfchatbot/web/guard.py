@@ -31,7 +31,9 @@ LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
 class Guard:
-    """An ASGI middleware. ``open_paths``, the files of the page, need no token: they contain no data.
+    """An ASGI middleware. ``open_paths`` need no token: the files of the page, which contain no data.
+
+    ``secret_paths``, which may grow, need none either: they can't be guessed.
 
     ``allowed_hosts`` are names of this server that it can't know, such as that of a proxy before it.
     """
@@ -43,10 +45,12 @@ class Guard:
         token: str | None,
         open_paths: tuple[str, ...],
         allowed_hosts: Collection[str] = (),
+        secret_paths: Collection[str] = (),
     ) -> None:
         self._app = app
         self._token = token
         self._open_paths = open_paths
+        self._secret_paths = secret_paths
         names = {*LOOPBACK, host.lower(), *(name.lower().rstrip(".") for name in allowed_hosts)}
         if not is_loopback(host):
             names |= {socket.gethostname().lower(), f"{socket.gethostname().lower()}.local"}
@@ -62,7 +66,7 @@ class Guard:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
                 for name, value in SECURITY_HEADERS.items():
-                    headers[name] = value
+                    headers.setdefault(name, value)
                 headers.setdefault("Cache-Control", "no-store")
             await send(message)
 
@@ -86,7 +90,8 @@ class Guard:
         followed_link = method == "GET" and path == "/" and headers.get("sec-fetch-mode") == "navigate"
         if site not in ("none", "same-origin") and not followed_link:
             return ApiError(403, "requests from other pages are refused (Sec-Fetch-Site header)", "permission_error")
-        if self._token is not None and path not in self._open_paths and not self._has_token(headers):
+        is_open = path in self._open_paths or path in self._secret_paths
+        if self._token is not None and not is_open and not self._has_token(headers):
             return ApiError(
                 401, "the token is missing or wrong (Authorization: Bearer ...)", param=None, code="invalid_api_key"
             )

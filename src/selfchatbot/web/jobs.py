@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import Receive
 
+from selfchatbot.web.address import is_loopback
 from selfchatbot.web.connections import WAIT_SECONDS
 from selfchatbot.web.openai_schema import ApiError
 from selfchatbot.web.worker import Job, QueueFull, Worker, WorkerStopped
@@ -23,19 +24,21 @@ logger = logging.getLogger("selfchatbot")
 T = TypeVar("T")
 
 
-def submit(worker: Worker, work: Callable[[], Generator[T, None, None]]) -> Job[T]:
+def submit(worker: Worker, request: Request, work: Callable[[], Generator[T, None, None]]) -> Job[T]:
     """A job at the end of the queue. Raises ApiError if the queue is full or the server is stopping."""
     try:
-        return worker.submit(work)
-    except QueueFull:
-        raise ApiError(
-            429,
-            f"{worker.max_waiting} requests are waiting already: try again later",
-            "rate_limit_error",
-            code="rate_limit_exceeded",
-        ) from None
-    except WorkerStopped as stopped:
-        raise as_api_error(stopped) from None
+        return worker.submit(work, client_of(request))
+    except (QueueFull, WorkerStopped) as error:
+        raise as_api_error(error) from None
+
+
+def client_of(request: Request) -> str:
+    """Whose share of the queue a request counts for: the address, and on this machine the program (``User-Agent``).
+
+    Everybody has the same token, and whoever wanted to could open any number of connections.
+    """
+    host = request.client.host if request.client else ""
+    return f"{host} {request.headers.get('user-agent', '')}" if is_loopback(host) else host
 
 
 @asynccontextmanager
@@ -86,6 +89,14 @@ def as_api_error(error: Exception) -> ApiError:
     """What a client is told when a job fails."""
     if isinstance(error, ApiError):
         return error
+    if isinstance(error, QueueFull):
+        yours = f", {error.own} of them yours" if error.own else ""
+        return ApiError(
+            429,
+            f"too many requests are waiting{yours}: try again later",
+            "rate_limit_error",
+            code="rate_limit_exceeded",
+        )
     if isinstance(error, WorkerStopped):
         return ApiError(503, "the server is stopping", "server_error")
     # The error's own text could repeat a message.

@@ -5,11 +5,8 @@ import logging
 import signal
 import socket
 import threading
-import time
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
-from pathlib import Path
 from types import FrameType
 
 import uvicorn
@@ -17,111 +14,57 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
-from starlette.routing import Mount, Route
-from starlette.staticfiles import StaticFiles
-from starlette.types import Scope
+from starlette.responses import Response
+from starlette.routing import Mount
 
-from selfchatbot.parameters import Trait
-from selfchatbot.player import Player
-from selfchatbot.session.game import Game
-from selfchatbot.session.typing_pace import MAX_WAIT_SECONDS, Pace
-from selfchatbot.web.completions import Completions
+from selfchatbot.display import visible_line
+from selfchatbot.errors import SelfChatBotError
 from selfchatbot.web.connections import WAIT_SECONDS, Connection
-from selfchatbot.web.game_routes import GameRoutes
 from selfchatbot.web.guard import Guard
 from selfchatbot.web.jobs import LARGE_BODIES
-from selfchatbot.web.openai_schema import MAX_REPLY_TOKENS, ApiError
-from selfchatbot.web.rating_routes import RatingRoutes
+from selfchatbot.web.model_routes import ASSETS, CurrentModel, LoadedModel
+from selfchatbot.web.openai_schema import ApiError
+from selfchatbot.web.setup_routes import Setup, SetupRoutes
 from selfchatbot.web.worker import Worker
 
 MAX_WAITING = 64
 """Requests that wait for the model; further ones are refused."""
 SHUTDOWN_SECONDS = 5
-ASSETS = Path(__file__).parent / "assets"
-
-
-class Assets(StaticFiles):
-    """The files of the page. Browsers check each time whether they have changed."""
-
-    async def get_response(self, path: str, scope: Scope) -> Response:
-        response = await super().get_response(path, scope)
-        response.headers["Cache-Control"] = "no-cache"
-        return response
 
 
 def application(
-    player: Player,
-    worker: Worker,
-    name: str,
+    model: CurrentModel,
     host: str = "127.0.0.1",
     token: str | None = None,
-    contacts: Mapping[str, str] | None = None,
-    game: Game | None = None,
     allowed_hosts: Collection[str] = (),
-    preferences: Path | None = None,
-    pace: Pace | None = None,
+    setup: SetupRoutes | None = None,
 ) -> Starlette:
-    """The page and the API.
-
-    ``name`` is the person that the model imitates. ``contacts`` maps names to the system messages that tell the model
-    who it is talking to. ``game`` has a page of its own. ``allowed_hosts``: other names of this server.
-    ``preferences``: the preferences.jsonl that ratings are appended to. ``pace``: how fast that person types.
-    """
-    completions = Completions(player, worker, name, int(time.time()))
-
-    async def about(request: Request) -> Response:
-        parameters = player.parameters.model_dump(include=player.parameters.fields_with(Trait.PER_REQUEST))
-        parameters["max_new_tokens"] = min(parameters["max_new_tokens"], MAX_REPLY_TOKENS)
-        return JSONResponse(
-            {
-                "name": name,
-                "parameters": parameters,
-                "contacts": [{"name": contact, "system": system} for contact, system in (contacts or {}).items()],
-                "game": game is not None,
-                "ratings": preferences is not None,
-                "pace": pace and {**asdict(pace), "most": MAX_WAIT_SECONDS},
-            }
-        )
-
-    game_routes = [] if game is None else _game_routes(GameRoutes(game, worker))
-    rating_routes = (
-        [] if preferences is None else [Route("/preferences", RatingRoutes(preferences).add, methods=["POST"])]
-    )
+    """The pages and the API. ``allowed_hosts``: other names of this server."""
     files = {f"/{file.name}" for file in ASSETS.iterdir()}
     app = Starlette(
-        routes=[
-            Mount(
-                "/v1",
-                routes=[
-                    Route("/chat/completions", completions.complete, methods=["POST"]),
-                    Route("/models", completions.models),
-                    Route("/models/{name:path}", completions.model),
-                ],
-            ),
-            Route("/about", about),
-            *game_routes,
-            *rating_routes,
-            Mount("/", Assets(directory=ASSETS, html=True)),
+        routes=[*(setup.routes() if setup else ()), Mount("/", model)],
+        middleware=[
+            Middleware(
+                Guard,
+                host=host,
+                token=token,
+                open_paths=("/", *files),
+                allowed_hosts=allowed_hosts,
+                secret_paths=setup.open_paths if setup else (),
+            )
         ],
-        middleware=[Middleware(Guard, host=host, token=token, open_paths=("/", *files), allowed_hosts=allowed_hosts)],
-        exception_handlers={ApiError: _error_response, HTTPException: _error_response, Exception: _error_response},
+        exception_handlers=dict.fromkeys((ApiError, HTTPException, SelfChatBotError, Exception), _error_response),
     )
     app.state.large_bodies = asyncio.Semaphore(LARGE_BODIES)
     return app
-
-
-def _game_routes(routes: GameRoutes) -> list[Route]:
-    return [
-        Route("/game/round", routes.next_round, methods=["POST"]),
-        Route("/game/guess", routes.guess, methods=["POST"]),
-    ]
 
 
 async def _error_response(request: Request, error: Exception) -> Response:
     """Any error in OpenAI's format."""
     if isinstance(error, HTTPException):
         error = ApiError(error.status_code, f"{request.method} {request.url.path}: {error.detail.lower()}")
+    if isinstance(error, SelfChatBotError):  # for the person at the page, as at the terminal
+        error = ApiError(400, visible_line(str(error)))
     if not isinstance(error, ApiError):
         logging.getLogger("selfchatbot").error("a request failed (%s)", type(error).__name__)
         error = ApiError(500, f"the server failed ({type(error).__name__})", "server_error")
@@ -133,20 +76,21 @@ class Server(uvicorn.Server):
 
     def __init__(
         self,
-        player: Player,
-        name: str,
+        model: LoadedModel | None,
         host: str,
         token: str | None = None,
-        contacts: Mapping[str, str] | None = None,
         max_waiting: int = MAX_WAITING,
-        game: Game | None = None,
         allowed_hosts: Collection[str] = (),
-        preferences: Path | None = None,
-        pace: Pace | None = None,
+        setup: Setup | None = None,
     ) -> None:
+        """``model`` is served; without one, ``setup`` leads to it."""
         self._worker = Worker(max_waiting)
+        current = CurrentModel(self._worker, has_setup=setup is not None)
+        if model is not None:
+            current.use(model)
+        self._setup = None if setup is None else SetupRoutes(current, setup)
         config = uvicorn.Config(
-            application(player, self._worker, name, host, token, contacts, game, allowed_hosts, preferences, pace),
+            application(current, host, token, allowed_hosts, self._setup),
             http=Connection,
             loop="asyncio",
             ws="none",
@@ -163,7 +107,11 @@ class Server(uvicorn.Server):
 
     def run(self, sockets: list[socket.socket] | None = None) -> None:
         """Serve until Ctrl-C, SIGTERM or ``should_exit``."""
-        asyncio.run(self.serve(sockets))
+        try:
+            asyncio.run(self.serve(sockets))
+        finally:
+            if self._setup is not None:
+                self._setup.close(SHUTDOWN_SECONDS)
         self._worker.join(SHUTDOWN_SECONDS)
 
     @contextmanager

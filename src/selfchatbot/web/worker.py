@@ -1,8 +1,11 @@
-"""One model, one thread: jobs wait in a queue, and each can be cancelled at any time, waiting or running."""
+"""One model, one thread: jobs wait in a queue, and each can be cancelled at any time, waiting or running.
+
+Clients take turns, and each gets its share of the places: whoever sends many requests waits for nobody but themselves.
+"""
 
 import asyncio
 import threading
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import AsyncIterator, Callable, Generator
 from typing import Generic, TypeVar
 
@@ -10,7 +13,11 @@ T = TypeVar("T")
 
 
 class QueueFull(Exception):
-    """Too many jobs are waiting."""
+    """Too many jobs are waiting, and no client has more of them than this one."""
+
+    def __init__(self, own: int) -> None:
+        self.own = own
+        """Jobs of the client that are waiting."""
 
 
 class WorkerStopped(Exception):
@@ -73,26 +80,31 @@ class Job(Generic[T]):
 
 
 class Worker:
-    """Runs jobs one after another, first come, first served; at most ``max_waiting`` wait."""
+    """Runs jobs one after another: those of a client in their order, one of each client in turn.
+
+    At most ``max_waiting`` wait. If there is no place left, the last job of the client with most of them gives way to
+    one of a client with fewer.
+    """
 
     def __init__(self, max_waiting: int) -> None:
         self.max_waiting = max_waiting
-        self._waiting: deque[Job[object]] = deque()
+        self._waiting: OrderedDict[str, deque[Job[object]]] = OrderedDict()
+        """By client; the first one is next."""
         self._changed = threading.Condition()
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="model", daemon=True)
         self._thread.start()
 
-    def submit(self, work: Callable[[], Generator[T, None, None]]) -> Job[T]:
-        """Add ``work`` to the queue. Raises QueueFull and WorkerStopped."""
+    def submit(self, work: Callable[[], Generator[T, None, None]], client: str = "") -> Job[T]:
+        """Add ``work`` of a ``client`` to the queue. Raises QueueFull and WorkerStopped."""
         job = Job(work)
         with self._changed:
             if self._stopping.is_set():
                 raise WorkerStopped
-            self._waiting = deque(one for one in self._waiting if not one.cancelled)
-            if len(self._waiting) >= self.max_waiting:
-                raise QueueFull
-            self._waiting.append(job)  # type: ignore[arg-type]  # the worker doesn't look at items
+            for name, jobs in list(self._waiting.items()):
+                self._keep(name, deque(one for one in jobs if not one.cancelled))
+            self._make_room(client)
+            self._waiting.setdefault(client, deque()).append(job)  # type: ignore[arg-type]  # items don't matter here
             self._changed.notify()
         return job
 
@@ -100,14 +112,32 @@ class Worker:
         """Stop the current job before its next item and fail the waiting ones. Returns at once."""
         with self._changed:
             self._stopping.set()
-            for job in self._waiting:
-                job.fail(WorkerStopped())
+            for jobs in self._waiting.values():
+                for job in jobs:
+                    job.fail(WorkerStopped())
             self._waiting.clear()
             self._changed.notify()
 
     def join(self, seconds: float) -> None:
         """Wait for the thread to end."""
         self._thread.join(seconds)
+
+    def _make_room(self, client: str) -> None:
+        """Make sure that there is a place for one more job of ``client``."""
+        if sum(map(len, self._waiting.values())) < self.max_waiting:
+            return
+        own = len(self._waiting.get(client, ()))
+        most = max(self._waiting, key=lambda name: len(self._waiting[name]), default=client)
+        jobs = self._waiting.get(most, deque())
+        if len(jobs) <= own + 1:  # then it would have more than the one that gives way
+            raise QueueFull(own)
+        jobs.pop().fail(QueueFull(len(jobs)))
+
+    def _keep(self, client: str, jobs: "deque[Job[object]]") -> None:
+        if jobs:
+            self._waiting[client] = jobs
+        else:
+            self._waiting.pop(client, None)
 
     def _run(self) -> None:
         while True:
@@ -116,6 +146,8 @@ class Worker:
                     self._changed.wait()
                 if not self._waiting:
                     return
-                job = self._waiting.popleft()
+                client, jobs = self._waiting.popitem(last=False)
+                job = jobs.popleft()
+                self._keep(client, jobs)  # behind the others
             if not job.cancelled:
                 job.run(self._stopping)

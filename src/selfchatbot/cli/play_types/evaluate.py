@@ -57,7 +57,7 @@ class EvaluatePlay(PlayType):
 
     def run(self, play: PlayRun) -> None:
         """The summary goes to the screen, everything else into the results folder."""
-        from selfchatbot.cli.console import Console
+        from selfchatbot.cli.events import consoles
         from selfchatbot.cli.signals import exit_on_signals
         from selfchatbot.likeness.measures.canaries import rows
         from selfchatbot.likeness.measures.probes import read_probes
@@ -69,8 +69,9 @@ class EvaluatePlay(PlayType):
 
         options, dataset, parameters = play.arguments, play.dataset, play.parameters
         lines = read_probes(Path(options.probe)) if options.probe else []
+        screen, console = consoles(options.events)
         try:
-            with exit_on_signals(), _progress() as on_progress:
+            with exit_on_signals(), _progress(console) as on_progress:
                 canaries = None
                 if options.canaries:
                     canaries = train_with_canaries(dataset, parameters, options.seed, on_progress)
@@ -88,7 +89,6 @@ class EvaluatePlay(PlayType):
                 )
         except KeyboardInterrupt:
             raise KeyboardInterrupt("stopped; run the same command again to resume") from None
-        screen = Console()
         print_summary(result, screen)
         for inserted, exposure, extracted, _ in rows(result.canaries):
             screen.print(
@@ -108,18 +108,16 @@ def _print_probes(result: "Likeness", lines: "list[ProbeLine]", screen: "Console
 
 
 @contextmanager
-def _progress() -> Iterator[Callable[[str, int, int], None]]:
+def _progress(console: "Console") -> Iterator[Callable[[str, int, int], None]]:
     """A bar for the current step."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-    from selfchatbot.cli.console import Console
-
-    console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
     with Progress(*columns, console=console, transient=True) as bar:
         task = bar.add_task("loading")
 
         def on_progress(what: str, done: int, of: int) -> None:
             bar.update(task, description=what, completed=done, total=of)
+            console.send("progress", text=what, step=done, steps=of)
 
         yield on_progress

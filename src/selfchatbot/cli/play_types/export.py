@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from selfchatbot.cli.play_types.base import PlayRun, PlayType
-from selfchatbot.cli.shell import say
 from selfchatbot.gguf.quantization import DEFAULT_QUANTIZATION, EXPORT_QUANTIZATIONS
 
 if TYPE_CHECKING:
@@ -28,15 +27,17 @@ class ExportPlay(PlayType):
         )
 
     def run(self, play: PlayRun) -> None:
-        from selfchatbot.cli.console import Console
+        from selfchatbot.cli.events import consoles
         from selfchatbot.cli.signals import exit_on_signals
 
-        with exit_on_signals(), Console(stderr=True).status("loading and writing the model"):
+        screen, console = consoles(play.arguments.events)
+        with exit_on_signals(), console.status("loading and writing the model"):
             from selfchatbot.models import quiet
 
             quiet()
             folder = export_dataset(play.dataset, play.checkpoint, play.parameters, play.arguments.quantize)
-        say(f"{folder} is ready: its README.md says how to use it, and whom to ask before you share it")
+        done = f"{folder} is ready: its README.md says how to use it, and whom to ask before you share it"
+        screen.print(done, soft_wrap=True)
 
 
 def export_dataset(

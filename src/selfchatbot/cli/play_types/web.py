@@ -8,13 +8,14 @@ from contextlib import suppress
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
-from selfchatbot.cli.play_types.base import PlayRun, PlayType
+from selfchatbot.cli.play_types.base import PlayRun, PlayType, open_run
 from selfchatbot.cli.shell import loading_status, say
 from selfchatbot.errors import SelfChatBotError, UsageError
-from selfchatbot.web.address import DEFAULT_HOST, DEFAULT_PORT
+from selfchatbot.web.address import DEFAULT_HOST, DEFAULT_PORT, is_loopback
 
 if TYPE_CHECKING:
-    from selfchatbot.player import Player
+    from selfchatbot.environment import Dataset
+    from selfchatbot.web.model_routes import LoadedModel
 
 TOKEN_VARIABLE = "selfChatBot_token"
 SAFE_TOKEN_LENGTH = 16
@@ -22,6 +23,7 @@ SAFE_TOKEN_LENGTH = 16
 
 class WebPlay(PlayType):
     summary = "a page in the browser"
+    needs_model = False
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         options = parser.add_argument_group("with -t web")
@@ -45,8 +47,12 @@ class WebPlay(PlayType):
         arguments = play.arguments
         listener, token = open_port(arguments.host, arguments.port, arguments.token)
         with loading_status():
-            player = play.load_player()
-        _serve(player, listener, play, token)
+            model = _loaded(play)
+        _serve(arguments, listener, token, play.dataset, model)
+
+    def run_without_model(self, arguments: argparse.Namespace) -> None:
+        listener, token = open_port(arguments.host, arguments.port, arguments.token)
+        _serve(arguments, listener, token)
 
 
 def host_name(text: str) -> str:
@@ -61,7 +67,7 @@ def open_port(host: str, port: int, token: str | None) -> tuple[socket.socket, s
     missing = [name for name in ("starlette", "uvicorn") if find_spec(name) is None]
     if missing:
         raise UsageError(f"-t web needs more packages: pip install {' '.join(missing)}")
-    from selfchatbot.web.address import is_loopback, listen
+    from selfchatbot.web.address import listen
 
     token = token or os.environ.get(TOKEN_VARIABLE) or None
     if token is None and not is_loopback(host):
@@ -71,33 +77,53 @@ def open_port(host: str, port: int, token: str | None) -> tuple[socket.socket, s
     return listen(host, port), token
 
 
-def _serve(player: "Player", listener: socket.socket, play: PlayRun, token: str | None) -> None:
-    """Serve the page and the API until Ctrl-C or SIGTERM."""
+def _loaded(play: PlayRun) -> "LoadedModel":
+    """Load the model: seconds to minutes. Raises SelfChatBotError."""
     from selfchatbot.environment import PREFERENCES_FILE
     from selfchatbot.session.contacts import contact_messages
     from selfchatbot.session.game import Game
     from selfchatbot.session.typing_pace import learned_pace
-    from selfchatbot.web.server import Server
+    from selfchatbot.web.model_routes import LoadedModel
 
-    dataset, host = play.dataset, play.arguments.host
-    game = None
+    player, dataset, game = play.load_player(), play.dataset, None
     with suppress(SelfChatBotError):  # without test conversations, the page has no game
         game = Game(player, dataset.preprocessed, dataset.results, play.checkpoint.name, player.parameters.seed)
+    return LoadedModel(
+        player,
+        dataset.name,
+        contact_messages(dataset.preprocessed),
+        game,
+        preferences=dataset.results / PREFERENCES_FILE,
+        pace=learned_pace(dataset),
+    )
+
+
+def _serve(
+    arguments: argparse.Namespace,
+    listener: socket.socket,
+    token: str | None,
+    dataset: "Dataset | None" = None,
+    model: "LoadedModel | None" = None,
+) -> None:
+    """Serve the pages and the API until Ctrl-C or SIGTERM."""
+    from selfchatbot.web.server import Server
+    from selfchatbot.web.setup_routes import Setup
+
+    def load(dataset_id: str, run: str | None) -> "LoadedModel":
+        return _loaded(open_run(argparse.Namespace(**{**vars(arguments), "dataset": dataset_id, "run": run})))
+
+    host = arguments.host
+    # Whoever may talk to a model may not read the chats that it was made from: others who can reach it only talk.
+    talk_only = dataset is not None and not (is_loopback(host) and not arguments.allow_host)
+    setup = None if talk_only else Setup(load, dataset.id if dataset else None, dataset.run if dataset else None)
     shown = socket.gethostname() if host in ("0.0.0.0", "::") else host
     url = f"http://{f'[{shown}]' if ':' in shown else shown}:{listener.getsockname()[1]}"
     if token is not None and len(token) < SAFE_TOKEN_LENGTH:
         say(f"warning: a token of {len(token)} characters can be guessed: {SAFE_TOKEN_LENGTH} or more are safe")
-    say(f"Talk to {dataset.name} at {url}/ (Ctrl-C ends it). For programs: {url}/v1")
-    server = Server(
-        player,
-        dataset.name,
-        host,
-        token,
-        contact_messages(dataset.preprocessed),
-        game=game,
-        allowed_hosts=play.arguments.allow_host,
-        preferences=dataset.results / PREFERENCES_FILE,
-        pace=learned_pace(dataset),
-    )
-    server.run([listener])
+    if dataset is not None:
+        say(f"Talk to {dataset.name} at {url}/ (Ctrl-C ends it). For programs: {url}/v1")
+    else:
+        of = f"#{arguments.dataset}" if arguments.dataset else ""
+        say(f"Make a model that talks like you at {url}/setup.html{of} (Ctrl-C ends it)")
+    Server(model, host, token, allowed_hosts=arguments.allow_host, setup=setup).run([listener])
     say("The server has stopped.")

@@ -190,7 +190,7 @@ class ContextFitMeasure(SpeakerMeasure[Fitting]):
         "repeats a word of the message is easy to find, so parroting ranks high.",
     )
     step = "finds replies"
-    summary = column = Figure("fits context", lambda one: number(one.mean_reciprocal_rank))
+    summary = column = Figure("own replies fit", lambda one: number(one.generated) or "not measured")
     rules = (Rule(Priority.UNDERSTANDING, "`best_of` 2 or a lower temperature, a larger base model", replies_fit_less),)
 
     def run_model(self, run: ModelRun) -> Fitting | None:
@@ -207,24 +207,29 @@ class ContextFitMeasure(SpeakerMeasure[Fitting]):
         model = findings.get("model")
         if model is None:
             return None
-        note = f"1 is always first, a random guess {model.chance:.2f}"
-        return Tile(f"{model.mean_reciprocal_rank.value:.2f}", "fits the context", note)
+        yours = model.mean_reciprocal_rank.value
+        if model.generated is None:
+            return Tile(f"{yours:.2f}", "finds your reply", f"1 is always, luck {model.chance:.2f}")
+        return Tile(
+            f"{model.generated.value:.2f}", "its replies fit", f"yours {yours:.2f}, any other {model.chance:.2f}"
+        )
 
     def section(self, findings: Mapping[Speaker, Fitting]) -> Section:
         one = next(iter(findings.values()))
-        head = ("model", "your real reply", "ranked first", "contexts swapped", "its own reply")
+        head = ("model", "its own reply", "your real reply", "yours ranked first", "contexts swapped")
         rows = [
             (
                 name,
+                number(fitting.generated) or "not measured",
                 number(fitting.mean_reciprocal_rank),
                 percent(fitting.top1),
                 number(fitting.shuffled),
-                number(fitting.generated) or "not measured",
             )
             for name, fitting in named(findings)
         ]
         return Section(
-            f"Does a reply belong to its context? The real one is ranked among {one.candidates} of your replies, where "
-            f"a random guess averages {one.chance:.2f}. With contexts swapped, the figure must drop to a guess's.",
+            "Does a reply belong to its context? The model's own one, and then your real one, is ranked among "
+            f"{one.candidates - 1} replies that you wrote elsewhere, where a random guess averages {one.chance:.2f}. "
+            "With contexts swapped, the figure must drop to a guess's.",
             [Table("Mean reciprocal rank (1: always first)", head, rows)],
         )

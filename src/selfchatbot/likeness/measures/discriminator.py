@@ -13,7 +13,7 @@ import numpy as np
 
 from selfchatbot.likeness.measures.base import Explanation, Figure, Priority, Rule, SpeakerMeasure
 from selfchatbot.likeness.parts import Run
-from selfchatbot.likeness.report.phrasing import number
+from selfchatbot.likeness.report.phrasing import number, of_10
 from selfchatbot.likeness.report.sections import ForestPlot, Section, Tile, bars
 from selfchatbot.likeness.run.inputs import Inputs
 from selfchatbot.likeness.speakers import Speaker
@@ -48,7 +48,7 @@ def separability(
     """
     if len(np.unique(groups)) < MIN_GROUPS:
         return None
-    return _auc([_score_pairs(mine, theirs, groups, features, seed)], seed)
+    return auc_interval([_score_pairs(mine, theirs, groups, features, seed)], seed)
 
 
 def worst(
@@ -72,19 +72,23 @@ def own_halves(mine: Sequence[str], groups: Groups, features: Sequence[StyleFeat
     """
     if len(np.unique(groups)) < MIN_GROUPS:
         return None
+    return halves_auc(TextVectorizer(mine, features).transform(mine), groups, seed)
+
+
+def halves_auc(texts: "csr_matrix", groups: Groups, seed: int) -> Interval:
+    """`own_halves` for texts as rows of ``texts``; at least ``MIN_GROUPS`` groups."""
     rng = np.random.default_rng(seed)
-    texts = TextVectorizer(mine, features).transform(mine)
     halves = []
     for _ in range(HALVINGS):
-        labels = np.zeros(len(mine), dtype=np.intp)
+        labels = np.zeros(len(groups), dtype=np.intp)
         extra = int(rng.integers(2))
         for group in np.unique(groups):
             places = rng.permutation(np.flatnonzero(groups == group))
             labels[places[: (len(places) + extra) // 2]] = 1
             # The odd reply of a group goes to either side in turn.
             extra = (extra + len(places)) % 2
-        halves.append(_held_out_scores(texts, labels, groups, seed))
-    return _auc(halves, seed)
+        halves.append(held_out_scores(texts, labels, groups, seed))
+    return auc_interval(halves, seed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,10 +119,11 @@ def _score_pairs(
     texts = [*mine, *theirs]
     labels = np.repeat([1, 0], len(mine)).astype(np.intp)
     vectors = TextVectorizer(texts, features).transform(texts)
-    return _held_out_scores(vectors, labels, np.concatenate([groups, groups]), seed)
+    return held_out_scores(vectors, labels, np.concatenate([groups, groups]), seed)
 
 
-def _held_out_scores(texts: "csr_matrix", labels: Groups, groups: Groups, seed: int) -> HeldOutScores:
+def held_out_scores(texts: "csr_matrix", labels: Groups, groups: Groups, seed: int) -> HeldOutScores:
+    """Score the rows of ``texts``, each by a classifier that was trained on the other folds of groups."""
     from sklearn.linear_model import LogisticRegression
     from sklearn.model_selection import GroupKFold
 
@@ -133,7 +138,7 @@ def _held_out_scores(texts: "csr_matrix", labels: Groups, groups: Groups, seed: 
     return result
 
 
-def _auc(splits: Sequence[HeldOutScores], seed: int) -> Interval:
+def auc_interval(splits: Sequence[HeldOutScores], seed: int) -> Interval:
     """Mean AUC of several splits, and where one of them may lie when conversations are resampled.
 
     AUC is the share of pairs in the right order (Mann and Whitney 1947). Only pairs within a fold are compared: scores
@@ -234,7 +239,8 @@ class DiscriminatorMeasure(SpeakerMeasure[Interval]):
 
     def tile(self, findings: Mapping[Speaker, Interval]) -> Tile | None:
         model = findings.get("model")
-        return Tile(f"{model.value:.2f}", "told apart", "0.5 is chance, 1 always") if model else None
+        note = "a program that saw both guesses right; 5 is luck"
+        return Tile(of_10(model.value), "told apart", note) if model else None
 
     def section(self, findings: Mapping[Speaker, Interval]) -> Section:
         rows = [bar._replace(name="you, by halves") if bar.speaker == "me" else bar for bar in bars(findings, number)]

@@ -7,14 +7,20 @@ from pydantic import Field
 
 from selfchatbot.likeness.measures.base import Explanation, Figure, Measure, Priority, Rule, SpeakerMeasure
 from selfchatbot.likeness.parts import Part, Run
-from selfchatbot.likeness.report.phrasing import percent, share
+from selfchatbot.likeness.report.phrasing import of_10, percent
 from selfchatbot.likeness.report.sections import ForestPlot, Section, Table, Tile, bars
 from selfchatbot.likeness.run.inputs import Inputs
-from selfchatbot.likeness.run.judging import CONTROLS
+from selfchatbot.likeness.run.judging import CONTROLS, MAX_CONTEXTS
 from selfchatbot.likeness.speakers import Speaker
 from selfchatbot.statistics import Interval, bootstrap_groups, mean_interval
 
-CONTROL_NAMES = {"exchanged": "your replies in other places", "shuffled": "your replies with the words shuffled"}
+NO_SENSE = 1 / 3
+"""Preferred to mine less often than this, half of the replies are nonsense to readers (docs/likeness.md)."""
+CONTROL_NAMES = {
+    "exchanged": "your replies in other places",
+    "shuffled": "your replies with the words shuffled",
+    "hot": "the model at temperature 1.5",
+}
 
 
 class Reader(Part):
@@ -23,8 +29,8 @@ class Reader(Part):
     judge: str = Field(description="The larger language model that read the replies, as given to --judge.")
     contexts: int = Field(description="Number of places in which it read the replies.")
     controls: dict[str, Interval] = Field(
-        description="Share of places where it prefers my `exchanged` or `shuffled` reply to the real one: 0.5 would be "
-        "blind, 0 sees everything."
+        description="Share of places where it prefers my `exchanged` or `shuffled` reply, or what the model says when "
+        "it is `hot` (temperature 1.5), to the real one: 0.5 would be blind, 0 sees everything."
     )
     sees: bool = Field(description="Whether all controls are below 0.5, by their intervals.")
 
@@ -41,9 +47,9 @@ class ReaderMeasure(Measure[Reader]):
     key = "reader"
     explanation = Explanation(
         title="Can the judge see?",
-        what="The judge also reads replies that make no sense on purpose: yours in the place of others, and yours with "
-        "their words shuffled. Where it doesn't find the real ones better, it is too weak to tell, and its opinion of "
-        "the model counts for nothing.",
+        what="The judge also reads replies that make no sense on purpose: yours in the place of others, yours with "
+        "their words shuffled, and the model's at temperature 1.5. Where it doesn't find the real ones better, it is "
+        "too weak to tell, and its opinion of the model counts for nothing.",
         formula="share of places where score(control) > score(yours)",
         source="negative controls",
         good="Far below 50 %: close to 0 for shuffled words, 30 to 40 % for exchanged replies, as many of them would "
@@ -56,7 +62,10 @@ class ReaderMeasure(Measure[Reader]):
         if judged is None:
             return None
         places = [inputs.conversations[number] for number in judged.contexts]
-        controls = {name: preferred(judged.scores[name], judged.scores["me"], places, inputs.seed) for name in CONTROLS}
+        controls = {}
+        for name, parts in CONTROLS.items():
+            scores = [score for part in parts for score in judged.scores(part)]
+            controls[name] = preferred(scores, judged.scores("me") * len(parts), places * len(parts), inputs.seed)
         return Reader(
             judge=judged.judge,
             contexts=len(places),
@@ -68,7 +77,8 @@ class ReaderMeasure(Measure[Reader]):
         """The judge is blind."""
         if findings.sees:
             return None
-        return f"The judge {findings.judge} can't tell sense from nonsense in these chats: use a larger one."
+        more = "" if findings.contexts >= MAX_CONTEXTS else ", or more test messages"
+        return f"The judge {findings.judge} can't tell sense from nonsense in these chats: use a larger one{more}."
 
     def section(self, findings: Reader) -> Section:
         rows = [(CONTROL_NAMES[name], percent(interval)) for name, interval in findings.controls.items()]
@@ -78,10 +88,14 @@ class ReaderMeasure(Measure[Reader]):
         )
 
 
+def makes_no_sense(findings: Mapping[Speaker, Interval]) -> bool:
+    """Whether the judge prefers the model's reply in less than a third of the places, beyond chance."""
+    return "model" in findings and findings["model"].high < NO_SENSE
+
+
 def little_sense(findings: Mapping[Speaker, Interval], run: Run) -> str | None:
     """The judge prefers the model's reply in less than a third of the places."""
-    model = findings.get("model")
-    if model is None or model.high >= 1 / 3:
+    if not makes_no_sense(findings):
         return None
     temperature, guidance = run.number("temperature"), run.number("guidance")
     if temperature is not None and temperature > 0.6:
@@ -122,7 +136,7 @@ class SenseMeasure(SpeakerMeasure[Interval]):
             return {}
         places = [inputs.conversations[number] for number in judged.contexts]
         return {
-            speaker: preferred(judged.scores[speaker], judged.scores["me"], places, inputs.seed)
+            speaker: preferred(judged.scores(speaker), judged.scores("me"), places, inputs.seed)
             for speaker in inputs.answers
             if speaker != "me"
         }
@@ -132,10 +146,8 @@ class SenseMeasure(SpeakerMeasure[Interval]):
         model = findings.get("model")
         if model is None:
             return None
-        of_ten = (
-            f"the judge prefers its reply to yours in {share(model.value)} of the places, where half would be equal"
-        )
-        if model.high < 1 / 3:
+        of_ten = f"a larger model, asked to judge, prefers them to yours {of_10(model.value)} times, where 5 is equal"
+        if makes_no_sense(findings):
             return f"Many of its replies make no sense: {of_ten}."
         if model.high < 0.5:
             return f"Its replies make less sense than yours: {of_ten}."
@@ -143,7 +155,11 @@ class SenseMeasure(SpeakerMeasure[Interval]):
 
     def tile(self, findings: Mapping[Speaker, Interval]) -> Tile | None:
         model = findings.get("model")
-        return Tile(share(model.value), "as sensible as you", "50 % is like you") if model else None
+        return (
+            Tile(of_10(model.value), "makes sense", "times a judge prefers its reply to yours; 5 is equal")
+            if model
+            else None
+        )
 
     def section(self, findings: Mapping[Speaker, Interval]) -> Section:
         return Section(

@@ -21,6 +21,8 @@ from selfchatbot.likeness.speakers import SPEAKER_NAMES, Speaker
 from selfchatbot.style import messages_of
 
 PAGE_FILE = "likeness.html"
+EXAMPLES_SHOWN = 4
+"""The others unfold."""
 CODE = re.compile(r"`([^`]*)`")
 UNBROKEN = re.compile(r"[\d.]+ %|\([\d.–-]+\)|--[a-z]+")
 
@@ -70,6 +72,7 @@ def write_page(
         runs=compared,
         low=_axis_start([*(section for _, section in sections), *([compared] if compared else [])]),
         parameters=[(name, "" if value is None else str(value)) for name, value in result.run.parameters.items()],
+        first=EXAMPLES_SHOWN,
         examples=examples,
         misses=misses,
     )

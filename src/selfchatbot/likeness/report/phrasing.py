@@ -25,6 +25,11 @@ def share(value: float) -> str:
     return f"{value:.1%}".replace("%", " %") if 0 < value < 0.0095 else f"{value:.0%}".replace("%", " %")
 
 
+def of_10(value: float) -> str:
+    """``6 of 10``."""
+    return f"{10 * value:.0f} of 10"
+
+
 def kinds(counts: dict[str, int], separator: str = ": ") -> str:
     """``phone numbers: 2, links: 1``."""
     return ", ".join(f"{kind.replace('_', ' ')}{separator}{count}" for kind, count in counts.items())

@@ -78,7 +78,7 @@ class Section:
 
     @property
     def is_plot(self) -> bool:
-        """Plots come before the examples on the page, tables after them."""
+        """Plots come before tables on the page."""
         return any(block.kind != "table" for block in self.content)
 
 

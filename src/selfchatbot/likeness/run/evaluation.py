@@ -28,11 +28,12 @@ from selfchatbot.likeness.run import history
 from selfchatbot.likeness.run.cache import Cache
 from selfchatbot.likeness.run.contexts import control_replies, few_shot, read_contexts, read_training
 from selfchatbot.likeness.run.inputs import EvaluationData, Inputs, ModelOutputs, ModelRun, ProbeLine
-from selfchatbot.likeness.run.judging import judge_replies
+from selfchatbot.likeness.run.judging import HOT_SAMPLING, judge_replies, judged_places
 from selfchatbot.likeness.run.model_pair import ModelPair
 from selfchatbot.likeness.run.progress import OnStep
 from selfchatbot.likeness.run.replies import generate_replies
 from selfchatbot.likeness.speakers import MODEL_SPEAKERS, SPEAKER_NAMES, ModelSpeaker, Speaker
+from selfchatbot.messages import read_contacts
 from selfchatbot.models import Machine
 from selfchatbot.parameters import (
     FILE_NAME,
@@ -83,7 +84,10 @@ def evaluate(
     if judge is not None:
         pair.unload()
         with _timed(seconds, "judge"):
-            judged = judge_replies(judge, data.contexts, inputs.answers, pair.cache, pair.machine, seed, on_progress)
+            hot = _hot_replies(ModelPair(checkpoint, parameters, seed, pair.cache, machine), data, on_progress)
+            judged = judge_replies(
+                judge, data.contexts, inputs.answers, hot, pair.cache, pair.machine, seed, on_progress
+            )
         inputs = replace(inputs, judged=judged)
     with _timed(seconds, "texts"):
         on_progress("comparing the texts", 0, 1)
@@ -154,6 +158,16 @@ def _run_model(pair: ModelPair, speaker: ModelSpeaker, data: EvaluationData, on_
     )
 
 
+def _hot_replies(pair: ModelPair, data: EvaluationData, on_progress: OnStep) -> list[str]:
+    """What the model says where the judge reads, at a temperature at which it makes no sense."""
+    pair.parameters = pair.parameters.model_copy(update=HOT_SAMPLING)
+    contexts = [data.contexts[number].messages for number in judged_places(len(data.contexts))]
+    step = partial(on_progress, "the model answers at random")
+    replies = [reply.text for reply in generate_replies(pair, "model", contexts, [], data.names, step)]
+    pair.unload()
+    return replies
+
+
 def _inputs(data: EvaluationData, outputs: dict[ModelSpeaker, ModelOutputs], pair: ModelPair) -> Inputs:
     model, base = ([reply.text for reply in outputs[speaker].replies] for speaker in MODEL_SPEAKERS)
     return Inputs(
@@ -200,6 +214,8 @@ def _run(
             "training_seed": trained.seed,
             **settings,
         }
+    conversations = {context.conversation for context in data.contexts}
+    contacts = enumerate(read_contacts(dataset.preprocessed / "test.jsonl"), 1)
     versions = {name: importlib.metadata.version(name) for name in PACKAGES}
     return Run(
         dataset=dataset.folder,
@@ -209,7 +225,8 @@ def _run(
         base=f"{parameters.model}, shown some messages of mine",
         seed=data.seed,
         contexts=len(data.contexts),
-        conversations=len({context.conversation for context in data.contexts}),
+        conversations=len(conversations),
+        contacts=len({contact for number, contact in contacts if contact and number in conversations}),
         training_replies=len(data.training.mine),
         parameters={name: value for name, value in settings.items() if isinstance(value, str | int | float)},
         validation=tuple(_validations(dataset.results / METRICS_NAME)),

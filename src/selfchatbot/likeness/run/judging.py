@@ -10,10 +10,17 @@ import math
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, NamedTuple
 
 from selfchatbot.likeness.run.cache import Cache
 from selfchatbot.likeness.run.contexts import Answers, Context
+from selfchatbot.likeness.run.judge_models import (
+    MAX_PROMPT_TOKENS,
+    MAX_REPLY_TOKENS,
+    JudgeModel,
+    load_judge,
+    log_probabilities,
+)
 from selfchatbot.likeness.run.progress import OnStep
 from selfchatbot.messages import ChatMessages
 
@@ -21,57 +28,93 @@ if TYPE_CHECKING:
     from selfchatbot.models import Machine
 
 MAX_CONTEXTS = 60
-"""A judge of 1.5 billion parameters reads one context with six replies in 5 to 10 seconds on two cores."""
+"""A judge of 1.5 billion parameters reads one context with six replies in 13 to 20 seconds on one core."""
 TURNS = 5
 """Read of a context: as many as the readers saw whom the score was compared with."""
-MAX_REPLY_TOKENS = 80
 AMATEUR = "SmolLM2-135M-Instruct"
 OPENING = "A chat between two people, Sam and Alex.\n\n"
-CONTROLS = ("exchanged", "shuffled")
-"""My replies to other contexts, and mine with the words of each message in any order."""
+CONTROLS = {"exchanged": ("exchanged", "exchanged again"), "shuffled": ("shuffled",), "hot": ("hot",)}
+"""My replies to other contexts, mine with the words of each message in any order, the model's at temperature 1.5.
+
+By name, the replies to each context that it consists of. Many replies fit other contexts as well, so one alone would
+have a judge of 1.5 billion parameters called blind in a third of the evaluations (docs/likeness.md).
+"""
+HOT_SAMPLING = {"temperature": 1.5, "top_p": 1.0, "top_k": 0, "min_p": 0.0, "guidance": 0.0, "best_of": 1}
+
+
+class Reading(NamedTuple):
+    """One reply in its context, as both models read it."""
+
+    judge: float
+    """Log-probability, in nats."""
+    amateur: float
+    tokens: int
+    """Of the judge."""
+
+    @property
+    def score(self) -> float:
+        return (self.judge - self.amateur) / math.sqrt(self.tokens)
 
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """The scores of a judge, one for each of ``contexts``."""
+    """What a judge read: one reply by each speaker and control for each of ``contexts``."""
 
     judge: str
     contexts: list[int]
     """Indices of the contexts that were read."""
-    scores: dict[str, list[float]]
-    """By speaker, and by the names in ``CONTROLS``."""
+    readings: dict[str, list[Reading]]
+    """By speaker, and by what the ``CONTROLS`` consist of."""
+
+    def scores(self, name: str) -> list[float]:
+        return [reading.score for reading in self.readings[name]]
+
+
+def judged_places(count: int) -> list[int]:
+    """Which of ``count`` contexts are read: at most ``MAX_CONTEXTS``, spread over all."""
+    step = max(1, count / MAX_CONTEXTS)
+    return sorted({int(number * step) for number in range(min(MAX_CONTEXTS, count))})
 
 
 def judge_replies(
     judge: str,
     contexts: Sequence[Context],
     answers: Answers,
+    hot: Sequence[str],
     cache: Cache,
     machine: "Machine",
     seed: int,
     on_progress: OnStep,
-    amateur: str = AMATEUR,
+    amateur: str | None = None,
 ) -> Judged:
-    """Read at most ``MAX_CONTEXTS`` contexts, spread over all. Raises SelfChatBotError for a model that can't load."""
-    step = max(1, len(contexts) / MAX_CONTEXTS)
-    chosen = sorted({int(number * step) for number in range(min(MAX_CONTEXTS, len(contexts)))})
+    """Read the `judged_places`. Raises SelfChatBotError for a model that can't load.
+
+    ``hot``: the model's replies there, sampled as ``HOT_SAMPLING`` says. ``amateur``: the small model, by default the
+    embedded one.
+    """
+    chosen = judged_places(len(contexts))
     here = [contexts[number] for number in chosen]
-    read: dict[str, list[str]] = {speaker: [texts[number] for number in chosen] for speaker, texts in answers.items()}
-    read |= {"exchanged": exchanged(here), "shuffled": shuffled(read["me"], seed)}
+    read: dict[str, Sequence[str]] = {
+        **{speaker: [texts[number] for number in chosen] for speaker, texts in answers.items()},
+        "exchanged": exchanged(here, 1 / 3),
+        "exchanged again": exchanged(here, 2 / 3),
+        "shuffled": shuffled([context.reply for context in here], seed),
+        "hot": hot,
+    }
     rows = [
         (transcript(context.messages), [line(texts[place]) for texts in read.values()])
         for place, context in enumerate(here)
     ]
-    large, tokens = _log_probabilities(judge, rows, cache, machine, "the judge reads", on_progress)
-    small, _ = _log_probabilities(amateur, rows, cache, machine, "a small model reads", on_progress)
-    scores = {
+    large = _log_probabilities(judge, rows, cache, machine, "the judge reads", on_progress)
+    small = _log_probabilities(amateur or AMATEUR, rows, cache, machine, "a small model reads", on_progress)
+    readings = {
         name: [
-            (large[place][column] - small[place][column]) / math.sqrt(tokens[place][column])
-            for place in range(len(rows))
+            Reading(sums[column], others[column], tokens[column])
+            for (sums, tokens), (others, _) in zip(large, small, strict=True)
         ]
         for column, name in enumerate(read)
     }
-    return Judged(judge, chosen, scores)
+    return Judged(judge, chosen, readings)
 
 
 def transcript(messages: ChatMessages) -> str:
@@ -85,10 +128,13 @@ def line(text: str) -> str:
     return " " + text.replace("\n", " / ") + "\n"
 
 
-def exchanged(contexts: Sequence[Context]) -> list[str]:
-    """My replies, each in the place of one from another conversation where there is one."""
-    half = len(contexts) // 2
-    return [contexts[(place + half) % len(contexts)].reply for place in range(len(contexts))]
+def exchanged(contexts: Sequence[Context], way: float) -> list[str]:
+    """My replies, each in the place of the one that comes this far after it, as a share of all: another conversation's.
+
+    Where conversations are few and long, it may be one of the same.
+    """
+    places = len(contexts)
+    return [contexts[(place + max(1, round(way * places))) % places].reply for place in range(places)]
 
 
 def shuffled(replies: Sequence[str], seed: int) -> list[str]:
@@ -113,27 +159,20 @@ def _log_probabilities(
     machine: "Machine",
     step: str,
     on_progress: OnStep,
-) -> tuple[list[list[float]], list[list[int]]]:
-    """By context and reply: the sum in nats, and the number of tokens."""
+) -> list[tuple[list[float], list[int]]]:
+    """By context, for each reply: the sum in nats, and the number of tokens."""
     from selfchatbot.memory import give_back_memory
-    from selfchatbot.models import load_model, load_tokenizer
 
-    loaded: list[Any] = []
+    loaded: list[JudgeModel] = []
 
-    def read(row: tuple[str, list[str]]) -> list[list[float]]:
-        from selfchatbot.player.engines.likelihood import continuation_log_probabilities
-
+    def read(row: tuple[str, list[str]]) -> tuple[list[float], list[int]]:
         if not loaded:
             give_back_memory()
-            loaded[:] = load_model(name, machine.dtype).to(machine.device).eval(), load_tokenizer(name)
-        model, tokenizer = loaded
-        prompt, *replies = (tokenizer(text, add_special_tokens=False)["input_ids"] for text in (row[0], *row[1]))
-        replies = [ids[:MAX_REPLY_TOKENS] for ids in replies]
-        return [continuation_log_probabilities(model, prompt, replies), [float(len(ids)) for ids in replies]]
+            loaded.append(load_judge(name, machine))
+        return log_probabilities(loaded[0], *row)
 
-    found = cache.computed(
-        "judge", [name, TURNS, MAX_REPLY_TOKENS, rows], rows, read, lambda done: on_progress(step, done, len(rows))
-    )
+    depends_on = [name, TURNS, MAX_PROMPT_TOKENS, MAX_REPLY_TOKENS, rows]
+    found = cache.computed("judge", depends_on, rows, read, lambda done: on_progress(step, done, len(rows)))
     loaded.clear()
     give_back_memory()
-    return [sums for sums, _ in found], [[int(count) for count in counts] for _, counts in found]
+    return [(sums, tokens) for sums, tokens in found]

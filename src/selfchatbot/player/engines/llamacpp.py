@@ -202,6 +202,12 @@ class LlamaCppEngine:
             found.append(steps)
         return found
 
+    def tokens(self, text: str) -> list[int]:
+        """The tokens of plain text: no special ones, not even those that it spells out."""
+        request = {"content": text, "add_special": False, "parse_special": False}
+        found: list[int] = self._server.request("/tokenize", request)["tokens"]
+        return found
+
     def log_probabilities(self, prompt: list[int], continuations: list[list[int]]) -> list[float]:
         """Token by token: llama.cpp reports no probabilities of a prompt."""
         workers = SCORING_SLOTS if len(continuations) > 1 else 1

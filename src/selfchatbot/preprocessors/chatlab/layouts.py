@@ -5,15 +5,31 @@ Grammar: ChatLab's "chat data exchange format" 0.0.1 and 0.0.2; ``exportService.
 ``json_exporter.rs`` of qq-chat-exporter 4 and 5.
 """
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from selfchatbot.preprocessors.media import CALL, CONTACT, FILE, LOCATION, PHOTO, STICKER, VIDEO, VOICE
 from selfchatbot.preprocessors.reading.utc import iso_milliseconds, milliseconds
 
 TEXT, REPLY = 0, 25
 """ChatLab's types of messages that somebody typed; the others are media, cards, calls, forwards and notices."""
 WEFLOW_TYPED = ("文本消息", "引用消息")
+CHATLAB_MEDIA = {1: PHOTO, 2: VOICE, 3: VIDEO, 4: FILE, 5: STICKER, 8: LOCATION, 23: CALL, 27: CONTACT}
+WEFLOW_MEDIA = {
+    "图片消息": PHOTO,
+    "语音消息": VOICE,
+    "视频消息": VIDEO,
+    "文件消息": FILE,
+    "动画表情": STICKER,
+    "位置消息": LOCATION,
+    "名片消息": CONTACT,
+    "通话消息": CALL,
+}
+QQ_MEDIA = {"image": PHOTO, "audio": VOICE, "video": VIDEO, "file": FILE, "market_face": STICKER, "location": LOCATION}
+TRANSCRIPT = re.compile(r"\[语音(?:转文字|消息)\] (.+)", re.DOTALL)
+"""The content of a voice message that the exporter has transcribed."""
 PLACEHOLDERS = ("[引用消息]", "[不支持的消息类型]")
 """What stands for a message that the exporters can't read."""
 QUOTE = "[引用 "
@@ -32,6 +48,8 @@ class Said(NamedTuple):
     id: str | None = None
     reply_to: str | None = None
     mine: bool = False
+    media: str = ""
+    """See `preprocessors.media`."""
 
 
 @dataclass(slots=True)
@@ -74,13 +92,15 @@ def chatlab_message(record: dict[str, Any], head: Head) -> Said:
         content = _without_quote(content)
     # In groups, WeChat keeps the sender's id in front of the text, and not every exporter takes it off.
     content = content.removeprefix(f"{sender}:\n")
+    text, media = _said(content, kind in (TEXT, REPLY), CHATLAB_MEDIA.get(kind, "") if isinstance(kind, int) else "")
     return Said(
         milliseconds(record["timestamp"], 1000),
         sender,
         _text(record.get("accountName")) or _text(record.get("groupNickname")),
-        content if kind in (TEXT, REPLY) and content not in PLACEHOLDERS else "",
+        text,
         _id(record.get("platformMessageId")),
         _id(record.get("replyToMessageId")),
+        media=media,
     )
 
 
@@ -99,14 +119,16 @@ def weflow_message(record: dict[str, Any], head: Head) -> Said:
     if kind == "引用消息" and (quoted := record.get("quotedContent")):
         label = f"{record['quotedSender']}：{quoted}" if record.get("quotedSender") else quoted
         content = content.removesuffix(f"{QUOTE}{label}]")
+    text, media = _said(content, kind in WEFLOW_TYPED, WEFLOW_MEDIA.get(kind, "") if isinstance(kind, str) else "")
     return Said(
         milliseconds(record["createTime"], 1000),
         sender or "me",
         name or "me",
-        content if kind in WEFLOW_TYPED and content not in PLACEHOLDERS else "",
+        text,
         _id(record.get("platformMessageId")),
         _id(record.get("replyToMessageId")),
         mine,
+        media,
     )
 
 
@@ -122,7 +144,7 @@ def qq_message(record: dict[str, Any], head: Head) -> Said:
     ids = [key for key in (_id(sender.get("uid")), _id(sender.get("uin"))) if key]
     time = record["timestamp"]
     silent = any(map(record.get, ("system", "recalled", "isSystemMessage", "isRecalled")))
-    text, reply_to = _qq_text(record, content)
+    text, reply_to, media = _qq_text(record, content)
     return Said(
         iso_milliseconds(time) if isinstance(time, str) and not time.isdecimal() else milliseconds(time),
         head.me if head.me in ids else ids[0] if ids else "?",
@@ -130,15 +152,25 @@ def qq_message(record: dict[str, Any], head: Head) -> Said:
         "" if silent else text.strip(),
         _id(record.get("id")) or _id(record.get("messageId")),
         reply_to,
+        media="" if silent else media,
     )
 
 
-def _qq_text(record: dict[str, Any], content: dict[str, Any]) -> tuple[str, str | None]:
-    """What was typed, and the id of the message that it answers."""
+def _said(content: str, is_typed: bool, media: str) -> tuple[str, str]:
+    """The text and the media of a message, from its content and kind."""
+    if media == VOICE and (transcribed := TRANSCRIPT.fullmatch(content)):
+        return transcribed[1], ""
+    return content if is_typed and content not in PLACEHOLDERS else "", media
+
+
+def _qq_text(record: dict[str, Any], content: dict[str, Any]) -> tuple[str, str | None, str]:
+    """What was typed, the id of the message that it answers, and the first picture or file."""
     text: list[str] = []
-    answered = None
+    answered, media = None, ""
     for element in content.get("elements") or ():
         kind, data = element.get("type"), element.get("data") or {}
+        if not media and isinstance(kind, str):
+            media = STICKER if kind == "image" and data.get("subType") == "sticker" else QQ_MEDIA.get(kind, "")
         if kind == "text":
             text.append(_text(data.get("text")))
         elif kind == "at":
@@ -148,17 +180,19 @@ def _qq_text(record: dict[str, Any], content: dict[str, Any]) -> tuple[str, str 
         elif kind == "reply":
             answered = _id(data.get("referencedMessageId")) or _id(data.get("messageId"))
         elif kind == "forward":
-            return "", None
+            return "", None, ""
     if text or "elements" in content:
-        return "".join(text), answered
+        return "".join(text), answered, media
     # The first versions: the elements as QQ itself has them.
     for element in (record.get("rawMessage") or {}).get("elements") or ():
         text.append(_text((element.get("textElement") or {}).get("content")))
         text.append(_text((element.get("faceElement") or {}).get("faceText")))
     answered = _id((content.get("reply") or {}).get("referencedMessageId"))
+    for resource in content.get("resources") or ():
+        media = media or QQ_MEDIA.get(_text(resource.get("type")), "")
     if text or any(map(content.get, ("resources", "emojis", "reply", "special", "card", "multiForward", "location"))):
-        return "".join(text), answered
-    return _text(content.get("text")), answered
+        return "".join(text), answered, media
+    return _text(content.get("text")), answered, ""
 
 
 def _without_quote(text: str) -> str:

@@ -127,8 +127,8 @@ class _Export:
             first = next(ordered, None)
             file.me = self._me
             files.append(file)
-            for time, author, text, number, answered in chain([first] if first else [], ordered):
-                yield Message(moment(time), author, text, file.chat, number, answered)
+            for time, author, text, number, answered, media in chain([first] if first else [], ordered):
+                yield Message(moment(time), author, text, file.chat, number, answered, media=media)
         except CutShortError:
             file.notes.append("the export was cut short: what it has was read; export it again for the rest")
 
@@ -146,8 +146,10 @@ class _Export:
             self._file.add(moment(said.time))
             if said.mine or (owner is not None and said.sender == owner):
                 self._me = accounts.of(said.sender, said.name or None)
-            if said.text and not said.text.isspace():
-                yield said.time, accounts.of(said.sender, said.name or None), said.text, said.id, said.reply_to
+            text = said.text if not said.text.isspace() else ""
+            if text or said.media:
+                author = accounts.of(said.sender, said.name or None)
+                yield said.time, author, text, said.id, said.reply_to, said.media
 
     def _open(self) -> tuple[Head, Reader, Iterator[dict[str, Any]]]:
         """What stands before the messages, and the messages."""

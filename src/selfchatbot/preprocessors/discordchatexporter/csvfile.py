@@ -14,7 +14,8 @@ from selfchatbot.errors import ExportError
 from selfchatbot.messages import Message
 from selfchatbot.preprocessors.base import ExportFile, ExportPath
 from selfchatbot.preprocessors.discordchatexporter.jsonfile import CUT_SHORT, LOOKED_AT, utc
-from selfchatbot.preprocessors.discordchatexporter.message_body import is_system
+from selfchatbot.preprocessors.discordchatexporter.message_body import without_notice
+from selfchatbot.preprocessors.media import by_url
 from selfchatbot.preprocessors.reading.dates import Order, OrderEvidence, orders, parse, shape
 from selfchatbot.preprocessors.reading.lines import decoded_lines
 from selfchatbot.preprocessors.reading.reverse import Row, oldest_first
@@ -62,7 +63,7 @@ def scan_table(path: ExportPath) -> Table:
     Raises ExportError for what is no such export.
     """
     table = Table(path)
-    for _, _, date, _ in _rows(table):
+    for _, _, date, *_ in _rows(table):
         table.rows += 1
         table.first_date = table.first_date or date
         table.last_date = date
@@ -87,20 +88,21 @@ def read_table(table: Table, chat: str, names: Names, files: list[ExportFile]) -
     file = ExportFile(path=table.path, chat=chat)
     files.append(file)
     rows = _rows(table)
-    for number, author, date, content in oldest_first(rows) if table.newest_first else rows:
+    for number, author, date, content, attachments in oldest_first(rows) if table.newest_first else rows:
         file.messages += 1
         time = table.time(date, file.messages)
         if time is None:
             raise ExportError(f"{file.path}, message {file.messages:,}: its date is unlike the others: export it again")
         file.cover(time)
-        if content and not content.isspace() and not is_system(content):
-            yield Message(time, names.of(number, author) if number else author, content, chat)
+        content, media = without_notice(content, by_url(attachments.partition(",")[0]) if attachments else "")  # noqa: PLW2901
+        if content or media:
+            yield Message(time, names.of(number, author) if number else author, content, chat, media=media)
     if table.cut_short:
         file.notes.append(CUT_SHORT)
 
 
 def _rows(table: Table) -> Iterator[Row]:
-    """The author's id (or None), author, date and content of each message, in file order."""
+    """The author's id (or None), author, date, content and attachments of each message, in file order."""
     path = table.path
     lines = decoded_lines(path)
     head = next(lines, "")
@@ -126,7 +128,7 @@ def _rows(table: Table) -> Iterator[Row]:
                 # Only the last row of a killed export may be like this.
                 short = rows.line_num if row else 0
                 continue
-            yield row[0] if with_id else None, *row[with_id : with_id + 3]
+            yield row[0] if with_id else None, *row[with_id : with_id + 4]
     except csv.Error as error:
         if "end of data" not in str(error):
             raise ExportError(f"{path}, line {rows.line_num + 1:,}: no valid CSV: export it again") from error

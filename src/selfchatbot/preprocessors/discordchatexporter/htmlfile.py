@@ -3,7 +3,8 @@
 Grammar: ``MessageGroupTemplate.cshtml``, ``PreambleTemplate.cshtml`` and ``PostambleTemplate.cshtml``. Messages of one
 author within minutes are a group, the first of which has the author; a reply begins a group. Since 2022 the page is
 minified: attributes have no quotes. Dates are written as in the exporter's country, but the id of a message holds its
-time to the millisecond (Discord's "snowflakes"), which is UTC. `markdown` gives what was typed.
+time to the millisecond (Discord's "snowflakes"), which is UTC. `markdown` gives what was typed. Attachments
+and stickers stand behind it; a message that forwards another one has only those of the other one.
 """
 
 import re
@@ -17,7 +18,8 @@ from selfchatbot.messages import Message
 from selfchatbot.preprocessors.base import ExportFile, ExportPath
 from selfchatbot.preprocessors.discordchatexporter.jsonfile import CUT_SHORT
 from selfchatbot.preprocessors.discordchatexporter.markdown import Markdown
-from selfchatbot.preprocessors.discordchatexporter.message_body import is_system
+from selfchatbot.preprocessors.discordchatexporter.message_body import without_notice
+from selfchatbot.preprocessors.media import CALL, STICKER, by_url
 from selfchatbot.preprocessors.reading.html_stream import Tag, tags, unescaped
 from selfchatbot.preprocessors.reading.order import oldest_to_newest
 from selfchatbot.preprocessors.reading.reverse import Row
@@ -32,7 +34,7 @@ CONTENT = frozenset(("chatlog__markdown-preserve", "preserve-whitespace"))
 REPLY_LINKS = frozenset(("chatlog__reply-link", "chatlog__reference-link"))
 LOOKED_AT = re.compile(
     r"data-(?:message|user)-id|chatlog__(?:message-group|author-tag|bot-tag|reply|reference|content|markdown-preserve)"
-    r"|preserve-whitespace|amble__entry"
+    r"|chatlog__(?:attachment|sticker|forwarded)|call-icon|preserve-whitespace|amble__entry"
 )
 """What is in the attributes of the elements that say something; taking all apart would be slow."""
 BOT_TAGS = frozenset(("chatlog__author-tag", "chatlog__bot-tag"))
@@ -62,6 +64,8 @@ class _Sent:
     answered: str | None = None
     command: bool = False
     """Whether an app answers a command."""
+    media: str = ""
+    """See `preprocessors.media`."""
 
     @property
     def time(self) -> int:
@@ -84,8 +88,8 @@ def read_html(export: HtmlExport, chat: str, names: Names, files: list[ExportFil
     file = ExportFile(export.path, chat, group=export.group)
     files.append(file)
     page = _Page(export.path)
-    for time, author, text, number, answered in oldest_to_newest(_rows(page, file, names)):
-        yield Message(moment(time), author, text, chat, number, answered)
+    for time, author, text, number, answered, media in oldest_to_newest(_rows(page, file, names)):
+        yield Message(moment(time), author, text, chat, number, answered, media=media)
     file.declared = page.declared
     if not page.ended:
         file.notes.append(CUT_SHORT)
@@ -96,9 +100,10 @@ def read_html(export: HtmlExport, chat: str, names: Names, files: list[ExportFil
 def _rows(page: "_Page", file: ExportFile, names: Names) -> Iterator[Row]:
     for sent in page.messages():
         file.add(moment(sent.time))
-        if not sent.command and sent.text and not sent.text.isspace() and not is_system(sent.text):
+        text, media = without_notice(sent.text, sent.media)
+        if (text or media) and not sent.command:
             key = f"{sent.user} {sent.author}" if sent.bot else sent.user
-            yield sent.time, names.of(key, sent.author), sent.text, str(sent.id), sent.answered
+            yield sent.time, names.of(key, sent.author), text, str(sent.id), sent.answered, media
 
 
 class _Page:
@@ -117,6 +122,7 @@ class _Page:
         self._command = False
         """Whether an app answers a command."""
         self._in_content = False
+        self._in_attachment = self._forwards = False
 
     @property
     def group(self) -> bool | None:
@@ -133,7 +139,7 @@ class _Page:
             elif tag.name.startswith("/"):
                 self._in_content = self._in_content and tag.name != "/div"
                 self.ended = self.ended or tag.name == "/html"
-            elif LOOKED_AT.search(tag.raw):
+            elif self._in_attachment or LOOKED_AT.search(tag.raw):
                 attributes = tag.attributes()
                 classes = attributes.get("class", "").split()
                 if "data-message-id" in attributes or "chatlog__message-group" in classes:
@@ -155,7 +161,7 @@ class _Page:
             return
         if not (number.isdecimal() and len(number) <= 20 and (int(number) >> 22) + DISCORD_EPOCH <= LAST):
             raise ExportError(f"{self._path}: a message whose id is no number: export it again")
-        self._command = False
+        self._command = self._in_attachment = self._forwards = False
         self._sent = _Sent(int(number), self._user, self._author, self._bot)
         self._settle_answer()
 
@@ -174,7 +180,9 @@ class _Page:
             self._command = False
         elif "chatlog__content" in classes:
             self._in_content = self._sent is not None
-        elif "preamble__entry" in classes:
+        elif self._sent is not None and not self._sent.media and not self._forwards:
+            self._sent.media = self._besides_text(tag, attributes, classes)
+        if "preamble__entry" in classes:
             self.entries.append(unescaped(tag.text.strip()))
         elif "postamble__entry" in classes and (match := EXPORTED.search(unescaped(tag.text))):
             # More digits than any export has are damage, and int() refuses 4,300 of them.
@@ -182,6 +190,17 @@ class _Page:
         if self._sent is not None:
             self._sent.user, self._sent.author, self._sent.bot = self._user, self._author, self._bot
             self._settle_answer()
+
+    def _besides_text(self, tag: Tag, attributes: dict[str, str], classes: list[str]) -> str:
+        """The kind of an attachment, which has a link, or of a sticker or call; empty for anything else."""
+        if self._in_attachment and (link := attributes.get("href") or attributes.get("src")):
+            self._in_attachment = False
+            return by_url(link)
+        self._in_attachment = self._in_attachment or "chatlog__attachment" in classes
+        self._forwards = "chatlog__forwarded" in classes
+        if "chatlog__sticker" in classes:
+            return STICKER
+        return CALL if tag.name == "use" and attributes.get("href") == "#call-icon" else ""
 
     def _settle_answer(self) -> None:
         """The answered message stands in front of the answer, since 2.35 within it."""

@@ -1,8 +1,9 @@
-"""The body of one message: what its author typed, without what the exporter writes below it."""
+"""The body of one message: what its author typed, and apart from it what the exporter writes below it."""
 
 import re
 
 from selfchatbot.preprocessors.discordchatexporter.layout import TAGS
+from selfchatbot.preprocessors.media import CALL, STICKER, by_url
 from selfchatbot.preprocessors.reading.dates import shape
 
 FILE_NAME = re.compile(r"[^\\/]+(?:\.\w{1,20}|-[0-9A-F]{5})")
@@ -22,37 +23,47 @@ SYSTEM = re.compile(
 )
 
 
-def typed(body: list[str], gap: int = 2, bare_attachments: bool = False, grouped: bool = False) -> str:
+CALL_NOTICE = "Started a call"
+
+
+def parts(body: list[str], gap: int = 2, bare_attachments: bool = False, grouped: bool = False) -> tuple[str, str]:
     """What the author typed: ``body`` (its lines, up to the next header) without sections and trailing blank lines.
+
+    And what was sent besides text, see `preprocessors.media`: the first attachment, or the sticker.
 
     The sections stand in a fixed order at the end: forwarded message, attachments, embeds, stickers, reactions. They
     are taken off from the end backwards, and only in their shape, so that the same words inside the text survive. An
     embed has no shape but its tag: it is its URL, title, text and fields, one below the other.
     """
     if len(body) == 3 and body[0] not in TAGS and not (body[1] or body[2] or bare_attachments):
-        return body[0] if body[0].strip() else ""  # the usual message: one line
+        return (body[0] if body[0].strip() else ""), ""  # the usual message: one line
     end = len(body)
     while end and not body[end - 1].strip():
         end -= 1
     lines = body[:end]
+    media = ""
     if not TAGS.isdisjoint(lines):
-        _strip_sections(lines, reactions_fit=gap < 2 or len(body) - len(lines) < 2)
+        media = _strip_sections(lines, reactions_fit=gap < 2 or len(body) - len(lines) < 2)
     if bare_attachments and grouped:
+        media = next((by_url(line) for line in lines if BARE_ATTACHMENT.fullmatch(line)), "")
         lines = [line for line in lines if not BARE_ATTACHMENT.fullmatch(line)]
         _strip_blank(lines)
     elif bare_attachments:
         while lines and BARE_ATTACHMENT.fullmatch(lines[-1]):
-            lines.pop()
+            media = by_url(lines.pop())
         _strip_blank(lines)
-    return "\n".join(lines)
+    return "\n".join(lines), media
 
 
-def is_system(content: str) -> bool:
-    """Whether the whole content is one of the exporter's sentences about calls, pins, names and members."""
-    return SYSTEM.fullmatch(content) is not None
+def without_notice(content: str, media: str) -> tuple[str, str]:
+    """Content and media without the exporter's sentences about calls, pins, names and members."""
+    if SYSTEM.fullmatch(content) is None:
+        return (content if content and not content.isspace() else ""), media
+    return "", CALL if content.startswith(CALL_NOTICE) else ""
 
 
-def _strip_sections(lines: list[str], reactions_fit: bool) -> None:
+def _strip_sections(lines: list[str], reactions_fit: bool) -> str:
+    """Take off all sections; what was sent besides text."""
     # Where two blank lines stand between messages, only one stands behind reactions.
     if reactions_fit and len(lines) > 1 and _is_tag(lines, len(lines) - 2, "{Reactions}") and _are_reactions(lines[-1]):
         del lines[-2:]
@@ -60,14 +71,15 @@ def _strip_sections(lines: list[str], reactions_fit: bool) -> None:
     if (forwarded := _forwarded(lines)) is not None:
         del lines[forwarded:]
         _strip_blank(lines)
-        return
-    _strip_locations(lines, "{Stickers}")
-    while not _strip_locations(lines, "{Attachments}"):
+        return ""
+    media = STICKER if _strip_locations(lines, "{Stickers}") else ""
+    while not (attachment := _strip_locations(lines, "{Attachments}")):
         embed = _last_tag(lines, "{Embed}")
         if embed is None or not any(lines[embed + 1 : embed + 2]):
-            break
+            return media
         del lines[embed:]
         _strip_blank(lines)
+    return by_url(attachment)
 
 
 def _strip_blank(lines: list[str]) -> None:
@@ -83,14 +95,15 @@ def _last_tag(lines: list[str], tag: str) -> int | None:
     return next((index for index in reversed(range(len(lines))) if _is_tag(lines, index, tag)), None)
 
 
-def _strip_locations(lines: list[str], tag: str) -> bool:
-    """Take off a section of URLs (or of paths, when the assets were downloaded)."""
+def _strip_locations(lines: list[str], tag: str) -> str:
+    """Take off a section of URLs (or of paths, when the assets were downloaded); the first one, empty for none."""
     index = _last_tag(lines, tag)
     if index is None or index == len(lines) - 1 or not all(map(_is_location, lines[index + 1 :])):
-        return False
+        return ""
+    first = lines[index + 1]
     del lines[index:]
     _strip_blank(lines)
-    return True
+    return first
 
 
 def _is_location(line: str) -> bool:

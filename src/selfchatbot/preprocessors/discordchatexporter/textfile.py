@@ -5,8 +5,8 @@ from datetime import datetime
 
 from selfchatbot.messages import Message
 from selfchatbot.preprocessors.base import ExportFile
+from selfchatbot.preprocessors.discordchatexporter import message_body
 from selfchatbot.preprocessors.discordchatexporter.layout import Layout, Part, parts
-from selfchatbot.preprocessors.discordchatexporter.message_body import is_system, typed
 from selfchatbot.preprocessors.discordchatexporter.pasted import Header
 from selfchatbot.preprocessors.reading.reverse import oldest_first
 
@@ -18,9 +18,10 @@ def read_text(layout: Layout, chat: str, files: list[ExportFile]) -> Iterator[Me
     rejected = layout.pasted_headers()
     for (time, author, _), body in _oldest_first(layout, rejected):
         file.add(time)
-        content = typed(body, layout.gap, layout.bare_attachments, layout.grouped)
-        if content and not is_system(content):
-            yield Message(time, author, content, chat)
+        found = message_body.parts(body, layout.gap, layout.bare_attachments, layout.grouped)
+        content, media = message_body.without_notice(*found)
+        if content or media:
+            yield Message(time, author, content, chat, media=media)
     if rejected:
         file.notes.append(f"{len(rejected)} message header(s) inside other messages read as pasted text")
     if layout.unfinished:

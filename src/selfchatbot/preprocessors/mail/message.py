@@ -11,6 +11,7 @@ from email.utils import getaddresses, parsedate_to_datetime
 from typing import NamedTuple
 
 from selfchatbot.preprocessors.mail.text import unwrapped, written
+from selfchatbot.preprocessors.media import by_content_type
 from selfchatbot.preprocessors.reading.utc import EPOCH, MILLISECOND
 
 ID = re.compile(r"<[^<>\s]{1,300}>")
@@ -35,6 +36,8 @@ class Mail(NamedTuple):
     """Addresses of the owner of the mailbox, in mail that came there."""
     is_sent: bool
     """Whether Gmail says that it was sent."""
+    media: str
+    """The kind of the first attachment, see `preprocessors.media`."""
 
 
 def parsed(raw: bytes) -> Mail | None:
@@ -55,6 +58,7 @@ def parsed(raw: bytes) -> Mail | None:
             answered[-1] if answered else None,
             [address for address, _ in (*_people(message, "Delivered-To"), *_people(message, "X-Original-To"))],
             "Sent" in _decoded(message["X-Gmail-Labels"]).split(","),
+            _attached(message),
         )
     except (*UNREADABLE, OverflowError):
         return None
@@ -75,6 +79,11 @@ def _text(message: Parsed) -> str:
                 text = unwrapped(text, str(part.get_param("delsp", "")).casefold() == "yes")
             return written(text, _decoded(message["Subject"]))
     return ""
+
+
+def _attached(message: Parsed) -> str:
+    kinds = (part.get_content_type() for part in message.walk() if part.get_content_disposition() == "attachment")
+    return next(map(by_content_type, kinds), "")
 
 
 def _people(message: Parsed, header: str) -> Iterator[tuple[str, str]]:

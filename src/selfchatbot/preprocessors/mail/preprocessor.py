@@ -63,7 +63,8 @@ class Email(Preprocessor):
                     file.add(moment(mail.time))
                     if mail.text:
                         author = self._person(me if me and mail.author in mine else mail.author, mailbox)
-                        yield Message(moment(mail.time), author, mail.text, file.chat, mail.id, mail.reply_to)
+                        ids = (mail.id, mail.reply_to)
+                        yield Message(moment(mail.time), author, mail.text, file.chat, *ids, media=mail.media)
 
     @classmethod
     def recognises(cls, path: ExportPath, head: bytes) -> bool:
@@ -128,4 +129,4 @@ class _Mailbox:
             self.names[address] = name
         key = BETWEEN.join(sorted({address, *(one for one, _ in mail.recipients)}))
         self.senders.setdefault(key, set()).add(address)
-        sorter.add(Sent(key, mail.time, address, mail.text, mail.id, mail.reply_to, file))
+        sorter.add(Sent(key, mail.time, address, mail.text, mail.id, mail.reply_to, file, media=mail.media))

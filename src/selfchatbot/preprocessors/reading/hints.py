@@ -2,18 +2,22 @@
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
+from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
-from selfchatbot.errors import SelfChatBotError
+from selfchatbot.errors import ExportError, SelfChatBotError
 from selfchatbot.preprocessors import Preprocessors
 from selfchatbot.preprocessors.base import Preprocessor
-from selfchatbot.preprocessors.reading.archives import ExportPath, files_below, members
+from selfchatbot.preprocessors.reading.archives import ExportPath, files_below, members, walk
 
 HEAD_BYTES = 2**16
 MAX_FILES = 500
 """Files to look at: a folder with media may contain very many."""
+OTHER_SUFFIXES = (".html", ".db", ".sqlite", ".backup")
+"""Of files that no format reads but of which `advice_for` knows more."""
 SQLITE = b"SQLite format 3\0"
 SLACKDUMP = re.compile(
     rb'\s*\{(?!\s*"channel_id")(?=.{0,2000}?"messages"\s*:)(?=.*?"ts"\s*:\s*"\d{10}\.\d{6}")', re.DOTALL
@@ -57,6 +61,11 @@ _KINDS = (
         'is slackdump\'s own format: run "slackdump export" and put its folder or zip into a folder named Slack',
     ),
     _Kind(
+        _named(r"slackdump\.sqlite"),
+        'is an archive of slackdump: run "slackdump convert -f export" on its folder, and put the zip into a folder '
+        "named Slack",
+    ),
+    _Kind(
         _named(r"[^/\\]*\.(?:tar|tgz|tar\.\w{2,3}|7z|rar)"),
         "is packed in a way that can't be read here: unpack it and put its files into the folder",
     ),
@@ -92,14 +101,43 @@ def hint_for_folder(kind: type[Preprocessor], folder: Path) -> str | None:
 
 def hint_for_files(kind: type[Preprocessor], files: Iterable[ExportPath]) -> str | None:
     """For the first of ``files`` that doesn't look like ``kind`` but like something else; None if there is none."""
-    for number, path in enumerate(files):
-        if number == MAX_FILES:
-            break
-        if advice := advice_for(path):
+    for path in islice(files, MAX_FILES):
+        if advice := _advice(kind, path):
             return f"{path} {advice}"
-        formats = formats_of(path)
-        if formats and kind.name not in formats:
-            return f"{path} looks like {formats[0]}: put it into a folder named {formats[0]}"
+    return None
+
+
+def hints_for_others(kind: type[Preprocessor], folder: Path, exports: Iterable[ExportPath]) -> list[str]:
+    """One for each kind of file below ``folder`` that is not among ``exports`` and looks like something else."""
+    read = {str(path) for path in exports}
+    found: dict[str, list[str]] = {}
+    for path in islice((path for path in _candidates(folder) if str(path) not in read), MAX_FILES):
+        if path.name not in kind.companions and (advice := _advice(kind, path)):
+            found.setdefault(advice, []).append(str(path))
+    return [
+        f"{paths[0]} was not read: it {advice}" + (f" ({len(paths)} such files)" if len(paths) > 1 else "")
+        for advice, paths in found.items()
+    ]
+
+
+def _candidates(folder: Path) -> Iterator[ExportPath]:
+    """Files that may be exports, by their names, also in zips; what people sent one another lies among them."""
+    suffixes = {suffix for kind in known_kinds() for suffix in kind.suffixes} | set(OTHER_SUFFIXES)
+    for path in walk(folder):
+        if path.suffix.lower() in suffixes:
+            yield path
+        elif path.suffix.lower() == ".zip":
+            with suppress(ExportError):  # it may be encrypted, or no zip at all
+                yield from members(path, lambda member: member.suffix.lower() in suffixes)
+
+
+def _advice(kind: type[Preprocessor], path: ExportPath) -> str | None:
+    """`advice_for` a file, or the format of another app that it looks like, as the end of a sentence."""
+    if advice := advice_for(path):
+        return advice
+    formats = formats_of(path)
+    if formats and kind.name not in formats:
+        return f"looks like {formats[0]}: put it into a folder named {formats[0]}"
     return None
 
 

@@ -2,8 +2,9 @@
 
 Grammar: ``backup.proto`` of signalapp/libsignal, whose frames are the lines of the file as JSON: one ``account``, then
 ``recipient``, ``chat`` and, of all chats mixed, ``chatItem``. Numbers of 64 bits are strings. What was typed is the
-``text`` of a ``standardMessage``, or of an answer to a story; a message that was edited holds its last version, and the
-earlier ones in ``revisions``. Times (``dateSent``, milliseconds since 1970) are read as UTC.
+``text`` of a ``standardMessage``, or of an answer to a story; a message that was edited holds its last version and the
+time of it, and the earlier ones in ``revisions``, oldest first (``incoming-message-with-edits.jsonproto``). Times
+(``dateSent``, milliseconds since 1970) are read as UTC.
 """
 
 import json
@@ -48,6 +49,8 @@ class _Export:
         self._chats: dict[str, str] = {}
         """Recipients by chats."""
         self._by_aci: dict[str, str] = {}
+        self._first_sent: dict[str, int] = {}
+        """When edited messages were sent first, by the time of each version and its author."""
         self._names = Names()
         self._notes: list[str] = []
 
@@ -68,7 +71,7 @@ class _Export:
                 if answered and (item.media or item.text.strip()):
                     name, content = self._name(item.author), item.text if item.text.strip() else ""
                     number, quoted = f"{item.time} {name}", self._quoted(item.reply_to)
-                    yield Message(time, name, content, file.chat, number, quoted, media=item.media)
+                    yield Message(time, name, content, file.chat, number, quoted, item.version, item.media)
 
     def items(self) -> Iterator[Sent]:
         """The items of all chats; everything else is kept."""
@@ -107,9 +110,7 @@ class _Export:
                 self._chats[str(one.get("id"))] = str(one.get("recipientId"))
 
     def _item(self, item: dict[str, Any]) -> Sent:
-        sent = item.get("dateSent")
-        if not isinstance(sent, str | int) or not str(sent).isdecimal() or int(sent) > LAST:
-            raise self._error('a "chatItem" whose "dateSent" is no time in milliseconds')
+        sent = self._time(item)
         message = item.get("standardMessage")
         quote = message.get("quote") if isinstance(message, dict) else None
         if message is None and isinstance(story := item.get("directStoryReplyMessage"), dict):
@@ -119,8 +120,20 @@ class _Export:
         quoted = None
         if isinstance(quote, dict) and quote.get("targetSentTimestamp"):
             quoted = f"{quote['targetSentTimestamp']} {quote.get('authorId')}"
-        media = _besides_text(item)
-        return Sent(str(item.get("chatId")), int(sent), str(item.get("authorId")), typed, None, quoted, 0, media=media)
+        chat, author, edited = str(item.get("chatId")), str(item.get("authorId")), 0
+        if isinstance(revisions := item.get("revisions"), list) and revisions:
+            versions = [self._time(one) for one in revisions if isinstance(one, dict)]
+            first = min([sent, *versions])
+            self._first_sent |= {f"{version} {author}": first for version in (sent, *versions)}
+            sent, edited = first, sent // 1000
+        return Sent(chat, sent, author, typed, None, quoted, 0, edited, _besides_text(item))
+
+    def _time(self, item: dict[str, Any]) -> int:
+        sent = item.get("dateSent")
+        digits = str(sent) if isinstance(sent, str | int) else ""
+        if not digits.isdecimal() or len(digits) > 20 or int(digits) > LAST:
+            raise self._error('a "chatItem" whose "dateSent" is no time in milliseconds')
+        return int(digits)
 
     def _typed(self, text: dict[str, Any]) -> str:
         """The text of a message, with the names of those whom it mentions."""
@@ -136,8 +149,10 @@ class _Export:
 
     def _quoted(self, quoted: str | None) -> str | None:
         """The id of the message that one answers, from its time and author."""
-        time, _, author = (quoted or "").partition(" ")
-        return f"{time} {self._name(author)}" if quoted else None
+        if quoted is None:
+            return None
+        time, _, author = quoted.partition(" ")
+        return f"{self._first_sent.get(quoted, time)} {self._name(author)}"
 
     def _name(self, recipient: str) -> str:
         """Somebody's name, or a group's, as Signal shows it: given by me, of the address book, of the profile."""

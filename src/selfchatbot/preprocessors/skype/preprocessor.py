@@ -23,7 +23,7 @@ from selfchatbot.preprocessors.reading.json_stream import CutShortError, NoObjec
 from selfchatbot.preprocessors.reading.sorter import Sent, Sorter
 from selfchatbot.preprocessors.reading.unique_names import Names
 from selfchatbot.preprocessors.reading.utc import iso_milliseconds, moment
-from selfchatbot.preprocessors.skype.text import edited, typed
+from selfchatbot.preprocessors.skype.text import besides_text, edited, typed
 
 EXPORT = re.compile(r"messages\b.*\.json", re.IGNORECASE)
 OWN = re.compile(rb'"(?:userId|exportDate)"\s*:\s*"')
@@ -59,9 +59,9 @@ class Skype(Preprocessor):
                         file.notes, known.notes = known.notes, []
                         files.append(file)
                     file.add(moment(message.time))
-                    if message.text:
-                        author = self._person(message.author, known)
-                        yield Message(moment(message.time), author, message.text, file.chat)
+                    if message.text or message.media:
+                        time, author = moment(message.time), self._person(message.author, known)
+                        yield Message(time, author, message.text, file.chat, media=message.media)
 
     @classmethod
     def recognises(cls, path: ExportPath, head: bytes) -> bool:
@@ -146,11 +146,14 @@ class _Known:
         properties = record.get("properties") or {}
         if isinstance(properties, str):
             properties = json.loads(properties)
-        text, time = "", arrived
-        if record["messagetype"] in TYPED:
+        kind, deleted, time = record["messagetype"], properties.get("deletetime"), arrived
+        text = media = ""
+        if kind in TYPED:
             time = min(arrived, edited(content) or arrived)
-            text = "" if properties.get("deletetime") else typed(content)
-        sorter.add(Sent(chat, time, author, text, f"{time} {author}", None, file, arrived))
+            text = "" if deleted else typed(content)
+        elif isinstance(kind, str) and not deleted:
+            media = besides_text(kind, content)
+        sorter.add(Sent(chat, time, author, text, f"{time} {author}", None, file, arrived, media))
 
 
 def _person_id(key: str) -> str:

@@ -1,4 +1,4 @@
-"""What was typed, from the ``content`` of a message of Skype or Teams.
+"""What was typed or sent, from the ``content`` of a message of Skype or Teams.
 
 Grammar: siwen-r/skype-export-parser (``SkypeParser.ts``) and suurjaak/Skyperious (``live.py``, ``skypedata.py``). Text
 with tags: ``<ss type="hi">(wave)</ss>`` for emoticons, ``<a href="…">`` for links, ``<at id="…">`` for mentions,
@@ -10,6 +10,8 @@ time of the first version. Teams also has paragraphs and line breaks of HTML, an
 import html
 import re
 
+from selfchatbot.preprocessors.media import CALL, CONTACT, FILE, LOCATION, PHOTO, VIDEO, VOICE, by_name
+
 TAG = re.compile(r"<(/?[A-Za-z_]\w*)((?:[\s/][^<>]*)?)>")
 RAW = re.compile(r'\braw_(pre|post)="([^"]{0,9})"')
 EDITED = re.compile(r'<e_m\b[^<>]*\bts_ms="(\d{1,15})"')
@@ -18,12 +20,33 @@ QUOTES = ("quote", "blockquote")
 ENDS_OF_LINES = ("br", "/p", "/div", "/li")
 SHARED = "<URIObject"
 """Begins what Skype writes about a picture or file."""
+KINDS = {
+    "RichText/UriObject": PHOTO,
+    "RichText/Media_Video": VIDEO,
+    "RichText/Media_AudioMsg": VOICE,
+    "RichText/Media_GenericFile": FILE,
+    "RichText/Location": LOCATION,
+    "RichText/Contacts": CONTACT,
+    "Event/Call": CALL,
+}
+"""What a kind of message was, which nobody typed."""
+FILE_NAME = re.compile(r'<OriginalName v="([^"<>]{1,300})"')
+CALL_BEGINS = '<partlist type="started"'
+"""There is one more message when it ends."""
 
 
 def edited(content: str) -> int | None:
     """The time of the first version of an edited message, in milliseconds since 1970."""
     match = EDITED.search(content)
     return int(match[1]) if match else None
+
+
+def besides_text(kind: str, content: str) -> str:
+    """What a message of this kind was besides text, see `preprocessors.media`."""
+    media = KINDS.get(kind, "")
+    if media == FILE and (match := FILE_NAME.search(content)):
+        return by_name(html.unescape(match[1]))
+    return "" if media == CALL and content.startswith(CALL_BEGINS) else media
 
 
 def typed(content: str) -> str:

@@ -12,10 +12,11 @@ from typing import Any
 
 from selfchatbot.errors import ExportError
 from selfchatbot.preprocessors.base import ExportPath
+from selfchatbot.preprocessors.media import by_content_type
 from selfchatbot.preprocessors.reading.json_lines import json_objects
 from selfchatbot.preprocessors.reading.json_stream import CutShortError, NoObjectError, json_values
 from selfchatbot.preprocessors.reading.utc import milliseconds
-from selfchatbot.preprocessors.sms.backup import ME, RECEIVED, SENT, UNKNOWN, AddressBook, Entry, plain_address
+from selfchatbot.preprocessors.sms.backup import ME, MEDIA, RECEIVED, SENT, UNKNOWN, AddressBook, Entry, plain_address
 
 NAME = "messages"
 """How its files of messages begin; there are others of calls and contacts."""
@@ -86,9 +87,15 @@ class SmsIe:
             members = [sender]
         else:
             members = [sender, *recipients]
-        parts = [part for part in record.get("parts") or () if part.get("ct") == "text/plain"]
-        text = "\n".join(filter(None, (_text(part.get("text")) for part in parts)))
-        self._add(Entry(tuple(sorted(set(members))), milliseconds(record["date"], 1000), sender, text))
+        text, media = [], ""
+        for part in record.get("parts") or ():
+            kind = _text(part.get("ct"))
+            if kind == "text/plain":
+                text.append(_text(part.get("text")))
+            elif not media and kind.startswith(MEDIA):
+                media = by_content_type(kind)
+        time = milliseconds(record["date"], 1000)
+        self._add(Entry(tuple(sorted(set(members))), time, sender, "\n".join(filter(None, text)), media))
 
     def _meet(self, person: dict[str, Any]) -> str:
         """The address of somebody, whose name is learned."""

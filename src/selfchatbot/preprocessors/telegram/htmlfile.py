@@ -18,9 +18,11 @@ from typing import NamedTuple
 from selfchatbot.errors import ExportError
 from selfchatbot.messages import Message
 from selfchatbot.preprocessors.base import ExportFile, ExportPath
+from selfchatbot.preprocessors.media import VOICE, transcript
 from selfchatbot.preprocessors.reading.html_stream import Tag, tags, unescaped
 from selfchatbot.preprocessors.reading.order import chronological
 from selfchatbot.preprocessors.reading.unique_names import Names, visible
+from selfchatbot.preprocessors.telegram.media import by_class, by_status, by_title
 from selfchatbot.preprocessors.telegram.selection import PAGE
 
 RESULTS = "export_results.html"
@@ -28,6 +30,7 @@ CLASS = re.compile(r'class="([^"]*)"')
 ID = re.compile(r'id="message(-?\d+)"')
 DATE = re.compile(r"(\d\d)\.(\d\d)\.(\d{4}) (\d\d):(\d\d):(\d\d)(?: UTC.*)?", re.ASCII)
 ANSWERED = re.compile(r"#go_to_message(\d+)")
+MEDIA = "media_wrap clearfix"
 VIA = re.compile(r" via @\w+$")
 AHEAD = 5_000
 """Messages that are searched for the names of a chat's members."""
@@ -45,6 +48,8 @@ class Entry(NamedTuple):
     text: str = ""
     """What was typed; empty where nothing was."""
     answered: str | None = None
+    media: str = ""
+    """See `preprocessors.media`."""
 
 
 def chat_folders(pages: Iterable[ExportPath]) -> list[list[ExportPath]]:
@@ -109,9 +114,13 @@ class _Chat:
         if own:
             file.notes.append("Saved Messages are notes to yourself, which nobody answers: left out")
         yield from chronological(
-            Message(time, _account(entry.author, accounts), entry.text, self.name, entry.number, entry.answered)
+            Message(
+                *(time, _account(entry.author, accounts), entry.text if entry.text.strip() else "", self.name),
+                *(entry.number, entry.answered),
+                media=entry.media,
+            )
             for entry, time in self._counted(file)
-            if entry.text.strip() and not own
+            if (entry.text.strip() or entry.media) and not own
         )
         file.notes += self._notes
 
@@ -153,6 +162,7 @@ class _Page:
         self._answered: str | None = None
         self._text: list[str] | None = None
         self._complete = True
+        self._media = self._link = ""
 
     def entries(self) -> Iterator[Entry]:
         for tag in tags(self._path):
@@ -175,6 +185,8 @@ class _Page:
             elif tag.name == "a" and self._stack[-1:] == ["reply_to details"]:
                 match = ANSWERED.search(tag.raw)
                 self._answered = match[1] if match else None
+            elif tag.name == "a" and self._stack[2:] == [MEDIA]:
+                self._open_media(_class(tag), tag)
             elif tag.name == "/html":
                 self.ended = True
         if not self.title and not self._id:
@@ -193,6 +205,8 @@ class _Page:
 
     def _open(self, kind: str, tag: Tag) -> None:
         """An element within a message."""
+        if self._stack[2:3] == [MEDIA]:
+            self._open_media(kind, tag)
         if len(self._stack) != 3 or self._stack[1] != "body":
             return
         if kind == "text":
@@ -205,6 +219,15 @@ class _Page:
             self._time = _time(tag.attributes().get("title", ""))
         elif kind == "forwarded body":
             self._forwarded = True
+
+    def _open_media(self, kind: str, tag: Tag) -> None:
+        """An element within what was sent besides text."""
+        if not self._media:
+            self._media, self._link = by_class(kind), tag.attributes().get("href", "")
+        elif kind == "title bold":
+            self._media = by_title(self._media, tag.text.strip())
+        elif kind == "status details":
+            self._media = by_status(self._media, unescaped(tag.text.strip()))
 
     def _add_text(self, tag: Tag) -> None:
         assert self._text is not None
@@ -220,12 +243,17 @@ class _Page:
         if self._time is None or self._author is None:
             missing = "date" if self._time is None else "sender"
             raise ExportError(f"{self._path}, message id {self._id}: it has no {missing}: export it again")
+        if self._forwarded or self._via:
+            return Entry(self._id, self._time, self._author, answered=self._answered)
         text = ""
-        if self._text is not None and not self._forwarded and not self._via:
+        if self._text is not None:
             # The tags stand on lines of their own.
             text, _, _ = "".join(self._text).removeprefix("\n").rpartition("\n")
             text = unescaped(text).replace(LINE_BREAK, "\n")
-        return Entry(self._id, self._time, self._author, text, self._answered)
+        media = self._media
+        if media == VOICE and (said := transcript(self._path, self._link)):
+            text, media = f"{said}\n{text}".strip(), ""
+        return Entry(self._id, self._time, self._author, text, self._answered, media)
 
 
 def _account(name: str, accounts: Names) -> str:

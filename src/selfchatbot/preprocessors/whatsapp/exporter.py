@@ -16,6 +16,8 @@ from typing import Any
 from selfchatbot.errors import ExportError, SelfChatBotError
 from selfchatbot.messages import Message
 from selfchatbot.preprocessors.base import ExportFile, ExportPath
+from selfchatbot.preprocessors.media import CALL, CONTACT, LOCATION, MEDIA, PHOTO, STICKER, VIDEO, by_content_type
+from selfchatbot.preprocessors.media import VOICE as A_VOICE
 from selfchatbot.preprocessors.reading.json_stream import CutShortError, NoObjectError, json_values
 from selfchatbot.preprocessors.reading.order import oldest_to_newest
 from selfchatbot.preprocessors.reading.reverse import Row
@@ -33,9 +35,16 @@ NEW_LINE = re.compile(r" ?<br>")
 TEXT = {"android": (0, 1, 3), "ios": (0, 7)}
 """Kinds of messages whose ``data`` was typed where it is no path."""
 CAPTIONED = {"android": (1, 3), "ios": (1, 2)}
-"""Pictures and videos. The captions of documents are the names of files."""
+"""Pictures and videos, in this order. The captions of documents are the names of files."""
 VOICE = {"android": 2}
 """The caption of a voice message is its transcript, in quotation marks."""
+WRITTEN = {
+    "Location shared: ": LOCATION,
+    "A voice call was missed": CALL,
+    "A video call was missed": CALL,
+    "This media include the following vCard file(s):": CONTACT,
+}
+"""How the program begins what it writes for something that has no text."""
 
 
 def is_text_or_export(path: ExportPath) -> bool:
@@ -104,8 +113,8 @@ class _Chat:
 
     def messages(self, records: Iterator[Any], files: list[ExportFile]) -> Iterator[Message]:
         """What was typed, by time."""
-        for time, author, text, number, answered in oldest_to_newest(self._rows(records, files)):
-            yield Message(moment(time), author, text, self.file.chat, number, answered)
+        for time, author, text, number, answered, media in oldest_to_newest(self._rows(records, files)):
+            yield Message(moment(time), author, text, self.file.chat, number, answered, media=media)
 
     def _rows(self, records: Iterator[Any], files: list[ExportFile]) -> Iterator[Row]:
         file = self.file
@@ -115,7 +124,7 @@ class _Chat:
             try:
                 time = milliseconds(record["timestamp"], 1000)
                 author = self._me if record["from_me"] else _text(record.get("sender")) or file.chat
-                text = self._typed(record)
+                text, media = self._typed(record)
                 number, answered = _id(record.get("key_id")), _id(record.get("reply"))
             except (TypeError, KeyError, ValueError, AttributeError):
                 raise ExportError(
@@ -123,22 +132,32 @@ class _Chat:
                     "expected: export it again"
                 ) from None
             file.add(moment(time))
-            if text and not text.isspace():
-                yield time, author, text, number, answered
+            if text.isspace():
+                text = ""
+            if text or media:
+                yield time, author, text, number, answered, media
 
-    def _typed(self, record: dict[str, Any]) -> str:
+    def _typed(self, record: dict[str, Any]) -> tuple[str, str]:
+        """What was typed, and what was sent besides text."""
         data, caption, kind = _text(record.get("data")), _text(record.get("caption")), record.get("message_type")
         if record.get("sticker"):
-            return ""
+            return "", STICKER
         if record.get("media"):
             if kind is not None and kind == VOICE.get(self._kind):
-                return caption.removeprefix('"').removesuffix('"')
-            mime = _text(record.get("mime"))
-            is_picture = kind in CAPTIONED.get(self._kind, ()) or mime.startswith(("image/", "video/"))
-            return caption if is_picture else ""
+                said = caption.removeprefix('"').removesuffix('"')
+                return said, "" if said else A_VOICE
+            mime, pictures = _text(record.get("mime")), CAPTIONED.get(self._kind, ())
+            if kind in pictures:
+                return caption, (PHOTO, VIDEO)[pictures.index(kind)]
+            return caption if mime.startswith(("image/", "video/")) else "", _by_mime(mime)
         if record.get("meta") or kind not in (None, *TEXT.get(self._kind, ())):
-            return ""
-        return NEW_LINE.sub("\n", data or caption)
+            return "", next((media for start, media in WRITTEN.items() if data.startswith(start)), "")
+        return NEW_LINE.sub("\n", data or caption), ""
+
+
+def _by_mime(mime: str) -> str:
+    """The kind of a file. WhatsApp's own recordings are Opus; "media" is one that is missing."""
+    return A_VOICE if "opus" in mime else by_content_type(mime) if "/" in mime else MEDIA
 
 
 def _text(value: object) -> str:

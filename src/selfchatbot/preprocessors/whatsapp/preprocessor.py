@@ -22,6 +22,7 @@ from selfchatbot.errors import ExportError
 from selfchatbot.messages import Message
 from selfchatbot.preprocessors.base import ExportFile, ExportPath
 from selfchatbot.preprocessors.reading.dates import Order, ambiguous_order, decide_orders
+from selfchatbot.preprocessors.reading.order import chronological
 from selfchatbot.preprocessors.reading.unique_names import Names
 from selfchatbot.preprocessors.reading.voices import WithVoices
 from selfchatbot.preprocessors.whatsapp import exporter
@@ -63,7 +64,7 @@ class WhatsApp(WithVoices):
         # Exports of one chat come one after the other, the older first.
         layouts.sort(key=lambda layout: (layout.chat, layout.earliest, layout.latest, str(layout.path)))
         for layout in layouts:
-            yield from _read_file(layout, files, Edits(layout, layouts))
+            yield from chronological(_read_file(layout, files, Edits(layout, layouts)))
 
     @classmethod
     def recognises(cls, path: ExportPath, head: bytes) -> bool:

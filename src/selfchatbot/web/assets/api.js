@@ -80,6 +80,39 @@ export async function guess(id, side) {
   return (await ask("game/guess", { method: "POST", body: JSON.stringify({ id, side }) })).json();
 }
 
+/** Ask for something below setup/, see setup_routes.py; with values, do something. */
+export async function setup(path, values) {
+  const options = values && { method: "POST", body: JSON.stringify(values) };
+  return (await ask(`setup/${path}`, options)).json();
+}
+
+/**
+ * Send a file into the setup.
+ * @param {string} path relative, with slashes
+ * @param {(bytes: number) => void} onProgress which fetch doesn't have
+ */
+export function sendFile(path, file, onProgress) {
+  return new Promise((resolve, reject) => {
+    const request = new XMLHttpRequest();
+    request.open("PUT", `setup/files?path=${encodeURIComponent(path)}`);
+    request.setRequestHeader("Content-Type", "application/octet-stream");
+    if (token) request.setRequestHeader("Authorization", `Bearer ${token}`);
+    request.upload.addEventListener("progress", ({ loaded }) => onProgress(loaded));
+    request.addEventListener("load", () => {
+      if (request.status === 200) return resolve();
+      let message = `The server says ${request.status}.`;
+      try {
+        ({ message } = JSON.parse(request.responseText).error);
+      } catch {
+        // No JSON: the status alone has to do.
+      }
+      reject(new ServerError(request.status, message));
+    });
+    request.addEventListener("error", () => reject(new ServerError(0, `${path} could not be sent: is the server still running?`)));
+    request.send(file);
+  });
+}
+
 async function ask(path, options = {}) {
   const headers = { "Content-Type": "application/json" };
   if (token) headers.Authorization = `Bearer ${token}`;

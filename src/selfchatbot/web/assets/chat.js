@@ -35,6 +35,7 @@ async function begin() {
     setUp(model);
     offerContacts(model.contacts);
     part("game").hidden = !model.game;
+    part("setup").hidden = !model.setup;
     setStatus("ready");
     part("token").value = "";
     render();

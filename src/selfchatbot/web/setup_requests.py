@@ -1,0 +1,43 @@
+"""What the setup is asked: the bodies of its requests, and the datasets in them."""
+
+import asyncio
+from typing import TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from starlette.requests import Request
+
+from selfchatbot.environment import Dataset, find_dataset, read_environment
+from selfchatbot.web.jobs import body
+from selfchatbot.web.openai_schema import ApiError
+
+Asked = TypeVar("Asked", bound=BaseModel)
+
+
+class Values(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class OfDataset(Values):
+    dataset: str = Field(max_length=1000)
+
+    async def find(self, stage: str) -> Dataset:
+        """The dataset in the folder of ``stage``. Raises UsageError or SelfChatBotError if it is not there."""
+        return await asyncio.to_thread(lambda: find_dataset(read_environment(), self.dataset, stage))
+
+
+class OfRun(OfDataset):
+    run: str | None = Field(None, max_length=100)
+
+
+def from_query(request: Request) -> OfDataset:
+    return OfDataset(dataset=request.query_params.get("dataset", "")[:1000])
+
+
+async def asked_for(request: Request, kind: type[Asked]) -> Asked:
+    """The body as ``kind``. Raises ApiError 400, which names the field."""
+    try:
+        return kind.model_validate_json(await body(request))
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False, include_context=False)[0]
+        place = ".".join(map(str, first["loc"]))
+        raise ApiError(400, f"{place}: {first['msg']}" if place else first["msg"], param=place or None) from None
