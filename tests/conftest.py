@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
     from selfchatbot.environment import Dataset
 
+pytest.register_assert_rewrite("chat_page")
+
 # A test run in the background of a shell ignores Ctrl-C, one under nohup the end of the terminal, and so would every
 # script that it starts.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:

@@ -199,8 +199,8 @@ def read_request(body: bytes, kind: type[AnyRequest]) -> AnyRequest:
         raise ApiError(400, f"{param}: {message}" if param else message, param=param) from None
     turns = [message for message in request.messages if message.role in ("user", "assistant")]
     if turns and not turns[-1].text and (kinds := turns[-1].other_parts):
-        kind = min(kinds)[:40]
-        raise ApiError(400, f"messages: the last one is {kind} only, and this model reads text", param="messages")
+        part = min(kinds)[:40]
+        raise ApiError(400, f"messages: the last one is {part} only, and this model reads text", param="messages")
     if not any(turn.text for turn in turns):
         raise ApiError(400, "messages: none of them is from the user or the assistant and has text", param="messages")
     return request

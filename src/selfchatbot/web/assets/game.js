@@ -60,6 +60,8 @@ async function choose(side) {
     part("score").hidden = false;
     part("next").hidden = false;
     part("next").focus();
+    // The footer has grown and may cover them.
+    part("b").scrollIntoView({ block: "nearest" });
   } catch (error) {
     fail(error);
   }
