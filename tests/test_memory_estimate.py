@@ -99,7 +99,8 @@ def test_the_choice_changes_no_loss(
 def test_the_peak_of_choosing_the_sampling_counts(tiny_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     contexts, room = tune_sampling.MAX_CONTEXTS, tune_sampling.CONTEXT_TOKENS + kv_cache.SPARE_TOKENS
     copied = 2 * tune_sampling.CONTEXTS_PER_BATCH  # two samplings at once
-    assert (contexts + copied) * room == memory_estimate.CHOOSING_TOKENS
+    bare = 10 + kv_cache.SPARE_TOKENS  # the prompt without the conversation, for guidance
+    assert (contexts + copied) * (room + bare) == memory_estimate.CHOOSING_TOKENS
     monkeypatch.setattr(memory_estimate, "free", lambda _: 2**40)
     config, windows = load_config(str(tiny_model)), ([32], [8])
     without, told = (

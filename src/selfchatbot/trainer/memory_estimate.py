@@ -63,9 +63,9 @@ MAX_CPU_TOKENS = 1024
 """Micro-batches of more tokens are no faster on any CPU; half as many are a sixth slower."""
 CPU_FRAGMENTATION = 1.2
 CPU_LIBRARY_BYTES = GIB // 5
-CHOOSING_TOKENS = 22_500
+CHOOSING_TOKENS = 22_464
 """Tokens in the caches of `selfchatbot.player.tune_sampling`: 64 contexts of 96 tokens with room for 64, as many
-prompts without the conversation, and two copies of a quarter of both."""
+prompts without the conversation, of some 10 tokens, and two copies of a quarter of both."""
 NF4_BYTES = 0.5 + 1 / 64 + 4 / (64 * 256)
 """Bytes of a parameter in 4-bit NormalFloat with double quantisation."""
 

@@ -5,11 +5,12 @@ import asyncio
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 WAIT_SECONDS = 30.0
-"""For the head of a request, then for its body, or for each part of it if the client may be here; between two requests;
-and for a client to read what it is sent."""
+"""For the head of a request, then for its body, or for each part of an uploaded file; between two requests; and for a
+client to read what it is sent."""
 MAX_WAITING = 512
 """Connections without a whole request. One more, and the oldest of those that have shown no right to be here is closed,
 or else the oldest of all."""
+UPLOAD_PATH = "/setup/files"
 KNOWN = "selfchatbot.known"
 """In the scope of a request: whoever sent it may do so, and has the token if there is one."""
 
@@ -38,7 +39,7 @@ class Connection(H11Protocol):
         if self.cycle is not None and not self.cycle.response_complete:
             if not self.cycle.more_body:
                 self._stop_waiting()
-            elif self.cycle is not before or KNOWN in self.scope:  # a large file takes longer, part by part
+            elif self.cycle is not before or (KNOWN in self.scope and self.scope["path"] == UPLOAD_PATH):
                 self._wait()
 
     def on_response_complete(self) -> None:
