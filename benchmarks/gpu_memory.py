@@ -15,6 +15,7 @@ import statistics
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 sys.path.append(str(Path(__file__).resolve().parent.parent / "tests"))
 
@@ -52,7 +53,7 @@ def main() -> None:
     print("|---|---|---:|---:|---:|---:|---:|", flush=True)
     for name in chosen.models:
         model = chosen.folder / name
-        write_model(model, name)
+        write_model(model, MODELS[name], "cuda")
         for setting in chosen.settings:
             data = chosen.folder / "data"
             shutil.rmtree(data, ignore_errors=True)
@@ -77,20 +78,21 @@ def main() -> None:
         shutil.rmtree(model)
 
 
-def write_model(folder: Path, name: str) -> None:
-    """Random weights in bfloat16 with the tokenizer of the embedded model."""
+def write_model(folder: Path, config: Any, device: str) -> None:
+    """Random weights in bfloat16, made on ``device``, with the tokenizer of the embedded model."""
     import torch
     from transformers import AutoModelForCausalLM
 
     from selfchatbot.models import load_tokenizer, quiet
 
     quiet()
-    with torch.device("cuda"):
-        model = AutoModelForCausalLM.from_config(MODELS[name], dtype=torch.bfloat16)
+    with torch.device(device):
+        model = AutoModelForCausalLM.from_config(config, dtype=torch.bfloat16)
     model.save_pretrained(folder)
     load_tokenizer(MODEL).save_pretrained(folder)
     del model
-    torch.cuda.empty_cache()
+    if device == "cuda":
+        torch.cuda.empty_cache()
 
 
 if __name__ == "__main__":

@@ -22,6 +22,7 @@ The estimate should stay within 25 %.
 """
 
 import argparse
+import itertools
 import json
 import re
 import subprocess
@@ -90,13 +91,18 @@ def estimated(folder: Path) -> float:
     return float(logged[1]) if logged else 0.0
 
 
-def write_data(folder: Path, model: str, method: str, length: int, checkpointing: bool, steps: int) -> None:
-    """A dataset of about ``steps`` full windows, and almost nothing to validate."""
-    turns = []
-    for line in (SAMPLE / "train.jsonl").open(encoding="utf-8"):
-        turns += json.loads(line)["messages"]
+def write_data(
+    folder: Path, model: str, method: str, length: int, checkpointing: bool, steps: int, **more: object
+) -> None:
+    """A dataset of about ``steps`` full windows, and almost nothing to validate; ``more`` are other parameters."""
+    turns = [
+        {"role": role, "content": "what do you think of that place by the lake?"} for role in ("user", "assistant")
+    ]
+    if (SAMPLE / "train.jsonl").exists():  # what is said makes no difference to memory and speed
+        lines = (SAMPLE / "train.jsonl").read_text(encoding="utf-8").split("\n")
+        turns = [turn for line in lines if line for turn in json.loads(line)["messages"]]
     words, kept = 0, []
-    for turn in turns:
+    for turn in itertools.cycle(turns):
         words += len(turn["content"].split()) + 4
         kept.append(turn)
         if words > steps * length / 1.4:
@@ -104,7 +110,7 @@ def write_data(folder: Path, model: str, method: str, length: int, checkpointing
     for name, messages in (("train", kept), ("validation", kept[:2])):
         (folder / f"{name}.jsonl").write_text(json.dumps({"messages": messages}) + "\n", encoding="utf-8")
     values = {"model": model, "type_fine_tune": method, "max_length": length, "gradient_checkpointing": checkpointing}
-    values |= {"epochs": 1.0, "learning_rate": 1e-5, "evaluations_per_epoch": 1, "samples": 0}
+    values |= {"epochs": 1.0, "learning_rate": 1e-5, "evaluations_per_epoch": 1, "samples": 0, **more}
     (folder / "parameters.json").write_text(json.dumps(values), encoding="utf-8")
 
 
