@@ -55,6 +55,8 @@ STRETCHED = {
     "sliding_attention": {"rope_type": "default", "rope_theta": 10_000.0},
     "full_attention": {"rope_type": "linear", "rope_theta": 100_000.0, "factor": 8.0},
 }
+YARN = {"rope_type": "yarn", "rope_theta": 10_000.0, "factor": 8.0, "original_max_position_embeddings": 64}
+LAYERS_4 = {**SIZES, "num_hidden_layers": 4, "layer_types": ["sliding_attention"] * 3 + ["full_attention"]}
 CONFIGS = {
     "llama": LlamaConfig(**SIZES),
     "llama, tied": LlamaConfig(**SIZES, tie_word_embeddings=True),
@@ -83,12 +85,26 @@ CONFIGS = {
     ),
     "olmo2": AutoConfig.for_model("olmo2", **SIZES),
     "qwen3_moe": AutoConfig.for_model("qwen3_moe", **SIZES, **EXPERTS, head_dim=16),
+    "qwen3, yarn": Qwen3Config(**SIZES, head_dim=16, rope_parameters=YARN),
+    "llama, yarn": LlamaConfig(**SIZES, rope_parameters={**YARN, "attention_factor": 1.1}),
+    "olmo3": AutoConfig.for_model("olmo3", **LAYERS_4, sliding_window=8),
+    "olmo3, yarn": AutoConfig.for_model(
+        "olmo3",
+        **LAYERS_4,
+        sliding_window=8,
+        rope_parameters={"full_attention": YARN, "sliding_attention": STRETCHED["sliding_attention"]},
+    ),
     "qwen2_moe": AutoConfig.for_model(
         "qwen2_moe", **SIZES, **{**EXPERTS, "norm_topk_prob": False}, shared_expert_intermediate_size=32
     ),
     "granitemoe": AutoConfig.for_model(
         "granitemoe", **SIZES, num_local_experts=4, num_experts_per_tok=2, attention_multiplier=0.1, logits_scaling=4.0
     ),
+    "exaone4": AutoConfig.for_model(
+        "exaone4", **SIZES, head_dim=16, sliding_window=None, layer_types=["full_attention"] * 2, pad_token_id=0
+    ),
+    "cohere2": AutoConfig.for_model("cohere2", **LAYERS_4, head_dim=16, sliding_window=8, pad_token_id=0),
+    "lfm2": AutoConfig.for_model("lfm2", **SIZES, layer_types=["conv", "full_attention"], pad_token_id=0),
     "glm4": AutoConfig.for_model("glm4", **SIZES, head_dim=16, pad_token_id=0),
     "seed_oss": AutoConfig.for_model("seed_oss", **SIZES, head_dim=16, pad_token_id=0),
     "ernie4_5": AutoConfig.for_model("ernie4_5", **SIZES, head_dim=16, pad_token_id=0),
@@ -181,6 +197,14 @@ def test_what_is_not_known_is_refused_and_leaves_nothing(tmp_path: Path) -> None
             random_model(AutoConfig.for_model("gemma2", **LAYERS_6, layer_types=["full_attention"] * 6)),
             TOKENIZER,
             END,
+        )
+    two_bases = {"full_attention": YARN, "sliding_attention": {"rope_type": "default", "rope_theta": 500_000.0}}
+    olmo = AutoConfig.for_model("olmo3", **LAYERS_4, sliding_window=8, rope_parameters=two_bases)
+    with pytest.raises(GgufError, match="setting of olmo2"):
+        write_gguf(path, random_model(olmo), TOKENIZER, END)
+    with pytest.raises(GgufError, match="YaRN"):
+        write_gguf(
+            path, random_model(LlamaConfig(**SIZES, rope_parameters={**YARN, "truncate": False})), TOKENIZER, END
         )
     with pytest.raises(GgufError, match="activation"):
         write_gguf(path, random_model(LlamaConfig(**SIZES, hidden_act="relu")), TOKENIZER, END)

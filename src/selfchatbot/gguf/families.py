@@ -147,6 +147,11 @@ def _scales_by_head(config: Any) -> bool:
     return bool(config.query_pre_attn_scalar == config.head_dim and config.num_hidden_layers not in (46, 62))
 
 
+def _one_base(config: Any) -> bool:
+    """Whether sliding layers rotate with the base of the others."""
+    return len({kind["rope_theta"] for kind in config.rope_parameters.values()}) == 1
+
+
 SCALES = {
     "attention_multiplier": "add_attention_scale",
     "embedding_multiplier": "add_embedding_scale",
@@ -202,11 +207,15 @@ FAMILIES = {
     "granite": Family("granite", rotary_pairs=True, settings=SCALES),
     "granitemoe": Family("granitemoe", rotary_pairs=True, settings={**SCALES, **EXPERTS}),
     "olmo2": Family("olmo2"),
+    "olmo3": Family("olmo2", every=4, requires=_one_base),
     "qwen2_moe": Family(
         "qwen2moe",
         settings={**EXPERTS, "shared_expert_intermediate_size": "add_expert_shared_feed_forward_length"},
         required={"norm_topk_prob": False, "decoder_sparse_step": 1, "mlp_only_layers": []},
     ),
+    "exaone4": Family("exaone4", required={"sliding_window": None}),
+    "cohere2": Family("cohere2", layer_norm=True, every=4, settings={"logit_scale": "add_logit_scale"}),
+    "lfm2": Family("lfm2", settings={"conv_L_cache": "add_shortconv_l_cache"}, required={"conv_bias": False}),
     "qwen3_moe": Family(
         "qwen3moe", settings=EXPERTS, required={"norm_topk_prob": True, "decoder_sparse_step": 1, "mlp_only_layers": []}
     ),

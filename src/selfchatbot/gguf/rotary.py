@@ -35,8 +35,26 @@ def add_rotary_settings(writer: Any, config: Any, head_size: int) -> None:
     elif kind == "linear" and sliding is not None:
         writer.add_rope_scaling_type(gguf.RopeScalingType.LINEAR)
         writer.add_rope_scaling_factor(full["factor"])
+    elif kind == "yarn":
+        _add_yarn(writer, full, config.max_position_embeddings)
     elif kind not in ("default", "linear", "llama3"):
         raise GgufError(f'models with rotary scaling of the type "{kind}" can\'t be written as GGUF yet')
+
+
+def _add_yarn(writer: Any, parameters: dict[str, Any], longest: int) -> None:
+    """Add the settings of YaRN (Peng et al. 2023). Raises GgufError for those that llama.cpp doesn't have."""
+    import gguf
+
+    if parameters.get("mscale") or parameters.get("mscale_all_dim") or not parameters.get("truncate", True):
+        raise GgufError("models with these settings of YaRN can't be written as GGUF yet")
+    factor = parameters["factor"]
+    writer.add_rope_scaling_type(gguf.RopeScalingType.YARN)
+    writer.add_rope_scaling_factor(factor)
+    writer.add_rope_scaling_orig_ctx_len(parameters.get("original_max_position_embeddings") or longest)
+    writer.add_rope_scaling_yarn_beta_fast(parameters.get("beta_fast") or 32.0)
+    writer.add_rope_scaling_yarn_beta_slow(parameters.get("beta_slow") or 1.0)
+    if attention := parameters.get("attention_factor"):  # llama.cpp multiplies by YaRN's own factor (section 3.4)
+        writer.add_rope_scaling_attn_factors(attention / (0.1 * math.log(factor) + 1))
 
 
 def rotary_tensors(model: "PreTrainedModel") -> Iterator[Tensor]:
