@@ -161,10 +161,10 @@ def read_starts(path: Path) -> Iterator[datetime]:
 def read_contacts(path: Path) -> Iterator[str]:
     """Who each conversation of a JSONL file is with; empty where "contact" is missing, as in hand-made data."""
     for _, line in _lines(path):
+        contact = ""
         with suppress(ValueError, TypeError, AttributeError, RecursionError):
-            yield str(json.loads(line).get("contact") or "")
-            continue
-        yield ""
+            contact = str(json.loads(line).get("contact") or "")
+        yield contact
 
 
 def _lines(path: Path) -> Iterator[tuple[str, str]]:

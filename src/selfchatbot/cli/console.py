@@ -19,4 +19,4 @@ class Console(RichConsole):
         return super().render_str(visible(text), **options)
 
     def send(self, event: str, **values: Any) -> None:
-        """What a program is told rather than a person, see `events`: here, nobody."""
+        """Send an event to the program that started this one, see `events`. A terminal has none: nothing is sent."""

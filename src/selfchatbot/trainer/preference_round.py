@@ -94,7 +94,7 @@ class PairLoss:
         self._scores[numbers] = scores.detach().cpu().double()
         margins = _margins(scores, self._reference[numbers].to(scores.device, scores.dtype))
         preference = torch.nn.functional.softplus(-BETA * margins).sum() / len(self._scores)
-        return preference - SUPERVISED / max(self.chosen_tokens, 1) * scores[:, 0].sum()
+        return preference - SUPERVISED / self.chosen_tokens * scores[:, 0].sum()
 
     def all_scores(self) -> torch.Tensor:
         """Log-probabilities of the better and the worse reply of each pair, in nats: float64, shape (pairs, 2).

@@ -2,10 +2,11 @@
 
 import math
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 from selfchatbot.changes import RECORD_NAME, record
-from selfchatbot.environment import RUNS_FOLDER, STAGES, Dataset, Environment, datasets
+from selfchatbot.environment import STAGES, Dataset, Environment, datasets
 from selfchatbot.errors import SelfChatBotError
 from selfchatbot.files import read_jsonl
 from selfchatbot.forgetting import MODELS
@@ -38,10 +39,9 @@ def compared_runs(dataset: Dataset) -> list[dict[str, Any]]:
 
     ``auc`` is what the last evaluation found: 0.5 if the model's replies can't be told from mine, 1 if they always can.
     """
-    newest = dataset.results
-    folders = [(None, newest), *((name, newest / RUNS_FOLDER / name) for name in reversed(kept_runs(newest)))]
     found: list[dict[str, Any]] = []
-    for run, folder in folders:
+    for run in (None, *reversed(kept_runs(dataset.results))):
+        folder = replace(dataset, run=run).results
         if not any((folder / name).is_dir() for name in MODELS):
             continue
         losses = validations(folder / METRICS_NAME)
@@ -71,15 +71,13 @@ def compared_runs(dataset: Dataset) -> list[dict[str, Any]]:
 
 def _described(dataset: Dataset) -> dict[str, Any]:
     results = dataset.results
-    run = chosen_run(results, None)
-    kept = results / RUNS_FOLDER / run if run else results
     return {
         "id": dataset.id,
         "name": dataset.name,
         "raw": dataset.raw.is_dir(),
         "read": (dataset.preprocessed / "summary.json").is_file(),
         "unfinished": any(results.glob("checkpoints/step-*")),
-        "trained": (kept / "best").is_dir(),
+        "trained": (replace(dataset, run=chosen_run(results, None)).results / "best").is_dir(),
         "training": is_training(results),
         "run": run_name(results),
         "runs": kept_runs(results),

@@ -65,7 +65,7 @@ class CurrentModel:
         self._router = Router([*routes, Mount("/", Assets(directory=ASSETS, html=True))])
 
     def unload(self, reason: str) -> None:
-        """From now on there is no model, and nothing keeps the former one in memory. ``reason`` is told to clients."""
+        """Stop serving the model and let go of it, so that its memory is freed. Later requests are told ``reason``."""
 
         async def refuse(request: Request) -> Response:
             raise ApiError(503, f"{reason}: see setup.html", "server_error")

@@ -110,6 +110,7 @@ class ChatRequest(_Schema):
 
 
 AnyRequest = TypeVar("AnyRequest", bound=ChatRequest)
+AnyModel = TypeVar("AnyModel", bound=BaseModel)
 
 
 class CompletionRequest(ChatRequest):
@@ -188,15 +189,20 @@ class CompletionRequest(ChatRequest):
         return chosen.model_copy(update={"max_new_tokens": min(chosen.max_new_tokens, MAX_REPLY_TOKENS)})
 
 
-def read_request(body: bytes, kind: type[AnyRequest]) -> AnyRequest:
-    """Parse a request. Raises ApiError 400, which names the field and never repeats its content."""
+def parsed(body: bytes, kind: type[AnyModel]) -> AnyModel:
+    """The body of a request as ``kind``. Raises ApiError 400, which names the field and never repeats its content."""
     try:
-        request = kind.model_validate_json(body)
+        return kind.model_validate_json(body)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False, include_context=False)[0]
         param = ".".join(map(str, first["loc"])) or None
         message = first["msg"].removeprefix("Value error, ").replace("Input should be", "expected:")
         raise ApiError(400, f"{param}: {message}" if param else message, param=param) from None
+
+
+def read_request(body: bytes, kind: type[AnyRequest]) -> AnyRequest:
+    """Parse a request about a conversation. Raises ApiError 400, as `parsed` does, and where nothing was said."""
+    request = parsed(body, kind)
     turns = [message for message in request.messages if message.role in ("user", "assistant")]
     if turns and not turns[-1].text and (kinds := turns[-1].other_parts):
         part = min(kinds)[:40]

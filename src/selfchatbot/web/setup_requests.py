@@ -3,12 +3,12 @@
 import asyncio
 from typing import TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 from starlette.requests import Request
 
 from selfchatbot.environment import Dataset, find_dataset, read_environment
 from selfchatbot.web.jobs import body
-from selfchatbot.web.openai_schema import ApiError
+from selfchatbot.web.openai_schema import parsed
 
 Asked = TypeVar("Asked", bound=BaseModel)
 
@@ -35,9 +35,4 @@ def from_query(request: Request) -> OfDataset:
 
 async def asked_for(request: Request, kind: type[Asked]) -> Asked:
     """The body as ``kind``. Raises ApiError 400, which names the field."""
-    try:
-        return kind.model_validate_json(await body(request))
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False, include_context=False)[0]
-        place = ".".join(map(str, first["loc"]))
-        raise ApiError(400, f"{place}: {first['msg']}" if place else first["msg"], param=place or None) from None
+    return parsed(await body(request), kind)

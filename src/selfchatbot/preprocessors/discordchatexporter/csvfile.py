@@ -88,13 +88,13 @@ def read_table(table: Table, chat: str, names: Names, files: list[ExportFile]) -
     file = ExportFile(path=table.path, chat=chat)
     files.append(file)
     rows = _rows(table)
-    for number, author, date, content, attachments in oldest_first(rows) if table.newest_first else rows:
+    for number, author, date, written, attachments in oldest_first(rows) if table.newest_first else rows:
         file.messages += 1
         time = table.time(date, file.messages)
         if time is None:
             raise ExportError(f"{file.path}, message {file.messages:,}: its date is unlike the others: export it again")
         file.cover(time)
-        content, media = without_notice(content, by_url(attachments.partition(",")[0]) if attachments else "")  # noqa: PLW2901
+        content, media = without_notice(written, by_url(attachments.partition(",")[0]) if attachments else "")
         if content or media:
             yield Message(time, names.of(number, author) if number else author, content, chat, media=media)
     if table.cut_short:

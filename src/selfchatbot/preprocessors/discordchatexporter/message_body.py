@@ -58,7 +58,7 @@ def parts(body: list[str], gap: int = 2, bare_attachments: bool = False, grouped
 def without_notice(content: str, media: str) -> tuple[str, str]:
     """Content and media without the exporter's sentences about calls, pins, names and members."""
     if SYSTEM.fullmatch(content) is None:
-        return (content if content and not content.isspace() else ""), media
+        return ("" if content.isspace() else content), media
     return "", CALL if content.startswith(CALL_NOTICE) else ""
 
 
