@@ -268,6 +268,18 @@ def test_there_is_always_a_place(slow: SlowPlayer, monkeypatch: pytest.MonkeyPat
             assert not any(map(is_closed, held[-15:]))  # the oldest go first
 
 
+def test_who_has_had_no_answer_yet_goes_last(slow: SlowPlayer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connections, "MAX_WAITING", 3)
+    with serving(slow) as address:
+        (waiting,) = opened(address, 1, HALF)
+        answered = []
+        for _ in range(6):
+            answered += opened(address, 1, b"GET /about HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            assert answered[-1].recv(1)
+        wait_until(lambda: sum(map(is_closed, answered)) >= 4)
+        assert not is_closed(waiting)
+
+
 def test_who_has_the_token_keeps_the_place(slow: SlowPlayer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connections, "MAX_WAITING", 20)
     with serving(slow, token="correct-horse-battery") as address:

@@ -8,8 +8,8 @@ WAIT_SECONDS = 30.0
 """For the head of a request, then for its body, or for each part of an uploaded file; between two requests; and for a
 client to read what it is sent."""
 MAX_WAITING = 512
-"""Connections without a whole request. One more, and the oldest of those that have shown no right to be here is closed,
-or else the oldest of all."""
+"""Connections without a whole request. One more, and one is closed: the oldest of those that have sent no request, where
+they are more than half; or else of those that have had an answer, the ones with no right to be here first."""
 UPLOAD_PATH = "/setup/files"
 KNOWN = "selfchatbot.known"
 """In the scope of a request: whoever sent it may do so, and has the token if there is one."""
@@ -19,6 +19,7 @@ class Connection(H11Protocol):
     """One connection. uvicorn has no limit for the time in which a request arrives or a response is read."""
 
     known = False
+    answered = False
     since = 0.0
     """The time of the event loop at which it began to wait."""
     _waiting: asyncio.TimerHandle | None = None
@@ -44,6 +45,7 @@ class Connection(H11Protocol):
 
     def on_response_complete(self) -> None:
         self.known = self.known or KNOWN in self.scope
+        self.answered = True
         self._wait()
         super().on_response_complete()
 
@@ -70,7 +72,9 @@ class Connection(H11Protocol):
         self._waiting = self.loop.call_later(WAIT_SECONDS + 1, self.give_up)
         others = [one for one in self.connections if isinstance(one, Connection) and one._waiting and one is not self]
         if len(others) >= MAX_WAITING:
-            min(others, key=lambda one: (one.known, one.since)).give_up()
+            answered = [one for one in others if one.answered]
+            places = answered if len(answered) >= len(others) // 2 else [one for one in others if not one.answered]
+            min(places, key=lambda one: (one.known, one.since)).give_up()
 
     def _stop_waiting(self) -> None:
         if self._waiting is not None:
