@@ -49,6 +49,13 @@ class Connection(H11Protocol):
         self._wait()
         super().on_response_complete()
 
+    def shutdown(self) -> None:
+        """Close it as soon as it has been answered; at once if the request is not whole."""
+        if self.cycle is not None and not self.cycle.response_complete and self.cycle.more_body:
+            self.give_up()
+        else:
+            super().shutdown()
+
     def pause_writing(self) -> None:
         super().pause_writing()
         self._unread = self.loop.call_later(WAIT_SECONDS, self.give_up)
