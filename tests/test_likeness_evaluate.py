@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 import torch
-from conftest import Run, one_line_error, write_training_data
+from conftest import Run, edit_settings, one_line_error, write_training_data
 from tiny_models import TEMPLATES, WORDS, save_tiny_model, tiny_tokenizer
 
 from selfchatbot.chat_format import IGNORED, ChatFormat, Window
@@ -80,11 +80,7 @@ def learned(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         (data / f"{name}.jsonl").write_text("\n".join(lines * times) + "\n", encoding="utf-8")
     parameters = read_parameters(data / "parameters.json", TrainingParameters)
     Trainer(parameters, data, folder / "results" / NAME, machine=CPU).train()
-    settings = folder / "results" / NAME / "parameters.json"
-    values = json.loads(settings.read_text(encoding="utf-8"))
-    settings.write_text(
-        json.dumps({**values, "temperature": 0.0, "repetition_penalty": 1.0, "max_new_tokens": 40}), encoding="utf-8"
-    )
+    edit_settings(folder / "results" / NAME, temperature=0.0, repetition_penalty=1.0, max_new_tokens=40)
     return folder
 
 
