@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from selfchatbot.gguf.errors import GgufError
+from selfchatbot.gguf.gemma import add_gemma3n, add_gemma4_attention, fits_gemma3n, fits_gemma4, gemma_parts
+from selfchatbot.gguf.linear_attention import add_linear_attention, fits_linear_attention, linear_attention_parts
 from selfchatbot.gguf.rotary import add_rotary_settings, paired, rotary_tensors
 from selfchatbot.gguf.tensors import Tensor, float32, stored_parts
 
@@ -16,9 +18,19 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from transformers import PretrainedConfig, PreTrainedModel
 
-EXACT = ("position_embd", "shortconv.conv", "ffn_gate_inp")
+EXACT = ("position_embd", "shortconv.conv", "ffn_gate_inp", "ssm_conv1d", ".altup_")
 """Positions, filters and routers, which llama.cpp wants in float32 or which are small."""
+SUFFIXES = (".weight", ".bias", ".scale")
 GELU = ("gelu_pytorch_tanh", "gelu_new")
+
+
+def _add_attention(writer: Any, config: Any) -> None:
+    kinds = getattr(config, "layer_types", None) or []
+    heads = [config.num_key_value_heads if "attention" in kind else 0 for kind in kinds]
+    writer.add_head_count_kv(heads if 0 in heads else config.num_key_value_heads)
+    writer.add_key_length(head_size(config))
+    writer.add_value_length(head_size(config))
+    add_rotary_settings(writer, config, head_size(config))
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,13 +50,21 @@ class Family:
     """Means are subtracted: LayerNorm instead of RMSNorm."""
     activations: tuple[str, ...] = ("silu",)
     every: int | None = None
-    """All layers slide but each one with this number; None: llama.cpp lets none slide."""
+    """All layers slide but each one with this number; None: llama.cpp lets none slide, unless ``any_slide``."""
+    any_slide: bool = False
+    """The file says which layers slide."""
     settings: dict[str, str] = field(default_factory=dict)
     """From keys of the configuration to methods of `gguf.GGUFWriter`; a key without a value is left out."""
     required: dict[str, Any] = field(default_factory=dict)
     """Values of the configuration that llama.cpp takes for granted."""
     requires: Callable[[Any], bool] = lambda _: True
     """The same, as a condition."""
+    add_attention: Callable[[Any, Any], None] = _add_attention
+    """Adds the sizes and positions of attention."""
+    add_more: Callable[[Any, Any], None] = lambda writer, config: None
+    """Adds settings that are no key of the configuration."""
+    parts: Callable[[Any, str, Any], Iterator[Tensor]] = lambda model, name, weight: stored_parts(name, weight)
+    """The tensors that llama.cpp has of a weight of transformers."""
 
     def check(self, config: Any) -> None:
         """Raise GgufError for a model of this family that llama.cpp would compute in another way."""
@@ -79,14 +99,9 @@ class Family:
         for key, method in self.settings.items():
             if (value := getattr(config, key, None)) is not None:
                 getattr(writer, method)(value)
-        if self.architecture == "gpt2":
-            return
-        kinds = getattr(config, "layer_types", None) or []
-        heads = [config.num_key_value_heads if "attention" in kind else 0 for kind in kinds]
-        writer.add_head_count_kv(heads if 0 in heads else config.num_key_value_heads)
-        writer.add_key_length(head_size(config))
-        writer.add_value_length(head_size(config))
-        add_rotary_settings(writer, config, head_size(config))
+        if self.architecture != "gpt2":
+            self.add_attention(writer, config)
+        self.add_more(writer, config)
 
     def tensors(self, model: "PreTrainedModel") -> Iterator[Tensor]:
         """All weights. Raises GgufError for one that the family doesn't have."""
@@ -98,10 +113,10 @@ class Family:
         for name, weight in model.state_dict().items():
             if name.endswith(self.skipped) or (name == "lm_head.weight" and config.tie_word_embeddings):
                 continue
-            for part in stored_parts(name, weight):
+            for part in self.parts(model, name, weight):
                 # A weight that is no module's, such as a stack of experts, has no suffix in llama.cpp's table.
-                ending = part.name if part.name.endswith((".weight", ".bias")) else f"{part.name}.weight"
-                stored = names.get_name(ending, try_suffixes=(".weight", ".bias"))
+                ending = part.name if part.name.endswith((*SUFFIXES, ".A_log")) else f"{part.name}.weight"
+                stored = names.get_name(ending, try_suffixes=SUFFIXES)
                 if stored is None:
                     raise GgufError(f"this model can't be written as GGUF: llama.cpp has no tensor for its {name}")
                 transposed = part.name.endswith(self.transposed or ("\0",))
@@ -121,17 +136,20 @@ class Family:
             return lambda weight: paired(weight, config.num_attention_heads)
         if self.rotary_pairs and ".self_attn.k_proj." in name:
             return lambda weight: paired(weight, config.num_key_value_heads)
-        if self.norms_of_one and name.endswith("norm.weight"):
+        if self.norms_of_one and name.endswith("norm.weight") and ".linear_attn." not in name:
             return lambda weight: weight + 1
         return lambda weight: weight
 
 
-def _inner_size(model: "PreTrainedModel") -> int:
-    """The intermediate size; some configurations only say how it is rounded."""
+def _inner_size(model: "PreTrainedModel") -> int | list[int]:
+    """The intermediate size, of each layer where they differ; some configurations only say how it is rounded."""
     config: Any = model.config
     if config.model_type == "lfm2":
         return int(model.get_parameter("model.layers.0.feed_forward.w1.weight").shape[0])
-    return int(getattr(config, "intermediate_size", None) or getattr(config, "n_inner", None) or 4 * config.hidden_size)
+    size = getattr(config, "intermediate_size", None) or getattr(config, "n_inner", None) or 4 * config.hidden_size
+    if getattr(config, "use_double_wide_mlp", False):
+        return [size * 2 if mode == "reuse" else size for mode in config.kv_sharing_modes]
+    return int(size[0] if isinstance(size, list) else size)
 
 
 def _values(part: Tensor, change: Callable[[Any], Any]) -> "Callable[[], NDArray[Any]]":
@@ -163,6 +181,14 @@ EXPERTS = {
     "num_local_experts": "add_expert_count",
     "num_experts_per_tok": "add_expert_used_count",
     "moe_intermediate_size": "add_expert_feed_forward_length",
+}
+SHARED_EXPERT = {**EXPERTS, "shared_expert_intermediate_size": "add_expert_shared_feed_forward_length"}
+ALL_SPARSE = {"norm_topk_prob": True, "decoder_sparse_step": 1, "mlp_only_layers": []}
+LINEAR_ATTENTION: dict[str, Any] = {
+    "norms_of_one": True,
+    "requires": fits_linear_attention,
+    "add_more": add_linear_attention,
+    "parts": linear_attention_parts,
 }
 SOFTCAPS = {
     "attn_logit_softcapping": "add_attn_logit_softcapping",
@@ -196,6 +222,32 @@ FAMILIES = {
         },
         requires=_scales_by_head,
     ),
+    "gemma3n_text": Family(
+        "gemma3n",
+        activations=GELU,
+        every=5,
+        required={
+            "altup_active_idx": 0,
+            "altup_correct_scale": True,
+            "altup_num_inputs": 4,
+            "attention_bias": False,
+            "final_logit_softcapping": 30.0,
+            "hidden_size_per_layer_input": 256,
+            "laurel_rank": 64,
+        },
+        requires=fits_gemma3n,
+        add_more=add_gemma3n,
+        parts=gemma_parts,
+    ),
+    "gemma4_text": Family(
+        "gemma4",
+        activations=GELU,
+        any_slide=True,
+        settings={**EXPERTS, "top_k_experts": "add_expert_used_count"},
+        requires=fits_gemma4,
+        add_attention=add_gemma4_attention,
+        parts=gemma_parts,
+    ),
     "phi3": Family("phi3"),
     "smollm3": Family(
         "smollm3",
@@ -210,15 +262,16 @@ FAMILIES = {
     "olmo3": Family("olmo2", every=4, requires=_one_base),
     "qwen2_moe": Family(
         "qwen2moe",
-        settings={**EXPERTS, "shared_expert_intermediate_size": "add_expert_shared_feed_forward_length"},
-        required={"norm_topk_prob": False, "decoder_sparse_step": 1, "mlp_only_layers": []},
+        settings=SHARED_EXPERT,
+        required={**ALL_SPARSE, "norm_topk_prob": False},
     ),
     "exaone4": Family("exaone4", required={"sliding_window": None}),
     "cohere2": Family("cohere2", layer_norm=True, every=4, settings={"logit_scale": "add_logit_scale"}),
     "lfm2": Family("lfm2", settings={"conv_L_cache": "add_shortconv_l_cache"}, required={"conv_bias": False}),
-    "qwen3_moe": Family(
-        "qwen3moe", settings=EXPERTS, required={"norm_topk_prob": True, "decoder_sparse_step": 1, "mlp_only_layers": []}
-    ),
+    "qwen3_moe": Family("qwen3moe", settings=EXPERTS, required=ALL_SPARSE),
+    "qwen3_next": Family("qwen3next", **LINEAR_ATTENTION, settings=SHARED_EXPERT, required=ALL_SPARSE),
+    "qwen3_5_text": Family("qwen35", **LINEAR_ATTENTION),
+    "qwen3_5_moe_text": Family("qwen35moe", **LINEAR_ATTENTION, settings=SHARED_EXPERT, required=ALL_SPARSE),
     "glm4": Family("glm4"),
     "seed_oss": Family("seed_oss"),
     "ernie4_5": Family("ernie4_5"),
@@ -247,5 +300,6 @@ def positions(config: Any) -> int:
     """How many tokens llama.cpp may read: where it lets no layer slide, as many as fit into the window."""
     longest = int(config.max_position_embeddings)
     window = int(getattr(config, "sliding_window", None) or 0)
-    slides = window and getattr(config, "use_sliding_window", True) and not FAMILIES[config.model_type].every
+    family = FAMILIES[config.model_type]
+    slides = window and getattr(config, "use_sliding_window", True) and not (family.every or family.any_slide)
     return min(longest, window) if slides else longest

@@ -2,13 +2,13 @@
 
 import math
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from selfchatbot.gguf.errors import GgufError
 from selfchatbot.gguf.tensors import Tensor, float32
 
-if TYPE_CHECKING:
-    from transformers import PreTrainedModel
+NO_ROTATION = 1e30
+"""Divides a frequency down to nothing."""
 
 
 def add_rotary_settings(writer: Any, config: Any, head_size: int) -> None:
@@ -57,9 +57,9 @@ def _add_yarn(writer: Any, parameters: dict[str, Any], longest: int) -> None:
         writer.add_rope_scaling_attn_factors(attention / (0.1 * math.log(factor) + 1))
 
 
-def rotary_tensors(model: "PreTrainedModel") -> Iterator[Tensor]:
+def rotary_tensors(model: Any) -> Iterator[Tensor]:
     """The divisors of the rotary frequencies, in models that scale their positions (Llama 3, Phi-3.5 and others)."""
-    config: Any = model.config
+    config = model.config
     if getattr(config, "rope_parameters", None) is None:
         return
     full, sliding = _parameters(config)
@@ -67,14 +67,10 @@ def rotary_tensors(model: "PreTrainedModel") -> Iterator[Tensor]:
     if kind == "longrope":
         for name in ("long", "short"):
             yield _tensor(f"rope_factors_{name}.weight", full[f"{name}_factor"])
+    elif kind == "proportional":  # the last frequencies don't rotate
+        yield _divisors(model.get_decoder().rotary_emb.full_attention_inv_freq, full["rope_theta"])
     elif kind in ("linear", "llama3") and sliding is None:
-        rotary: Any = model.get_decoder().rotary_emb
-        frequencies = rotary.inv_freq.double().tolist()
-        size, base = 2 * len(frequencies), float(full["rope_theta"])
-        yield _tensor(
-            "rope_freqs.weight",
-            [base ** (-2 * index / size) / frequency for index, frequency in enumerate(frequencies)],
-        )
+        yield _divisors(model.get_decoder().rotary_emb.inv_freq, full["rope_theta"])
 
 
 def paired(weight: Any, heads: int) -> Any:
@@ -93,6 +89,18 @@ def _parameters(config: Any) -> tuple[dict[str, Any], dict[str, Any] | None]:
 
 def _dimensions(parameters: dict[str, Any], head_size: int) -> int:
     return int(head_size * parameters.get("partial_rotary_factor", 1.0))
+
+
+def _divisors(frequencies: Any, base: float) -> Tensor:
+    """What llama.cpp divides the frequencies without scaling by to get these."""
+    size = 2 * len(frequencies)
+    return _tensor(
+        "rope_freqs.weight",
+        [
+            base ** (-2 * index / size) / frequency if frequency else NO_ROTATION
+            for index, frequency in enumerate(frequencies.double().tolist())
+        ],
+    )
 
 
 def _tensor(name: str, values: list[float]) -> Tensor:
