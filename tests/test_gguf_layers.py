@@ -56,7 +56,7 @@ GEMMA3N = {
 SHARING = {"num_kv_shared_layers": 2, "use_double_wide_mlp": True, "final_logit_softcapping": 30.0}
 CONFIGS = {
     "qwen3_5": AutoConfig.for_model("qwen3_5_text", **LINEAR),
-    "qwen3_5, yarn": AutoConfig.for_model("qwen3_5_text", **{**LINEAR, "head_dim": 16}, rope_parameters=YARN),
+    "qwen3_5, yarn": AutoConfig.for_model("qwen3_5_text", **{**LINEAR, "head_dim": 16}, rope_parameters={**YARN}),
     "qwen3_5_moe": AutoConfig.for_model("qwen3_5_moe_text", **LINEAR, **EXPERTS),
     "qwen3_next": AutoConfig.for_model("qwen3_next", **LINEAR, **EXPERTS),
     "gemma4": AutoConfig.for_model("gemma4_text", **{**GEMMA4, **BY_LAYER}, **SHARING),
@@ -78,7 +78,7 @@ def made(kind: str) -> PreTrainedModel:
     return model
 
 
-def as_llamacpp_rounds(model: PreTrainedModel) -> PreTrainedModel:
+def cut_off_as_llamacpp(model: PreTrainedModel) -> PreTrainedModel:
     """Gemma 3n cuts off at so many standard deviations, which llama.cpp takes of a sample, transformers of all."""
     size = SIZES["intermediate_size"]
     for layer in model.get_decoder().layers if model.config.model_type == "gemma3n_text" else ():
@@ -96,7 +96,7 @@ def test_llamacpp_computes_the_same(kind: str, quantization: str, allowed: float
     model = made(kind)
     check_gguf(model.config, TOKENIZER, 256)
     write_gguf(tmp_path / "model.gguf", model, TOKENIZER, END, quantization)
-    expected = log_probabilities(as_llamacpp_rounds(model))
+    expected = log_probabilities(cut_off_as_llamacpp(model))
     engine = LlamaCppEngine(tmp_path / "model.gguf", 256, threads=1, exact=True)
     ids = TOKENIZER(TEXT)["input_ids"]
     engine.log_probability([*ids, END, *ids], END, END)  # what was read before makes no difference
@@ -105,6 +105,12 @@ def test_llamacpp_computes_the_same(kind: str, quantization: str, allowed: float
 
 
 REFUSED: dict[str, tuple[PreTrainedConfig, str]] = {
+    "no softcap": (
+        AutoConfig.for_model(
+            "gemma2", **SIZES, head_dim=16, query_pre_attn_scalar=16, sliding_window=8, final_logit_softcapping=None
+        ),
+        "gemma2",
+    ),
     "layers in another order": (
         AutoConfig.for_model(
             "qwen3_5_text",

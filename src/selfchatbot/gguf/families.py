@@ -208,7 +208,14 @@ FAMILIES = {
     ),
     "gemma": Family("gemma", norms_of_one=True, activations=GELU),
     "gemma2": Family(
-        "gemma2", norms_of_one=True, activations=GELU, every=2, settings=SOFTCAPS, requires=_scales_by_head
+        "gemma2",
+        norms_of_one=True,
+        activations=GELU,
+        every=2,
+        settings=SOFTCAPS,
+        requires=lambda config: (
+            _scales_by_head(config) and bool(config.attn_logit_softcapping and config.final_logit_softcapping)
+        ),
     ),
     "gemma3_text": Family(
         "gemma3",

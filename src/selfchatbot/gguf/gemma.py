@@ -74,7 +74,7 @@ def gemma_parts(model: Any, name: str, weight: Any) -> Iterator[Tensor]:
     """The weight ``name``, and what llama.cpp wants to find besides it."""
     config, layer = model.config, name.partition(".layers.")[2].partition(".")[0]
     if name.endswith("embed_tokens_per_layer.weight"):
-        yield _with_rows(name, weight, config.vocab_size)
+        yield _with_rows(name, weight, model.get_input_embeddings().weight.shape[0])
     elif "altup_projections." in name or "altup_unembed_projections." in name:
         stack, _, which = name.removesuffix(".weight").rpartition(".")
         if which == "0":
@@ -88,9 +88,9 @@ def gemma_parts(model: Any, name: str, weight: Any) -> Iterator[Tensor]:
     else:
         yield from stored_parts(name, weight)
     if config.model_type == "gemma3n_text" and name.endswith(".q_proj.weight") and int(layer) >= OWN_KEYS:
-        size = config.num_key_value_heads * config.head_dim
-        for unused, shape in (("k_proj", (size, weight.shape[1])), ("v_proj", (size, weight.shape[1]))):
-            yield _zeros(name.replace("q_proj", unused), shape)
+        shape = (config.num_key_value_heads * config.head_dim, weight.shape[1])
+        yield _zeros(name.replace("q_proj", "k_proj"), shape)
+        yield _zeros(name.replace("q_proj", "v_proj"), shape)
         yield _zeros(name.replace("q_proj", "k_norm"), (config.head_dim,))
 
 
