@@ -194,6 +194,15 @@ SOFTCAPS = {
     "attn_logit_softcapping": "add_attn_logit_softcapping",
     "final_logit_softcapping": "add_final_logit_softcapping",
 }
+GEMMA4 = Family(
+    "gemma4",
+    activations=GELU,
+    any_slide=True,
+    settings={**EXPERTS, "top_k_experts": "add_expert_used_count"},
+    requires=fits_gemma4,
+    add_attention=add_gemma4_attention,
+    parts=gemma_parts,
+)
 FAMILIES = {
     "llama": Family("llama", rotary_pairs=True),
     "mistral": Family("llama", rotary_pairs=True),
@@ -246,15 +255,8 @@ FAMILIES = {
         add_more=add_gemma3n,
         parts=gemma_parts,
     ),
-    "gemma4_text": Family(
-        "gemma4",
-        activations=GELU,
-        any_slide=True,
-        settings={**EXPERTS, "top_k_experts": "add_expert_used_count"},
-        requires=fits_gemma4,
-        add_attention=add_gemma4_attention,
-        parts=gemma_parts,
-    ),
+    "gemma4_text": GEMMA4,
+    "gemma4_unified_text": GEMMA4,
     "phi3": Family("phi3"),
     "smollm3": Family(
         "smollm3",

@@ -45,7 +45,7 @@ def fits_gemma4(config: Any) -> bool:
         and rotary == {"sliding_attention": "default", "full_attention": "proportional"}
         and config.use_bidirectional_attention != "all"
         and not config.attention_bias
-        and (not config.hidden_size_per_layer_input or config.vocab_size_per_layer_input <= config.vocab_size)
+        and getattr(config, "vocab_size_per_layer_input", 0) <= config.vocab_size
     )
 
 
@@ -66,7 +66,7 @@ def add_gemma4_attention(writer: Any, config: Any) -> None:
     writer.add_sliding_window(config.sliding_window)
     writer.add_sliding_window_pattern([kind == "sliding_attention" for kind in kinds])
     writer.add_shared_kv_layers(config.num_kv_shared_layers)
-    writer.add_embedding_length_per_layer_input(config.hidden_size_per_layer_input or 0)
+    writer.add_embedding_length_per_layer_input(getattr(config, "hidden_size_per_layer_input", 0))
     writer.add_final_logit_softcapping(config.final_logit_softcapping or 0.0)  # llama.cpp would take 30
 
 
