@@ -49,7 +49,8 @@ def main() -> None:
 
     with tempfile.TemporaryDirectory() as folder:
         results = Path(folder)
-        Trainer(parameters, chosen.dataset, results, on_progress, machine=machine).train()
+        trainer = Trainer(parameters, chosen.dataset, results, on_progress, machine=machine)  # which the command keeps
+        trainer.train()
         row("the training")
         give_back_memory()
         row("memory was given back")

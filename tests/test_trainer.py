@@ -1,7 +1,9 @@
 """Training: the loss is exact, what is saved loads, the same seed gives the same losses, nothing is lost."""
 
+import gc
 import json
 import math
+import weakref
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +19,7 @@ from selfchatbot.parameters import TrainingParameters, read_parameters
 from selfchatbot.trainer import Result, Trainer
 from selfchatbot.trainer.data import Batch
 from selfchatbot.trainer.loss import LabelledLoss
-from selfchatbot.trainer.model_setup import add_embedding_noise
+from selfchatbot.trainer.model_setup import add_embedding_noise, trainable_model
 from selfchatbot.trainer.schedule import peak_rate, rate_factor
 
 CPU = Machine("cpu", torch.float32)
@@ -191,6 +193,25 @@ def test_what_a_run_leaves_behind(tiny_model: Path, tmp_path: Path) -> None:
     validations = [record for record in records if "validation_loss" in record]
     assert validations[0]["step"] == 0 and validations[-1]["step"] == result.steps
     assert min(record["validation_loss"] for record in validations[1:]) == result.best_loss
+
+
+def test_the_memory_of_the_model_is_given_back(
+    tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The command keeps the trainer while it loads the model again, to choose the sampling."""
+    made: list[weakref.ref[torch.nn.Module]] = []
+
+    def followed(*arguments: Any) -> torch.nn.Module:
+        model = trainable_model(*arguments)
+        made.append(weakref.ref(model))
+        return model
+
+    monkeypatch.setattr("selfchatbot.trainer.trainer.trainable_model", followed)
+    data = write_training_data(tmp_path / "data", tiny_model, epochs=0.1)
+    trainer = Trainer(read_parameters(data / "parameters.json", TrainingParameters), data, tmp_path / "out", machine=CPU)
+    trainer.train()
+    gc.collect()
+    assert [model() for model in made] == [None]
 
 
 def test_early_stopping_keeps_the_best(tiny_model: Path, tmp_path: Path) -> None:

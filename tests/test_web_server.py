@@ -21,6 +21,7 @@ from web_server import GREEDY, SlowPlayer, ask, begin, completion_body, serving,
 
 from selfchatbot.parameters import GenerationParameters
 from selfchatbot.web import connections
+from selfchatbot.web.server import SHUTDOWN_SECONDS
 from selfchatbot.web.worker import Job, QueueFull, Worker
 
 
@@ -157,10 +158,10 @@ def test_another_client_takes_a_place_of_the_one_with_most(slow: SlowPlayer) -> 
         first = begin(address, max_tokens=300)
         wait_until(lambda: slow.made > 0)
         many = []
-        for _ in range(3):
-            many.append(begin(address))
+        for tokens in (2, 40, 40):
+            many.append(begin(address, max_tokens=tokens))
             time.sleep(0.2)  # in this order
-        other = begin(address, agent="other")
+        other = begin(address, agent="other", max_tokens=2)
         many[2].settimeout(10)
         answer = b""
         while not answer.endswith(b"}"):  # head and body may arrive one after the other
@@ -266,6 +267,8 @@ def test_there_is_always_a_place(slow: SlowPlayer, monkeypatch: pytest.MonkeyPat
         wait_until(lambda: sum(map(is_closed, held)) >= 40)
         if not data.startswith(b"GET"):  # those begin to wait when they have been answered
             assert not any(map(is_closed, held[-15:]))  # the oldest go first
+        ended = time.monotonic()
+    assert time.monotonic() - ended < SHUTDOWN_SECONDS  # nobody waits for half a request
 
 
 def test_who_has_had_no_answer_yet_goes_last(slow: SlowPlayer, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -51,6 +51,15 @@ SOFTCAPS = {
     "attn_logit_softcapping": "add_attn_logit_softcapping",
     "final_logit_softcapping": "add_final_logit_softcapping",
 }
+GEMMA4 = Family(
+    "gemma4",
+    activations=GELU,
+    any_slide=True,
+    settings={**EXPERTS, "top_k_experts": "add_expert_used_count"},
+    requires=fits_gemma4,
+    add_attention=add_gemma4_attention,
+    parts=gemma_parts,
+)
 FAMILIES = {
     "llama": Family("llama", rotary_pairs=True),
     "mistral": Family("llama", rotary_pairs=True),
@@ -65,7 +74,14 @@ FAMILIES = {
     ),
     "gemma": Family("gemma", norms_of_one=True, activations=GELU),
     "gemma2": Family(
-        "gemma2", norms_of_one=True, activations=GELU, every=2, settings=SOFTCAPS, requires=_scales_by_head
+        "gemma2",
+        norms_of_one=True,
+        activations=GELU,
+        every=2,
+        settings=SOFTCAPS,
+        requires=lambda config: (
+            _scales_by_head(config) and bool(config.attn_logit_softcapping and config.final_logit_softcapping)
+        ),
     ),
     "gemma3_text": Family(
         "gemma3",
@@ -96,15 +112,8 @@ FAMILIES = {
         add_more=add_gemma3n,
         parts=gemma_parts,
     ),
-    "gemma4_text": Family(
-        "gemma4",
-        activations=GELU,
-        any_slide=True,
-        settings={**EXPERTS, "top_k_experts": "add_expert_used_count"},
-        requires=fits_gemma4,
-        add_attention=add_gemma4_attention,
-        parts=gemma_parts,
-    ),
+    "gemma4_text": GEMMA4,
+    "gemma4_unified_text": GEMMA4,
     "phi3": Family("phi3"),
     "smollm3": Family(
         "smollm3",

@@ -168,6 +168,7 @@ class Trainer:
                 tracker.finish()
         self._save(FINAL)
         checkpoints.clear()
+        del self._loop  # and with it the model: what comes next needs the memory
         return self.result
 
     def _make_report(self, plan: TrainingPlan, machine: Machine, state: dict[str, Any] | None) -> Report:

@@ -8,8 +8,8 @@ WAIT_SECONDS = 30.0
 """For the head of a request, then for its body, or for each part of an uploaded file; between two requests; and for a
 client to read what it is sent."""
 MAX_WAITING = 512
-"""Connections without a whole request. One more, and one is closed: the oldest of those that have sent no request, where
-they are more than half; or else of those that have had an answer, the ones with no right to be here first."""
+"""Connections without a whole request. One more, and one is closed: the oldest of those that have sent no request,
+if they are more than half; else one that has had an answer, those with no right to be here first."""
 UPLOAD_PATH = "/setup/files"
 KNOWN = "selfchatbot.known"
 """In the scope of a request: whoever sent it may do so, and has the token if there is one."""
@@ -48,6 +48,13 @@ class Connection(H11Protocol):
         self.answered = True
         self._wait()
         super().on_response_complete()
+
+    def shutdown(self) -> None:
+        """Close it as soon as it has been answered; at once if the request is not whole."""
+        if self.cycle is not None and not self.cycle.response_complete and self.cycle.more_body:
+            self.give_up()
+        else:
+            super().shutdown()
 
     def pause_writing(self) -> None:
         super().pause_writing()
