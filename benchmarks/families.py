@@ -7,7 +7,7 @@
 The checks and their second opinions are in model_families/checks.py: the loss is transformers' own, a greedy reply is
 that of `generate`, a second turn that of a fresh engine, each reply of a batch that of the same conversation alone, and
 llama.cpp computes the same as transformers. Needs a CPU and no network. With --results, families that are in the file
-already are not run again.
+already are only run again if they are named, and checks that are not run keep what was found before.
 """
 
 import argparse
@@ -43,6 +43,11 @@ SHOWN = {
     "gguf": "GGUF",
 }
 """Columns of the document."""
+NO_COLUMNS = {
+    "refused": "Refused before anything is computed:",
+    "error": "Crashed, which says nothing about the columns:",
+}
+"""What is found of a whole family."""
 
 
 def main() -> None:
@@ -61,7 +66,8 @@ def main() -> None:
         CONTEXT.set_forkserver_preload(PRELOADED)
     for name in chosen.families or SHAPES:
         if name not in results or chosen.families:
-            results[name] = in_a_process(name, chosen.columns)
+            known = {column: text for column, text in results.get(name, {}).items() if column not in NO_COLUMNS}
+            results[name] = {**known, **in_a_process(name, chosen.columns)}
             if chosen.results:
                 with chosen.results.open("a", encoding="utf-8") as file:
                     file.write(json.dumps({"family": name, "found": results[name]}, ensure_ascii=False) + "\n")
@@ -105,15 +111,16 @@ def table(results: dict[str, dict[str, str]]) -> str:
         f"| models | `model_type` | {' | '.join(SHOWN.values())} |",
         f"|---|---|{':---:|' * len(SHOWN)}",
     ]
-    refused, not_run = [], []
+    whole: dict[str, list[str]] = {kind: [] for kind in NO_COLUMNS}
+    not_run = []
     for name, shape in SHAPES.items():
         found = results.get(name)
         kind = shape.get("model_type", name)
         if found is None:
             not_run.append(f"- {shape['models']} (`{kind}`)")
             continue
-        if "refused" in found or "error" in found:
-            refused.append(f"- {shape['models']} (`{kind}`): {found.get('refused') or found.get('error')}")
+        if outcome := next((key for key in NO_COLUMNS if key in found), None):
+            whole[outcome].append(f"- {shape['models']} (`{kind}`): {found[outcome]}")
             continue
         cells = [_cell(found.get(column, "")) for column in SHOWN]
         lines.append(f"| {shape['models']} | `{kind}` | {' | '.join(cells)} |")
@@ -125,8 +132,7 @@ def table(results: dict[str, dict[str, str]]) -> str:
     parts = ["\n".join(lines)]
     if adapted:
         parts.append("Adapters are on all linear layers, except in these families:\n\n" + "\n".join(adapted))
-    if refused:
-        parts.append("Refused before anything is computed:\n\n" + "\n".join(refused))
+    parts += [f"{NO_COLUMNS[key]}\n\n" + "\n".join(lines) for key, lines in whole.items() if lines]
     if not_run:
         parts.append("Not run:\n\n" + "\n".join(not_run))
     return "\n\n".join(parts) + "\n"

@@ -6,14 +6,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from test_gguf import END, SIZES, TEXT, TOKENIZER, YARN, log_probabilities, random_model
 from tiny_models import CHATML
 from tokenizers import Tokenizer, models, normalizers
-from transformers import AutoConfig, PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerFast
+from tokenizers.pre_tokenizers import ByteLevel
+from transformers import AutoConfig, LlamaConfig, PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerFast
 from transformers.models.qwen3_5.tokenization_qwen3_5 import Qwen3_5Tokenizer
 
 from selfchatbot.gguf.vocabulary import splitter
 from selfchatbot.gguf.writer import GgufError, check_gguf, write_gguf
+from selfchatbot.player.engines.protocol import Sampling, Token
 
 LINEAR = {
     **SIZES,
@@ -39,9 +42,9 @@ GEMMA4 = {
     "global_head_dim": 32,
     "sliding_window": 8,
     "layer_types": ["sliding_attention", "full_attention"] * 2,
-    "hidden_size_per_layer_input": 0,
     "pad_token_id": 0,
 }
+NO_EMBEDDING_BY_LAYER = {"hidden_size_per_layer_input": 0, "vocab_size_per_layer_input": 0}
 BY_LAYER = {"hidden_size_per_layer_input": 16, "vocab_size_per_layer_input": SIZES["vocab_size"] - 3}
 GEMMA3N = {
     **SIZES,
@@ -56,15 +59,22 @@ GEMMA3N = {
 SHARING = {"num_kv_shared_layers": 2, "use_double_wide_mlp": True, "final_logit_softcapping": 30.0}
 CONFIGS = {
     "qwen3_5": AutoConfig.for_model("qwen3_5_text", **LINEAR),
-    "qwen3_5, yarn": AutoConfig.for_model("qwen3_5_text", **{**LINEAR, "head_dim": 16}, rope_parameters=YARN),
+    "qwen3_5, yarn": AutoConfig.for_model("qwen3_5_text", **{**LINEAR, "head_dim": 16}, rope_parameters={**YARN}),
     "qwen3_5_moe": AutoConfig.for_model("qwen3_5_moe_text", **LINEAR, **EXPERTS),
     "qwen3_next": AutoConfig.for_model("qwen3_next", **LINEAR, **EXPERTS),
     "gemma4": AutoConfig.for_model("gemma4_text", **{**GEMMA4, **BY_LAYER}, **SHARING),
     "gemma4, keys are values": AutoConfig.for_model(
-        "gemma4_text", **GEMMA4, attention_k_eq_v=True, num_global_key_value_heads=1
+        "gemma4_text", **GEMMA4, **NO_EMBEDDING_BY_LAYER, attention_k_eq_v=True, num_global_key_value_heads=1
     ),
+    "gemma4 12B": AutoConfig.for_model("gemma4_unified_text", **GEMMA4, final_logit_softcapping=30.0),
     "gemma4, experts": AutoConfig.for_model(
-        "gemma4_text", **GEMMA4, enable_moe_block=True, num_experts=4, top_k_experts=2, moe_intermediate_size=32
+        "gemma4_text",
+        **GEMMA4,
+        **NO_EMBEDDING_BY_LAYER,
+        enable_moe_block=True,
+        num_experts=4,
+        top_k_experts=2,
+        moe_intermediate_size=32,
     ),
     "gemma3n": AutoConfig.for_model("gemma3n_text", **GEMMA3N),
 }
@@ -78,7 +88,7 @@ def made(kind: str) -> PreTrainedModel:
     return model
 
 
-def as_llamacpp_rounds(model: PreTrainedModel) -> PreTrainedModel:
+def cut_off_as_llamacpp(model: PreTrainedModel) -> PreTrainedModel:
     """Gemma 3n cuts off at so many standard deviations, which llama.cpp takes of a sample, transformers of all."""
     size = SIZES["intermediate_size"]
     for layer in model.get_decoder().layers if model.config.model_type == "gemma3n_text" else ():
@@ -96,7 +106,7 @@ def test_llamacpp_computes_the_same(kind: str, quantization: str, allowed: float
     model = made(kind)
     check_gguf(model.config, TOKENIZER, 256)
     write_gguf(tmp_path / "model.gguf", model, TOKENIZER, END, quantization)
-    expected = log_probabilities(as_llamacpp_rounds(model))
+    expected = log_probabilities(cut_off_as_llamacpp(model))
     engine = LlamaCppEngine(tmp_path / "model.gguf", 256, threads=1, exact=True)
     ids = TOKENIZER(TEXT)["input_ids"]
     engine.log_probability([*ids, END, *ids], END, END)  # what was read before makes no difference
@@ -104,7 +114,35 @@ def test_llamacpp_computes_the_same(kind: str, quantization: str, allowed: float
         assert engine.log_probability(ids, token, END) == pytest.approx(expected[token].item(), abs=allowed), token
 
 
+@pytest.mark.parametrize("kind", ["qwen3_5", "gemma4"])
+def test_several_replies_at_once_are_each_what_the_model_says(kind: str, tmp_path: Path) -> None:
+    pytest.importorskip("xllamacpp", reason="there is no wheel for every machine")
+    from selfchatbot.player.engines.llamacpp import LlamaCppEngine
+
+    model = made(kind)
+    write_gguf(tmp_path / "model.gguf", model, TOKENIZER, END, "f32")
+    engine = LlamaCppEngine(tmp_path / "model.gguf", 256, threads=1, exact=True)
+    prompt = TOKENIZER(TEXT)["input_ids"]
+    sampling = Sampling(1.0, 1.0, 0, 1.0, 8, END, frozenset(), seed=0)
+    drawn: list[list[Token]] = [[], [], []]
+    for token in engine.generate(prompt, sampling, 3):
+        drawn[token.candidate].append(token)
+    assert all(drawn)
+    for tokens in drawn:
+        ids = [token.id for token in tokens]
+        with torch.inference_mode():
+            logits = model(torch.tensor([prompt + ids])).logits[0, len(prompt) - 1 : -1].log_softmax(-1)
+        expected = logits.gather(1, torch.tensor(ids)[:, None])[:, 0].tolist()
+        assert [token.log_probability for token in tokens] == pytest.approx(expected, abs=5e-3)
+
+
 REFUSED: dict[str, tuple[PreTrainedConfig, str]] = {
+    "no softcap": (
+        AutoConfig.for_model(
+            "gemma2", **SIZES, head_dim=16, query_pre_attn_scalar=16, sliding_window=8, final_logit_softcapping=None
+        ),
+        "gemma2",
+    ),
     "layers in another order": (
         AutoConfig.for_model(
             "qwen3_5_text",
@@ -131,9 +169,12 @@ REFUSED: dict[str, tuple[PreTrainedConfig, str]] = {
         AutoConfig.for_model("gemma4_text", **{**GEMMA4, **BY_LAYER}, num_kv_shared_layers=1),
         "gemma4",
     ),
-    "both ways": (AutoConfig.for_model("gemma4_text", **GEMMA4, use_bidirectional_attention="all"), "gemma4"),
+    "both ways": (
+        AutoConfig.for_model("gemma4_text", **GEMMA4, **NO_EMBEDDING_BY_LAYER, use_bidirectional_attention="all"),
+        "gemma4",
+    ),
     "no layer slides": (
-        AutoConfig.for_model("gemma4_text", **{**GEMMA4, "layer_types": ["full_attention"] * 4}),
+        AutoConfig.for_model("gemma4_text", **{**GEMMA4, **BY_LAYER, "layer_types": ["full_attention"] * 4}),
         "gemma4",
     ),
 }
@@ -151,12 +192,32 @@ def test_the_split_of_qwen3_5_has_a_name() -> None:
     assert splitter(described["pre_tokenizer"]) == "qwen35"
 
 
+def test_a_mark_belongs_to_its_letter(tmp_path: Path) -> None:
+    """As Qwen3.5 splits text, and earlier models don't."""
+    pytest.importorskip("xllamacpp", reason="there is no wheel for every machine")
+    from selfchatbot.player.engines.llamacpp import LlamaCppEngine
+
+    first, second = ByteLevel(add_prefix_space=False).pre_tokenize_str("\u0301")[0][0]
+    alphabet = ["<|endoftext|>", "<|im_start|>", "<|im_end|>", *sorted(ByteLevel.alphabet())]
+    merges = [("e", first), (f"e{first}", second)]
+    vocabulary = {token: index for index, token in enumerate([*alphabet, *("".join(merge) for merge in merges)])}
+    backend = Tokenizer(models.BPE(vocabulary, merges))
+    backend.pre_tokenizer = Qwen3_5Tokenizer().backend_tokenizer.pre_tokenizer
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=backend, eos_token="<|im_end|>")
+    config = LlamaConfig(**{**SIZES, "vocab_size": len(vocabulary), "eos_token_id": 2})
+    write_gguf(tmp_path / "model.gguf", random_model(config), tokenizer, 2)
+    engine = LlamaCppEngine(tmp_path / "model.gguf", 256, threads=1)
+    for text in ("cafe\u0301 12, 3\n\n e\u0301", "don't \u0301"):
+        assert engine.tokens(text) == tokenizer(text)["input_ids"], text
+    assert vocabulary["e" + first + second] in engine.tokens("cafe\u0301")
+
+
 def test_a_tokenizer_with_letters_for_spaces_is_read_alike(tmp_path: Path) -> None:
     pytest.importorskip("xllamacpp", reason="there is no wheel for every machine")
     from selfchatbot.player.engines.llamacpp import LlamaCppEngine
 
     tokenizer = spaced_tokenizer()
-    config = AutoConfig.for_model("gemma4_text", **{**GEMMA4, "vocab_size": len(tokenizer)})
+    config = AutoConfig.for_model("gemma4_text", **{**GEMMA4, **NO_EMBEDDING_BY_LAYER, "vocab_size": len(tokenizer)})
     model: Any = random_model(config)
     end = tokenizer.convert_tokens_to_ids("<|im_end|>")
     write_gguf(tmp_path / "model.gguf", model, tokenizer, end)

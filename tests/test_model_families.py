@@ -22,6 +22,7 @@ from selfchatbot.player.gguf_cache import checkpoint_gguf
 from selfchatbot.trainer import memory_estimate
 from selfchatbot.trainer.adapter_targets import target_sizes, without_adapters
 from selfchatbot.trainer.memory_estimate import plan_memory
+from selfchatbot.trainer.model_setup import trainable_model
 from selfchatbot.trainer.plan import plan_training
 
 CPU = Machine("cpu", torch.float32)
@@ -90,6 +91,20 @@ def test_routers_and_experts_get_no_adapters_and_that_is_said(tmp_path: Path) ->
     assert {name.rpartition(".")[2] for name in target_sizes(model)} == {"q_proj", "k_proj", "v_proj", "o_proj"}
     said = without_adapters(model)
     assert "experts.gate_up_proj" in said and "% of the weights get no adapter" in said
+
+
+def test_layers_whose_weights_are_read_are_not_in_4_bits(tmp_path: Path) -> None:
+    """Gemma 3n limits the weights of two of its layers in each step of a training."""
+    pytest.importorskip("bitsandbytes", reason="there is no wheel for every machine")
+    save_tiny("gemma3n", tmp_path / "model")
+    model = trainable_model(TrainingParameters(model=str(tmp_path / "model"), type_fine_tune="qlora"), CPU)
+    ids = torch.arange(3, 40)[None]
+    model.train()(input_ids=ids, labels=ids).loss.backward()
+    trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    assert trained and all(parameter.grad is not None for parameter in trained)
+    kinds = {name.rpartition(".")[2]: type(module).__name__ for name, module in model.named_modules()}
+    assert kinds["prediction_coefs"] == kinds["correction_coefs"] == "Linear"
+    assert kinds["base_layer"] == "Linear4bit"
 
 
 def test_a_model_that_cannot_be_written_as_gguf_is_not_even_loaded(tmp_path: Path) -> None:

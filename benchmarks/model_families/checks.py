@@ -258,16 +258,22 @@ class Checks:
 
 
 COLUMNS = ("estimate", "lora", "gradients", "full", "qlora", "plays", "undo", "candidates", "batch", "export", "gguf")
+NEEDS = {"plays": ("lora",)} | dict.fromkeys(COLUMNS[COLUMNS.index("plays") + 1 :], ("lora", "plays"))
+"""Checks whose model other checks train and load."""
 
 
 def check(name: str, columns: tuple[str, ...] = COLUMNS) -> dict[str, str]:
-    """Run the checks of one family: "ok" and a note, "refused", "wrong" or "error" and what was found."""
+    """Run the checks of one family: "ok" and a note, "refused", "wrong" or "error" and what was found.
+
+    Those that they build on are run too.
+    """
+    wanted = {*columns, *(needed for column in columns for needed in NEEDS.get(column, ()))}
     with tempfile.TemporaryDirectory() as folder:
         try:
             checks = Checks(name, Path(folder))
         except SelfChatBotError as error:
             return {"refused": str(error)}
-        return {column: _outcome(getattr(checks, column)) for column in COLUMNS if column in columns}
+        return {column: _outcome(getattr(checks, column)) for column in COLUMNS if column in wanted}
 
 
 def _outcome(run: Callable[[], str | None]) -> str:

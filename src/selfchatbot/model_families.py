@@ -21,6 +21,8 @@ LANGUAGE_MODEL_KEYS = {
 CACHES = ("cache", "past_key_values", "cache_params")
 """What forward passes call their cache, in the order of transformers' versions, newest first."""
 
+READ_WEIGHTS = {"gemma3n_text": ("prediction_coefs", "correction_coefs")}
+"""Small linear layers whose weights a forward pass reads or limits: they are neither adapted nor in 4 bits."""
 OWN_CACHE = ("minimax",)
 """Families whose forward pass takes only a cache of their own class."""
 

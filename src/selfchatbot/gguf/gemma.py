@@ -45,7 +45,7 @@ def fits_gemma4(config: Any) -> bool:
         and rotary == {"sliding_attention": "default", "full_attention": "proportional"}
         and config.use_bidirectional_attention != "all"
         and not config.attention_bias
-        and (not config.hidden_size_per_layer_input or config.vocab_size_per_layer_input <= config.vocab_size)
+        and getattr(config, "vocab_size_per_layer_input", 0) <= config.vocab_size
     )
 
 
@@ -66,7 +66,7 @@ def add_gemma4_attention(writer: Any, config: Any) -> None:
     writer.add_sliding_window(config.sliding_window)
     writer.add_sliding_window_pattern([kind == "sliding_attention" for kind in kinds])
     writer.add_shared_kv_layers(config.num_kv_shared_layers)
-    writer.add_embedding_length_per_layer_input(config.hidden_size_per_layer_input or 0)
+    writer.add_embedding_length_per_layer_input(getattr(config, "hidden_size_per_layer_input", 0))
     writer.add_final_logit_softcapping(config.final_logit_softcapping or 0.0)  # llama.cpp would take 30
 
 
@@ -74,7 +74,7 @@ def gemma_parts(model: Any, name: str, weight: Any) -> Iterator[Tensor]:
     """The weight ``name``, and what llama.cpp wants to find besides it."""
     config, layer = model.config, name.partition(".layers.")[2].partition(".")[0]
     if name.endswith("embed_tokens_per_layer.weight"):
-        yield _with_rows(name, weight, config.vocab_size)
+        yield _with_rows(name, weight, model.get_input_embeddings().weight.shape[0])
     elif "altup_projections." in name or "altup_unembed_projections." in name:
         stack, _, which = name.removesuffix(".weight").rpartition(".")
         if which == "0":
@@ -88,9 +88,9 @@ def gemma_parts(model: Any, name: str, weight: Any) -> Iterator[Tensor]:
     else:
         yield from stored_parts(name, weight)
     if config.model_type == "gemma3n_text" and name.endswith(".q_proj.weight") and int(layer) >= OWN_KEYS:
-        size = config.num_key_value_heads * config.head_dim
-        for unused, shape in (("k_proj", (size, weight.shape[1])), ("v_proj", (size, weight.shape[1]))):
-            yield _zeros(name.replace("q_proj", unused), shape)
+        shape = (config.num_key_value_heads * config.head_dim, weight.shape[1])
+        yield _zeros(name.replace("q_proj", "k_proj"), shape)
+        yield _zeros(name.replace("q_proj", "v_proj"), shape)
         yield _zeros(name.replace("q_proj", "k_norm"), (config.head_dim,))
 
 

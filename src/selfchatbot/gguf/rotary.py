@@ -19,7 +19,7 @@ def add_rotary_settings(writer: Any, config: Any, head_size: int) -> None:
     import gguf
 
     full, sliding = _parameters(config)
-    writer.add_rope_freq_base(full["rope_theta"])
+    writer.add_rope_freq_base(_base(full, head_size))
     writer.add_rope_dimension_count(_dimensions(full, head_size))
     if sliding is not None:
         if sliding.get("rope_type", "default") != "default":
@@ -36,25 +36,42 @@ def add_rotary_settings(writer: Any, config: Any, head_size: int) -> None:
         writer.add_rope_scaling_type(gguf.RopeScalingType.LINEAR)
         writer.add_rope_scaling_factor(full["factor"])
     elif kind == "yarn":
-        _add_yarn(writer, full, config.max_position_embeddings)
+        _add_yarn(writer, config, full)
+    elif kind == "dynamic" and full.get("alpha"):
+        pass  # the base says it all
     elif kind not in ("default", "linear", "llama3"):
         raise GgufError(f'models with rotary scaling of the type "{kind}" can\'t be written as GGUF yet')
 
 
-def _add_yarn(writer: Any, parameters: dict[str, Any], longest: int) -> None:
+def _add_yarn(writer: Any, config: Any, parameters: dict[str, Any]) -> None:
     """Add the settings of YaRN (Peng et al. 2023). Raises GgufError for those that llama.cpp doesn't have."""
     import gguf
 
-    if parameters.get("mscale") or parameters.get("mscale_all_dim") or not parameters.get("truncate", True):
+    if not parameters.get("truncate", True):
         raise GgufError("models with these settings of YaRN can't be written as GGUF yet")
     factor = parameters["factor"]
     writer.add_rope_scaling_type(gguf.RopeScalingType.YARN)
     writer.add_rope_scaling_factor(factor)
-    writer.add_rope_scaling_orig_ctx_len(parameters.get("original_max_position_embeddings") or longest)
+    original = parameters.get("original_max_position_embeddings") or config.max_position_embeddings
+    writer.add_rope_scaling_orig_ctx_len(original)
     writer.add_rope_scaling_yarn_beta_fast(parameters.get("beta_fast") or 32.0)
     writer.add_rope_scaling_yarn_beta_slow(parameters.get("beta_slow") or 1.0)
-    if attention := parameters.get("attention_factor"):  # llama.cpp multiplies by YaRN's own factor (section 3.4)
-        writer.add_rope_scaling_attn_factors(attention / (0.1 * math.log(factor) + 1))
+    scale, all_scale = parameters.get("mscale"), parameters.get("mscale_all_dim")
+    attention = parameters.get("attention_factor")
+    if getattr(config, "kv_lora_rank", None) and all_scale:
+        if attention or scale != all_scale:
+            raise GgufError("models with these settings of YaRN can't be written as GGUF yet")
+        writer.add_rope_scaling_yarn_log_mul(0.1 * all_scale)
+        return
+    if not attention and scale and all_scale:
+        attention = _sharper(factor, scale) / _sharper(factor, all_scale)
+    if attention:  # llama.cpp multiplies by YaRN's own factor (section 3.4)
+        writer.add_rope_scaling_attn_factors(attention / _sharper(factor, 1.0))
+
+
+def _sharper(factor: float, scale: float) -> float:
+    """By how much attention to positions that are ``factor`` times as many is sharper."""
+    return 0.1 * scale * math.log(factor) + 1 if factor > 1 else 1.0
 
 
 def rotary_tensors(model: Any) -> Iterator[Tensor]:
@@ -73,10 +90,19 @@ def rotary_tensors(model: Any) -> Iterator[Tensor]:
         yield _divisors(model.get_decoder().rotary_emb.inv_freq, full["rope_theta"])
 
 
-def paired(weight: Any, heads: int) -> Any:
+def head_size(config: Any) -> int:
+    """Dimensions of one attention head."""
+    return int(getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads)
+
+
+def paired(weight: Any, heads: int, config: Any) -> Any:
     """Reorder the rows of a query or key weight (or bias) so that the two dimensions of a rotation are neighbours."""
-    halves = weight.reshape(heads, 2, weight.shape[0] // heads // 2, *weight.shape[1:])
-    return halves.swapaxes(1, 2).reshape(weight.shape)
+    import numpy
+
+    turning = _dimensions(_parameters(config)[0], weight.shape[0] // heads)
+    rows = numpy.arange(weight.shape[0]).reshape(heads, -1)
+    rows[:, :turning] = rows[:, :turning].reshape(heads, 2, -1).swapaxes(1, 2).reshape(heads, turning)
+    return weight[rows.reshape(-1)]
 
 
 def _parameters(config: Any) -> tuple[dict[str, Any], dict[str, Any] | None]:
@@ -85,6 +111,12 @@ def _parameters(config: Any) -> tuple[dict[str, Any], dict[str, Any] | None]:
     if "full_attention" in parameters:
         return parameters["full_attention"], parameters.get("sliding_attention")
     return parameters, None
+
+
+def _base(parameters: dict[str, Any], head_size: int) -> float:
+    """The base of the frequencies, which Hunyuan stretches (bloc97 2023, "NTK-aware scaled RoPE")."""
+    alpha = parameters.get("alpha") if parameters.get("rope_type") == "dynamic" else None
+    return float(parameters["rope_theta"] * (alpha ** (head_size / (head_size - 2)) if alpha else 1.0))
 
 
 def _dimensions(parameters: dict[str, Any], head_size: int) -> int:

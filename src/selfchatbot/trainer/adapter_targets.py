@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from selfchatbot.model_families import expert_stacks, linear_layers
+from selfchatbot.model_families import READ_WEIGHTS, expert_stacks, linear_layers
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -79,6 +79,8 @@ def _is_plain(model: "PreTrainedModel", name: str, module: torch.nn.Module) -> b
     may be computed inside a kernel, without its adapter; such a mixer has a parameter D (Dao and Gu 2024, "Mamba-2").
     """
     parent, _, leaf = name.rpartition(".")
+    if leaf in READ_WEIGHTS.get(model.config.model_type, ()):
+        return False
     mixer = model.get_submodule(parent)
     if leaf == "out_proj" and hasattr(mixer, "A_log") and hasattr(mixer, "D"):
         return False

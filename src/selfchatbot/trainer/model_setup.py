@@ -9,8 +9,8 @@ import torch
 
 from selfchatbot import distributed
 from selfchatbot.errors import UsageError
-from selfchatbot.model_families import expert_stacks
-from selfchatbot.models import Machine, load_model
+from selfchatbot.model_families import READ_WEIGHTS, expert_stacks
+from selfchatbot.models import Machine, load_config, load_model
 from selfchatbot.parameters import TrainingParameters
 from selfchatbot.trainer.adapter_targets import adapter_targets, without_adapters
 
@@ -128,7 +128,10 @@ def _load_in_4_bit(name: str, machine: Machine) -> "PreTrainedModel":
     except Exception as error:  # its native library can fail to load in many ways
         raise UsageError('type_fine_tune "qlora": bitsandbytes does not work on this machine: use "lora"') from error
     device = torch.cuda.current_device() if machine.device == "cuda" else machine.device  # each process has its own
-    model = load_model(name, machine.dtype, quantization_config=four_bit(machine.dtype), device_map={"": device})
+    quantization = four_bit(machine.dtype)
+    if kept := READ_WEIGHTS.get(load_config(name).model_type):
+        quantization.llm_int8_skip_modules = ["lm_head", *kept]
+    model = load_model(name, machine.dtype, quantization_config=quantization, device_map={"": device})
     for module in model.modules():
         # On CPUs with bfloat16 instructions, bitsandbytes would repack the weights for inference at the first
         # validation: rounded, and not possible for every shape.
