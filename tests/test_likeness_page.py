@@ -161,11 +161,11 @@ def test_the_sense_of_each_reply_stands_beside_it(path: Path) -> None:
     write_page(path, result(), [], shown)
     text = Elements(path).text
     assert "the model sense 10" in text and "the base model sense 0" in text and "somebody sense 73" in text
-    assert "Sense is what the judge thinks" in text
+    assert "Sense is the judge's opinion" in text
     without = spread(inputs, None)
     assert without[0].replies["model"] == "model 0" and not any(example.sense for example in without)
     write_page(path, result(), [], without)
-    assert "the judge thinks" not in Elements(path).text
+    assert "the judge's opinion" not in Elements(path).text
 
 
 def test_it_says_figures_in_words_and_explains_them(path: Path) -> None:

@@ -190,9 +190,7 @@ def with_judge(model: float, shuffled: float = 0.1) -> str:
 
 def test_the_verdict_begins_with_sense() -> None:
     assert verdict(result()).count(NOT_MEASURED) == 1
-    nonsense = (
-        "Many of its replies make no sense: a judge, which is a larger model, prefers them to yours 2 of 10 times"
-    )
+    nonsense = "Many of its replies make no sense: a larger language model prefers them to yours 2 of 10 times"
     assert with_judge(0.2).startswith(nonsense)
     assert "wording" not in with_judge(0.2) and "Its wording is closer" in with_judge(0.4)
     assert with_judge(0.4).startswith("Its replies make less sense than yours")

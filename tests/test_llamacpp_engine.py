@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 import urllib.error
 import urllib.request
@@ -162,17 +163,18 @@ def test_closing_stops_it_and_what_was_read_stays_read(engines: tuple[Transforme
     assert engine._server.request("/completion", request)["timings"]["cache_n"] >= 99
 
 
+@pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
 def test_ctrl_c_while_it_reads_replies_stops_it(
     engines: tuple[TransformersEngine, LlamaCppEngine], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    engine = engines[1]
+    engine, main_thread = engines[1], threading.get_ident()
     asked: list[int] = []
     ask = engine.log_probability
 
     def watched(*arguments: Any) -> float:
         asked.append(1)
         if len(asked) == 5:
-            signal.raise_signal(signal.SIGINT)
+            signal.pthread_kill(main_thread, signal.SIGINT)
         return ask(*arguments)
 
     monkeypatch.setattr(engine, "log_probability", watched)

@@ -158,7 +158,7 @@ class SenseMeasure(SpeakerMeasure[Interval]):
         model = findings.get("model")
         if model is None:
             return None
-        of_ten = f"a judge, which is a larger model, prefers them to yours {of_10(model.value)} times, where 5 is equal"
+        of_ten = f"a larger language model prefers them to yours {of_10(model.value)} times, where 5 is equal"
         if makes_no_sense(findings):
             return f"Many of its replies make no sense: {of_ten}."
         if model.high < 0.5:
