@@ -189,7 +189,10 @@ def test_text_is_split_as_the_tokenizer_does(name: str, tmp_path: Path) -> None:
     pattern = next(pattern for pattern, called in SPLITTERS.items() if called == name)
     tokenizer = tiny_tokenizer(CHATML)
     tokenizer.backend_tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
-        [pre_tokenizers.Split(Regex(pattern), "isolated"), pre_tokenizers.ByteLevel(use_regex=False)]
+        [
+            pre_tokenizers.Split(Regex(pattern), "isolated"),
+            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
+        ]
     )
     write_gguf(tmp_path / "model.gguf", random_model(LlamaConfig(**SIZES)), tokenizer, END)
     engine = LlamaCppEngine(tmp_path / "model.gguf", 256, threads=1)

@@ -154,6 +154,7 @@ def splitter(pre_tokenizer: dict[str, Any] | None) -> str:
             return "gpt-2"
         case ["Digits", "ByteLevel"] if steps[0].get("individual_digits") and steps[1].get("use_regex", True):
             return "smollm"
-        case ["Split", "ByteLevel"] if name := SPLITTERS.get(steps[0].get("pattern", {}).get("Regex", "")):
-            return name
+        case ["Split", "ByteLevel"] if not steps[1].get("add_prefix_space"):
+            if name := SPLITTERS.get(steps[0].get("pattern", {}).get("Regex", "")):
+                return name
     raise GgufError("this tokenizer can't be written as GGUF: it splits text in a way that llama.cpp has no name for")
