@@ -13,12 +13,15 @@ same card (float32 on a CPU). The memory is the most that torch allocated (on a 
 
 import argparse
 import json
+import multiprocessing
+import os
 import resource
 import shutil
-import subprocess
 import sys
 import time
+from collections.abc import Callable
 from importlib.util import find_spec
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +57,8 @@ QWEN3_4B = Qwen3Config(
     head_dim=128,
     tie_word_embeddings=True,
 )
+PROCESSES: Any = multiprocessing.get_context("fork" if DEVICE == "cpu" and sys.platform == "linux" else "spawn")
+"""Forked, they need not import anything again; but CUDA can't be used in a process that was forked from one with it."""
 SHAPES = {
     "Llama-3.1-8B": MODELS["Llama-3.1-8B"],
     "Llama-3.2-1B": MODELS["Llama-3.2-1B"],
@@ -72,18 +77,15 @@ def main() -> None:
     parser.add_argument("--tokens", type=int, default=8192, help="of a step")
     parser.add_argument("--minutes", type=float, default=10.0)
     parser.add_argument("--dry", action="store_true", help="a tiny model, on any machine")
-    parser.add_argument("--run", nargs=2, help=argparse.SUPPRESS)
     chosen = parser.parse_args()
-    if chosen.run:
-        print(json.dumps(RUNS[chosen.run[0]](chosen.folder, *chosen.run[1:])))
-        return
     if chosen.dry:
         chosen.models, chosen.windows, chosen.tokens = ["tiny"], [64], 128
     elif DEVICE != "cuda":
         parser.error("needs CUDA: --dry runs on a CPU")
     end = time.monotonic() + 60 * chosen.minutes
-    speed = gemm_speed()
-    print(f"{torch.cuda.get_device_name() if DEVICE == 'cuda' else 'CPU'}, torch.mm {speed / 1e3:.1f} TFLOP/s\n")
+    decoded = 8 if chosen.dry else DECODED
+    name, speed = apart(60, card)
+    print(f"{name}, torch.mm {speed / 1e3:.1f} TFLOP/s\n")
     print("| model | what | window | who | tokens/s | of the card's speed | peak memory, GiB |")
     print("|---|---|---:|---|---:|---:|---:|", flush=True)
     for name in chosen.models:
@@ -91,7 +93,7 @@ def main() -> None:
             print(f"| {name} | | | not run: no time left | | | |", flush=True)
             continue
         model, data = chosen.folder / name, chosen.folder / "data"
-        write_model(model, SHAPES[name], DEVICE)
+        apart(600, write_model, model, SHAPES[name], DEVICE)
         for method in chosen.methods:
             for window in chosen.windows:
                 shutil.rmtree(data, ignore_errors=True)
@@ -100,32 +102,67 @@ def main() -> None:
                 write_data(data, str(model), method, window, False, STEPS * batch, batch_size=batch)
                 limit = speed * 1e9 / operations(SHAPES[name], window)
                 for who in ("selfchatbot", *(["TRL"] if find_spec("trl") else [])):
-                    report(f"| {name} | {method} | {window} | {who} |", [str(data), "--run", who, method], end, limit)
+                    report(f"| {name} | {method} | {window} | {who} |", end, limit, TRAINERS[who], data, method)
             if method == "lora":
                 for who in ("transformers", *(["llama.cpp"] if find_spec("xllamacpp") else [])):
-                    report(f"| {name} | decode | | {who} |", [str(data / "results"), "--run", "decode", who], end)
+                    report(f"| {name} | decode | | {who} |", end, None, decode, data / "results", who, decoded)
         shutil.rmtree(model)
     shutil.rmtree(data, ignore_errors=True)
 
 
-def report(row: str, arguments: list[str], end: float, limit: float | None = None) -> None:
-    """Run in a process of its own, unless it is later than ``end``; ``limit``: tokens/s at the card's full speed."""
+def report(row: str, end: float, limit: float | None, measure: Callable[..., Any], *arguments: object) -> None:
+    """Measure, unless it is later than ``end``; ``limit``: tokens/s at the card's full speed."""
     left = end - time.monotonic()
     if left <= 0:
         print(f"{row} not run: no time left | | |", flush=True)
         return
     try:
-        command = [sys.executable, __file__, *arguments]
-        done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=left + 60)
-    except subprocess.TimeoutExpired:
+        found = apart(left + 60, measure, *arguments)
+    except TimeoutError:
         print(f"{row} not complete: no time left | | |", flush=True)
-        return
-    if done.returncode:
-        print(f"{row} failed: {(done.stderr.strip() or 'no message').split(chr(10))[-1]} | | |", flush=True)
-        return
-    found = json.loads(done.stdout.strip().split("\n")[-1])
-    share = f"{found['tokens_per_second'] / limit:.0%}" if limit else ""
-    print(f"{row} {found['tokens_per_second']:,.0f} | {share} | {found['memory']:.1f} |", flush=True)
+    except RuntimeError as error:
+        print(f"{row} failed: {error} | | |", flush=True)
+    else:
+        share = f"{found['tokens_per_second'] / limit:.0%}" if limit else ""
+        print(f"{row} {found['tokens_per_second']:,.0f} | {share} | {found['memory']:.1f} |", flush=True)
+
+
+def apart(seconds: float, function: Callable[..., Any], *arguments: object) -> Any:
+    """What ``function`` returns in a process of its own.
+
+    Raises TimeoutError if that takes longer, and RuntimeError, in one line, for whatever goes wrong in it.
+    """
+    receiver, sender = PROCESSES.Pipe(duplex=False)
+    process = PROCESSES.Process(target=_answer, args=(sender, function, arguments))
+    process.start()
+    sender.close()
+    try:
+        if not receiver.poll(seconds):
+            raise TimeoutError
+        answer, error = receiver.recv()
+    except EOFError:
+        error = "it has ended without a message"
+    finally:
+        process.kill()
+        process.join()
+    if error:
+        raise RuntimeError(error)
+    return answer
+
+
+def _answer(sender: Connection, function: Callable[..., Any], arguments: tuple[object, ...]) -> None:
+    with Path(os.devnull).open("w") as nowhere:  # only the table is printed
+        os.dup2(nowhere.fileno(), 1)
+        os.dup2(nowhere.fileno(), 2)
+    try:
+        sender.send((function(*arguments), ""))
+    except Exception as error:
+        sender.send((None, f"{type(error).__name__}: {error}".split("\n")[0]))
+
+
+def card() -> tuple[str, float]:
+    """Its name, and the speed of `torch.mm` in GFLOP/s."""
+    return torch.cuda.get_device_name() if DEVICE == "cuda" else "CPU", gemm_speed()
 
 
 def operations(config: Any, window: int) -> float:
@@ -201,8 +238,8 @@ def trl(data: Path, method: str) -> dict[str, float]:
     return {"tokens_per_second": len(windows) * wanted.max_length / seconds, "memory": peak_memory()}
 
 
-def decode(results: Path, engine: str) -> dict[str, float]:
-    """Tokens of one reply by one of the project's engines, after the first one."""
+def decode(results: Path, engine: str, tokens: int) -> dict[str, float]:
+    """``tokens`` of one reply by one of the project's engines, after the first one."""
     from play_engines import our_llamacpp, our_transformers
 
     from selfchatbot.chat_format import ChatFormat
@@ -212,8 +249,8 @@ def decode(results: Path, engine: str) -> dict[str, float]:
     chat_format = ChatFormat(load_checkpoint_tokenizer(results / "best"))
     generate = (our_transformers if engine == "transformers" else our_llamacpp)(results, chat_format)
     prompt = chat_format.prompt([{"role": "user", "content": "how are you doing today? " * 100}], PROMPT)
-    list(generate(prompt, DECODED, 1.0))  # the first use of everything
-    times = list(generate(prompt, DECODED, 1.0))
+    list(generate(prompt, tokens, 1.0))  # the first use of everything
+    times = list(generate(prompt, tokens, 1.0))
     return {"tokens_per_second": (len(times) - 1) / (times[-1] - times[0]), "memory": peak_memory()}
 
 
@@ -224,7 +261,7 @@ def peak_memory() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
 
 
-RUNS = {"selfchatbot": ours, "TRL": trl, "decode": decode}
+TRAINERS = {"selfchatbot": ours, "TRL": trl}
 
 if __name__ == "__main__":
     main()

@@ -189,10 +189,14 @@ def make_talker(folder: Path, base: Path, reply: str = WORDS) -> Path:
     for checkpoint in ("best", "final"):
         save_adapter(base, folder / checkpoint, reply)
     hand_over(folder, GenerationParameters.start_values(str(base), 128))
-    settings = folder / "parameters.json"
-    greedy = {"temperature": 0.0, "max_new_tokens": 60}
-    settings.write_text(json.dumps({**json.loads(settings.read_text(encoding="utf-8")), **greedy}), encoding="utf-8")
+    edit_settings(folder, temperature=0.0, max_new_tokens=60)
     return folder
+
+
+def edit_settings(results: Path, **values: object) -> None:
+    """Change the generation parameters of a results folder, as a user would."""
+    settings = results / "parameters.json"
+    settings.write_text(json.dumps({**json.loads(settings.read_text(encoding="utf-8")), **values}), encoding="utf-8")
 
 
 @pytest.fixture(scope="session")

@@ -44,7 +44,7 @@ def run_script(
             check=False,
             **options,
         )
-    with Forked(_script, script, list(arguments), before, folder=folder, variables=variables, **options) as child:
+    with Forked(script_main, script, list(arguments), before, folder=folder, variables=variables, **options) as child:
         return child.done()
 
 
@@ -108,10 +108,10 @@ class Forked:
 
 def start_script(script: str, arguments: Sequence[str], **options: Any) -> Forked:
     """`Forked` for ``python -m selfchatbot.cli.<script>``."""
-    return Forked(_script, script, list(arguments), **options)
+    return Forked(script_main, script, list(arguments), **options)
 
 
-def _script(script: str, arguments: list[str], before: Callable[[], object] | None = None) -> None:
+def script_main(script: str, arguments: list[str], before: Callable[[], object] | None = None) -> None:
     if before:
         before()
     sys.argv = [f"selfchatbot.cli.{script}", *arguments]

@@ -15,27 +15,28 @@ import pytest
 import torch
 from conftest import write_training_data
 from safetensors.torch import load_file
-from script_runner import Forked
+from script_runner import Forked, script_main
 from test_preference_rounds import write_varied_data
 
 from selfchatbot.cli.shell import run
 from selfchatbot.errors import UsageError
-from selfchatbot.models import Machine
+from selfchatbot.models import Machine, this_machine
 from selfchatbot.parameters import TrainingParameters, read_parameters
-from selfchatbot.trainer import Progress, Trainer
+from selfchatbot.trainer import Progress, Trainer, trainer
 from selfchatbot.trainer.loss import LabelledLoss
 from selfchatbot.trainer.signals import Stopped
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
 CPU = Machine("cpu", torch.float32)
 VARIABLES = {**os.environ, "OMP_NUM_THREADS": "1"}
-LAUNCH = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+LAUNCH = [sys.executable, "-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes", "2"]
+LAUNCH += ["--main_process_port", "0"]
 # A run that its launcher is told to end after a step.
 SCRIPT = """
 import os, signal, sys, time, torch
 from pathlib import Path
 from selfchatbot.cli.shell import run
-from selfchatbot.models import Machine
+from selfchatbot.models import Machine, this_machine
 from selfchatbot.parameters import TrainingParameters, read_parameters
 from selfchatbot.trainer import Trainer
 
@@ -50,17 +51,15 @@ parameters = read_parameters(data / "parameters.json", TrainingParameters)
 trainer = Trainer(parameters, data, output, progressed, machine=Machine("cpu", torch.float32))
 sys.exit(run(lambda: trainer.train()))
 """
-# The command as it computes where no CPU has bfloat16: like the undisturbed run.
-FLOAT32 = """
-import runpy
-from selfchatbot import models
-models.fast_machine = models.this_machine
-runpy.run_module("selfchatbot.cli.train", run_name="__main__")
-"""
 
 
 def as_it_is() -> None:
     """Nothing is changed."""
+
+
+def compute_in_float32() -> None:
+    """As where no CPU has bfloat16: like the undisturbed run."""
+    trainer.fast_machine = this_machine
 
 
 def shard_weights() -> None:
@@ -119,18 +118,13 @@ def train_one_of_two(before: Callable[[], None], data: Path, output: Path, stop_
     sys.exit(run(lambda: train_alone(data, output, stop_at if os.environ["RANK"] == "0" else None)))
 
 
-def two_processes(
-    before: Callable[[], None], data: Path, output: Path, stop_at: int | None = None
-) -> tuple[Forked, Forked]:
-    """They train, and nobody launched them."""
+def two_processes(*call: object, folder: Path | None = None) -> tuple[Forked, Forked]:
+    """A function with its arguments in two processes that train together, and nobody launched them."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = str(free.getsockname()[1])
     common = {**VARIABLES, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2"}
     first, second = (
-        Forked(
-            *(train_one_of_two, before, data, output, stop_at),
-            variables={**common, "RANK": rank, "LOCAL_RANK": rank},
-        )
+        Forked(*call, folder=folder, variables={**common, "RANK": rank, "LOCAL_RANK": rank})  # type: ignore[arg-type]
         for rank in ("0", "1")
     )
     return first, second
@@ -138,7 +132,7 @@ def two_processes(
 
 def train_together(before: Callable[[], None], data: Path, output: Path, stop_at: int | None = None) -> str:
     """What two processes write on stderr."""
-    first, second = two_processes(before, data, output, stop_at)
+    first, second = two_processes(train_one_of_two, before, data, output, stop_at)
     with first, second:
         ended = [process.done(120) for process in (first, second)]
     stderr = "".join(one.stderr for one in ended)
@@ -175,22 +169,19 @@ def undisturbed(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> P
 
 def test_two_processes_are_one_with_the_doubled_batch(environment: Path, tiny_model: Path, undisturbed: Path) -> None:
     write_data(environment / "preprocessed" / "Dataset_1_x", tiny_model, 1)
-    accelerate = [sys.executable, "-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes", "2"]
-    script = environment / "script.py"
-    script.write_text(FLOAT32, encoding="utf-8")
-    command = [*accelerate, "--main_process_port", "0", str(script), "-d", "1"]
-    done = subprocess.run(
-        command, cwd=environment, env=VARIABLES, capture_output=True, text=True, timeout=120, check=False
-    )
-    assert done.returncode == 0, done.stderr
+    first, second = two_processes(script_main, "train", ["-d", "1"], compute_in_float32, folder=environment)
+    with first, second:
+        ended = [process.done(120) for process in (first, second)]
+    stdout, stderr = ("".join(getattr(one, stream) for one in ended) for stream in ("stdout", "stderr"))
+    assert [one.returncode for one in ended] == [0, 0], stderr
     results = environment / "results" / "Dataset_1_x"
     same(results, undisturbed)
     names = {
         path.name for path in results.iterdir() if ".gguf" not in path.name
     }  # the command writes it, not `Trainer`
     assert names == {path.name for path in undisturbed.iterdir()}
-    assert done.stdout.count("best/ and final/ of the run") == 1
-    assert done.stderr.count("validation loss of the base model") == 1
+    assert stdout.count("best/ and final/ of the run") == 1
+    assert stderr.count("validation loss of the base model") == 1
     log = (results / "log.txt").read_text(encoding="utf-8")
     assert log.count("validation loss of the base model") == 1
 
@@ -204,7 +195,8 @@ def test_deepspeed_is_refused(tiny_model: Path, tmp_path: Path, monkeypatch: pyt
 
 def test_one_process_killed_ends_the_other_with_one_line(tiny_model: Path, tmp_path: Path) -> None:
     options = {"epochs": 1000, "learning_rate": 1e-5, "early_stopping_patience": 10_000}
-    first, second = two_processes(as_it_is, write_data(tmp_path / "data", tiny_model, 1, **options), tmp_path / "out")
+    data = write_data(tmp_path / "data", tiny_model, 1, **options)
+    first, second = two_processes(train_one_of_two, as_it_is, data, tmp_path / "out", None)
     with first, second:
         deadline = time.monotonic() + 120
         while not (tmp_path / "out" / "best").exists() and time.monotonic() < deadline:

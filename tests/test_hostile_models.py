@@ -22,8 +22,8 @@ def model(tiny_model: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(tiny_model, tmp_path / "model"))
 
 
-def change(model: Path, **values: object) -> None:
-    path = model / "config.json"
+def change(model: Path, file: str = "config.json", **values: object) -> None:
+    path = model / file
     path.write_text(json.dumps({**json.loads(path.read_text(encoding="utf-8")), **values}), encoding="utf-8")
 
 
@@ -65,6 +65,20 @@ def test_a_pipe_among_the_files_of_a_model(model: Path, name: str) -> None:
             load(str(model))
     with pytest.raises(SelfChatBotError):
         check_checkpoint(model)
+
+
+@pytest.mark.parametrize("value", [[], "many", {"": 0}], ids=str)
+def test_a_longest_text_that_is_no_number(model: Path, value: object) -> None:
+    change(model, "tokenizer_config.json", model_max_length=value)
+    with pytest.raises(SelfChatBotError, match=r"model_max_length in tokenizer_config.json is no number: get it again"):
+        load_tokenizer(str(model))
+
+
+def test_a_special_token_without_text_is_none(model: Path) -> None:
+    change(model, "tokenizer_config.json", extra_special_tokens=[""])
+    chats = ChatFormat(load_tokenizer(str(model)))
+    assert chats.special == ChatFormat(tiny_tokenizer()).special
+    assert "<|im_start|>" in chats.markers
 
 
 def test_a_template_that_does_not_end(monkeypatch: pytest.MonkeyPatch) -> None:

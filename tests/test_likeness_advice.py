@@ -61,7 +61,8 @@ def trained(*losses: float) -> tuple[ValidationLoss, ...]:
     ],
 )
 def test_the_verdict_counts_only_differences_beyond_the_intervals(aucs: dict[str, Any], said: str) -> None:
-    assert verdict(result(**{speaker: {"auc": auc} for speaker, auc in aucs.items()})).startswith(said)
+    found = verdict(result(**{speaker: {"auc": auc} for speaker, auc in aucs.items()}))
+    assert found.startswith(f"{NOT_MEASURED} {said}")
 
 
 @pytest.mark.parametrize(
@@ -73,21 +74,21 @@ def test_the_verdict_counts_only_differences_beyond_the_intervals(aucs: dict[str
         ),
         ({"conversations": 1}, "Too early to say: all test replies come from a single conversation"),
         ({"conversations": 40, "contacts": 1}, "Too early to say: all test conversations are with one person"),
-        ({"conversations": 5, "contacts": 2}, "Its wording is closer to yours"),
-        ({"conversations": 5, "contacts": 0}, "Its wording is closer to yours"),
+        ({"conversations": 5, "contacts": 2}, NOT_MEASURED),
+        ({"conversations": 5, "contacts": 0}, NOT_MEASURED),
     ],
 )
 def test_few_conversations_or_one_contact_allow_no_verdict(run: dict[str, Any], said: str, tmp_path: Path) -> None:
     made = result(run=run, model={"health": HEALTHY.model_copy(update={"empty": 3})})
     assert verdict(made).startswith(said)
     assert verdict(made).endswith("Faults in its replies: 3."), "what was counted is said in any case"
-    assert ("Its wording" in verdict(made)) == said.startswith("Its wording")
+    assert ("Its wording is closer to yours" in verdict(made)) == (said == NOT_MEASURED)
     write_page(tmp_path / "page.html", made)
     assert said.partition(":")[0] in (tmp_path / "page.html").read_text(encoding="utf-8")
 
 
 def test_the_verdict_warns_of_what_must_not_be_overlooked() -> None:
-    assert verdict(result()).endswith(NOT_MEASURED)
+    assert verdict(result()).startswith(NOT_MEASURED)
     assert verdict(result()).count(".") == 2
     bad = result(
         model={"copying": copying(0.12), "leaks": leaking(emails=2), "health": HEALTHY.model_copy(update={"empty": 3})}

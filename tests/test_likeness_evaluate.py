@@ -5,13 +5,14 @@ import random
 import re
 import shutil
 import stat
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from conftest import Run, one_line_error, write_training_data
+from conftest import Run, edit_settings, one_line_error, write_training_data
 from tiny_models import TEMPLATES, WORDS, save_tiny_model, tiny_tokenizer
 
 from selfchatbot.chat_format import IGNORED, ChatFormat, Window
@@ -32,7 +33,8 @@ from selfchatbot.likeness.run.replies import few_shot_prompt, generate_replies
 from selfchatbot.messages import read_conversations
 from selfchatbot.models import Machine
 from selfchatbot.parameters import GenerationParameters, TrainingParameters, read_parameters
-from selfchatbot.player.checkpoint import load_checkpoint
+from selfchatbot.player import checkpoint
+from selfchatbot.player.checkpoint import Checkpoint, load_checkpoint
 from selfchatbot.player.engines.likelihood import continuation_log_probabilities, window_log_probability
 from selfchatbot.player.tune_sampling import choose_sampling
 from selfchatbot.trainer import Trainer
@@ -40,8 +42,9 @@ from selfchatbot.trainer import Trainer
 CPU = Machine("cpu", torch.float32)
 NAME = "Dataset_1_Zoë"
 PAIRS = 24
-TIMES = 150
-"""How often each of them is trained."""
+TIMES = 15
+"""How often each of them is in the training text."""
+EPOCHS = 10
 SECRET = "Xanthippe"
 """Occurs once in the test conversations and nowhere else."""
 
@@ -60,7 +63,7 @@ def learned(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An environment with a model that has memorised all answers of the test conversations."""
     folder = tmp_path_factory.mktemp("learned")
     (folder / "raw" / NAME).mkdir(parents=True)
-    options = {"type_fine_tune": "fine_tune", "epochs": 1, "warmup_ratio": 0.1, "max_length": 512}
+    options = {"type_fine_tune": "fine_tune", "epochs": EPOCHS, "warmup_ratio": 0.1, "max_length": 512}
     data = write_training_data(folder / "preprocessed" / NAME, tiny_model, evaluations_per_epoch=1, **options)
     lines = [
         json.dumps(
@@ -77,11 +80,7 @@ def learned(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         (data / f"{name}.jsonl").write_text("\n".join(lines * times) + "\n", encoding="utf-8")
     parameters = read_parameters(data / "parameters.json", TrainingParameters)
     Trainer(parameters, data, folder / "results" / NAME, machine=CPU).train()
-    settings = folder / "results" / NAME / "parameters.json"
-    values = json.loads(settings.read_text(encoding="utf-8"))
-    settings.write_text(
-        json.dumps({**values, "temperature": 0.0, "repetition_penalty": 1.0, "max_new_tokens": 40}), encoding="utf-8"
-    )
+    edit_settings(folder / "results" / NAME, temperature=0.0, repetition_penalty=1.0, max_new_tokens=40)
     return folder
 
 
@@ -202,7 +201,7 @@ def test_what_is_written(finished: tuple[Path, Likeness]) -> None:
     assert load(results / "likeness.json") == result
     assert set(result.speakers) == {"me", "model", "base", "control"}
     assert result.run.contexts == PAIRS and result.run.training_replies == PAIRS * TIMES
-    assert result.run.validation[0].epoch == 0 and len(result.run.validation) == 2
+    assert result.run.validation[0].epoch == 0 and len(result.run.validation) == 1 + EPOCHS
     json_text = (results / "likeness.json").read_text(encoding="utf-8")
     page = (results / "likeness.html").read_text(encoding="utf-8")
     texts = [text for pair in pairs() for text in pair]
@@ -385,22 +384,63 @@ def test_with_a_judge(
     folder = tmp_path / "copy"
     shutil.copytree(finished[0], folder)
     monkeypatch.setattr(judging, "AMATEUR", str(tiny_model))
+    for kept in dataset_in(folder).results.glob("likeness/replies-model-*.jsonl"):
+        kept.unlink()
     seen: list[tuple[str, int, int]] = []
+    loaded = count_loads(monkeypatch)
     result = evaluated(
         folder, judge=str(save_tiny_model(tmp_path / "judge", spread=0.3)), on_progress=lambda *step: seen.append(step)
     )
     assert result.reader is not None and result.reader.contexts == PAIRS
     assert set(result.reader.controls) == {"exchanged", "shuffled", "hot"} and not result.reader.sees
-    assert {name for name, one in result.speakers.items() if one.sense} == {"model", "base", "control"}
+    assert not any(one.sense for one in result.speakers.values()), "a random judge has no say"
     assert all(one.told_by_judge for one in result.speakers.values())
     steps = [step for step, _, _ in seen]
     for step in ("the model answers at random", "the judge reads", "a small model reads"):
-        assert (step, PAIRS, PAIRS) in seen and steps.index(step) > steps.index("the base model answers")
+        assert (step, PAIRS, PAIRS) in seen and steps.index(step) > steps.index("the model answers")
+    assert loaded == ["load_checkpoint"], "once for its replies and the hot ones"
     results = dataset_in(folder).results
     hot, cold = sorted(results.glob("likeness/replies-model-*.jsonl"), key=lambda path: path.stat().st_size)
     assert hot.read_text(encoding="utf-8")[:2000] not in cold.read_text(encoding="utf-8")
     page = (results / "likeness.html").read_text(encoding="utf-8")
     assert "Can the judge see?" in page and "can&#39;t tell sense from nonsense" in page
+    assert 'class="sense"' not in page
+
+
+def count_loads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The names of the functions that load one of the two models, as they are called."""
+    loaded: list[str] = []
+
+    def watched(name: str) -> Callable[..., Checkpoint]:
+        load = getattr(checkpoint, name)
+
+        def watch(*arguments: Any) -> Checkpoint:
+            loaded.append(name)
+            found: Checkpoint = load(*arguments)
+            return found
+
+        return watch
+
+    for name in ("load_checkpoint", "load_base"):
+        monkeypatch.setattr(checkpoint, name, watched(name))
+    return loaded
+
+
+def test_without_a_judge_a_large_base_model_reads(
+    finished: tuple[Path, Likeness], tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "copy"
+    shutil.copytree(finished[0], folder)
+    for kept in dataset_in(folder).results.glob("likeness/replies-base-*.jsonl"):
+        kept.unlink()
+    monkeypatch.setattr(judging, "AMATEUR", str(save_tiny_model(tmp_path / "amateur", spread=0.3)))
+    monkeypatch.setattr(judging, "JUDGE_PARAMETERS", 1000)
+    loaded = count_loads(monkeypatch)
+    result = evaluated(folder)
+    assert result.reader is not None and result.reader.judge == str(tiny_model)
+    assert loaded == ["load_checkpoint", "load_base"], "the base model once for its replies and as a reader"
+    page = (dataset_in(folder).results / "likeness.html").read_text(encoding="utf-8")
+    assert f"The judge {tiny_model.name} can&#39;t tell sense from nonsense" in page
 
 
 def test_on_the_command_line(run: Run, environment: Path, finished: tuple[Path, Likeness]) -> None:

@@ -10,9 +10,13 @@ from likeness_results import about, everything, result, style
 
 from selfchatbot.likeness.measures.base import SpeakerMeasure
 from selfchatbot.likeness.measures.registry import MEASURES
+from selfchatbot.likeness.report.examples import spread
 from selfchatbot.likeness.report.page import Example, write_page
 from selfchatbot.likeness.result import LIKENESS_FILE, Likeness, load
 from selfchatbot.likeness.run import history
+from selfchatbot.likeness.run.contexts import Context, TrainingTexts
+from selfchatbot.likeness.run.inputs import EvaluationData, Inputs
+from selfchatbot.likeness.run.judging import Judged, Reading
 from selfchatbot.likeness.speakers import Speaker
 
 if TYPE_CHECKING:
@@ -138,6 +142,30 @@ def test_without_examples_no_word_of_a_message_is_in_it(path: Path) -> None:
         assert f"<q>{words}" in with_examples
         assert f"<q>{words}" not in content
     assert "<q>" not in content
+
+
+def test_the_sense_of_each_reply_stands_beside_it(path: Path) -> None:
+    """Where the judge read; the contacts' beside the message."""
+    contexts = [Context([{"role": "user", "content": f"hey {number}"}], f"hi {number}", number) for number in range(60)]
+    answers: dict[Speaker, list[str]] = {
+        speaker: [f"{speaker} {number}" for number in range(60)] for speaker in ("me", "model", "base", "control")
+    }
+    data = EvaluationData(path.parent, contexts, TrainingTexts([], []), [], [], 0)
+    inputs = Inputs(data, answers, {}, [])
+    places = list(range(1, 60, 2))
+    scores = {"me": 0.0, "model": -9.5, "base": -100, "control": 9.5}
+    readings = {name: [Reading(number + shift, 0, 1) for number in range(30)] for name, shift in scores.items()}
+    shown = spread(inputs, Judged("judge", places, readings))
+    assert len(shown) == 12 and shown[0].replies["model"] == "model 1"
+    assert shown[6].sense == {"me": 42, "model": 10, "base": 0, "control": 73}
+    write_page(path, result(), [], shown)
+    text = Elements(path).text
+    assert "the model sense 10" in text and "the base model sense 0" in text and "somebody sense 73" in text
+    assert "Sense is what the judge thinks" in text
+    without = spread(inputs, None)
+    assert without[0].replies["model"] == "model 0" and not any(example.sense for example in without)
+    write_page(path, result(), [], without)
+    assert "the judge thinks" not in Elements(path).text
 
 
 def test_it_says_figures_in_words_and_explains_them(path: Path) -> None:

@@ -3,20 +3,34 @@
 import math
 import random
 import shutil
+from functools import cache
 from pathlib import Path
 
 import pytest
 import torch
 from likeness_results import about, result, speaker
 from tiny_models import save_tiny_model
+from transformers import PreTrainedModel, PreTrainedTokenizerBase, Qwen3Config
 
+from selfchatbot import models
 from selfchatbot.likeness.measures.sense import Reader, ReaderMeasure, SenseMeasure, little_sense, preferred
 from selfchatbot.likeness.measures.told_apart import told_apart
-from selfchatbot.likeness.report.verdict import NOT_MEASURED, verdict
+from selfchatbot.likeness.report.verdict import BLIND, NOT_MEASURED, verdict
+from selfchatbot.likeness.run import judging
 from selfchatbot.likeness.run.cache import Cache
 from selfchatbot.likeness.run.contexts import Answers, Context
 from selfchatbot.likeness.run.judge_models import MAX_REPLY_TOKENS, load_judge, log_probabilities
-from selfchatbot.likeness.run.judging import Reading, exchanged, judge_replies, line, shuffled, transcript
+from selfchatbot.likeness.run.judging import (
+    Judged,
+    Reading,
+    before_contact,
+    can_judge,
+    exchanged,
+    judge_replies,
+    line,
+    shuffled,
+    transcript,
+)
 from selfchatbot.models import Machine, load_model, load_tokenizer
 from selfchatbot.player.gguf_cache import checkpoint_gguf
 from selfchatbot.statistics import bootstrap_groups
@@ -45,9 +59,14 @@ ANSWERS: Answers = {
 HOT = ["what", "umbrella 7", "that is", "haha haha"]
 
 
+@cache
+def loaded(folder: Path) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+    return load_model(str(folder), torch.float32).eval(), load_tokenizer(str(folder))
+
+
 def log_probability(folder: Path, prefix: str, text: str) -> tuple[float, int]:
     """Of ``text`` after ``prefix``, read as one sequence, in nats; and its tokens."""
-    model, tokenizer = load_model(str(folder), torch.float32).eval(), load_tokenizer(str(folder))
+    model, tokenizer = loaded(folder)
     start, end = (tokenizer(part, add_special_tokens=False)["input_ids"] for part in (prefix, text))
     with torch.no_grad():
         logits = model(input_ids=torch.tensor([start + end])).logits[0].log_softmax(-1)
@@ -56,12 +75,12 @@ def log_probability(folder: Path, prefix: str, text: str) -> tuple[float, int]:
 
 def test_scores_are_those_of_the_formula(tmp_path: Path) -> None:
     expert, amateur = save_tiny_model(tmp_path / "expert"), save_tiny_model(tmp_path / "amateur", spread=0.5)
-    cache = Cache(tmp_path / "cache")
+    kept = Cache(tmp_path / "cache")
     steps: list[tuple[str, int, int]] = []
 
     def judged() -> dict[str, list[float]]:
         found = judge_replies(
-            str(expert), CONTEXTS, ANSWERS, HOT, cache, CPU, 0, lambda *step: steps.append(step), str(amateur)
+            str(expert), CONTEXTS, ANSWERS, HOT, kept, CPU, 0, lambda *step: steps.append(step), str(amateur)
         )
         assert found.contexts == [0, 1, 2, 3]
         return {name: found.scores(name) for name in found.readings}
@@ -70,14 +89,17 @@ def test_scores_are_those_of_the_formula(tmp_path: Path) -> None:
     assert steps[-1] == ("a small model reads", 4, 4)
     prefix = "A chat between two people, Sam and Alex.\n\nSam: hey 1\nAlex: hi\nSam: what did you do? / tell me\nAlex:"
     assert transcript(CONTEXTS[1].messages) == prefix
-    for name, text in (
-        ("me", " no idea / ask her\n"),
-        ("model", " no\n"),
-        ("exchanged", " pizza and a movie\n"),
-        ("hot", " umbrella 7\n"),
+    before = prefix.removesuffix(" what did you do? / tell me\nAlex:")
+    assert before_contact(CONTEXTS[1].messages) == before
+    for name, prompt, text in (
+        ("me", prefix, " no idea / ask her\n"),
+        ("model", prefix, " no\n"),
+        ("exchanged", prefix, " pizza and a movie\n"),
+        ("hot", prefix, " umbrella 7\n"),
+        ("control", before, " well\n"),
     ):
-        large, tokens = log_probability(expert, prefix, text)
-        small, _ = log_probability(amateur, prefix, text)
+        large, tokens = log_probability(expert, prompt, text)
+        small, _ = log_probability(amateur, prompt, text)
         assert scores[name][1] == pytest.approx((large - small) / math.sqrt(tokens), abs=1e-3)
     shutil.rmtree(expert)  # what is known is not computed again
     assert judged() == scores
@@ -90,13 +112,37 @@ def test_a_gguf_file_says_the_same_as_the_folder_it_is_from(tmp_path: Path) -> N
     by_torch, by_llamacpp = (load_judge(str(path), CPU) for path in (folder, file))
     assert type(by_llamacpp) is not type(by_torch)
     replies = [line(text) for text in (*REPLIES, "ok 😀🎉", "how are you? " * 60, "<|im_end|> né")]
-    for messages in (CONTEXTS[0].messages, [{"role": "user", "content": "what about you? " * 400}]):
-        sums, tokens = log_probabilities(by_torch, transcript(messages), replies)
-        twins, same_tokens = log_probabilities(by_llamacpp, transcript(messages), replies)
-        assert same_tokens == tokens and max(tokens) == MAX_REPLY_TOKENS
+    long = [{"role": "user", "content": "what about you? " * 400}]
+    for messages, read in ((CONTEXTS[0].messages, replies), (long, replies[:2])):
+        sums, tokens = log_probabilities(by_torch, transcript(messages), read)
+        twins, same_tokens = log_probabilities(by_llamacpp, transcript(messages), read)
+        assert same_tokens == tokens and (max(tokens) == MAX_REPLY_TOKENS) == (read is replies)
         assert [twin / count for twin, count in zip(twins, tokens, strict=True)] == pytest.approx(
             [one / count for one, count in zip(sums, tokens, strict=True)], abs=0.02
         )
+
+
+def test_the_sense_of_a_reply_is_its_place_among_mine() -> None:
+    mine = [Reading(-30 + score, -30, 1) for score in range(4)]
+    model = [Reading(-30 + score, -30, 1) for score in (-1, 0.5, 2, 9)]
+    judged = Judged("judge", [3, 5, 7, 9], {"me": mine, "model": model})
+    assert [judged.sense("model", context) for context in (3, 5, 7, 9)] == [0, 0.25, 0.625, 1]
+    assert sum(judged.sense("me", context) or 0 for context in judged.contexts) / 4 == 0.5
+    assert judged.sense("model", 4) is None
+
+
+def test_a_base_model_can_judge_where_it_is_large(tiny_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(judging, "AMATEUR", str(tiny_model))
+    for layers, large in ((6, False), (28, True)):
+        sizes = {"hidden_size": 1024, "intermediate_size": 3072, "num_hidden_layers": layers, "vocab_size": 151936}
+        folder = tiny_model.parent / f"layers-{layers}"
+        Qwen3Config(num_attention_heads=16, num_key_value_heads=8, tie_word_embeddings=True, **sizes).save_pretrained(
+            folder
+        )
+        assert can_judge(str(folder)) is large
+    monkeypatch.setitem(models.EMBEDDED, "absent", ("no-such-distribution", "no-such-file"))
+    monkeypatch.setattr(judging, "AMATEUR", "absent")
+    assert not can_judge(str(folder))
 
 
 def test_controls_are_my_words_in_other_places() -> None:
@@ -144,7 +190,9 @@ def with_judge(model: float, shuffled: float = 0.1) -> str:
 
 def test_the_verdict_begins_with_sense() -> None:
     assert verdict(result()).count(NOT_MEASURED) == 1
-    nonsense = "Many of its replies make no sense: a larger model, asked to judge, prefers them to yours 2 of 10 times"
+    nonsense = (
+        "Many of its replies make no sense: a judge, which is a larger model, prefers them to yours 2 of 10 times"
+    )
     assert with_judge(0.2).startswith(nonsense)
     assert "wording" not in with_judge(0.2) and "Its wording is closer" in with_judge(0.4)
     assert with_judge(0.4).startswith("Its replies make less sense than yours")
@@ -154,9 +202,8 @@ def test_the_verdict_begins_with_sense() -> None:
 
 def test_a_blind_judge_has_no_say() -> None:
     said = with_judge(0.5, shuffled=0.49)
-    assert "as much sense" not in said
-    assert NOT_MEASURED in said
-    assert "can't tell sense from nonsense" in said
+    assert said.startswith(f"{BLIND} The judge judge can't tell sense from nonsense")
+    assert "as much sense" not in said and "wording" not in said
 
 
 def test_advice_for_sense() -> None:

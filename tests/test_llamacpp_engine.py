@@ -1,12 +1,14 @@
 """The quick engine says what the other one says: same prompts, same tokens, same probabilities, and it stops."""
 
 import os
+import signal
 import subprocess
 import sys
 import time
 import urllib.error
 import urllib.request
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -158,6 +160,27 @@ def test_closing_stops_it_and_what_was_read_stays_read(engines: tuple[Transforme
     stream.close()
     request = {"prompt": [*prompt, 9, 9], "n_predict": 1, "temperature": 0}
     assert engine._server.request("/completion", request)["timings"]["cache_n"] >= 99
+
+
+def test_ctrl_c_while_it_reads_replies_stops_it(
+    engines: tuple[TransformersEngine, LlamaCppEngine], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = engines[1]
+    asked: list[int] = []
+    ask = engine.log_probability
+
+    def watched(*arguments: Any) -> float:
+        asked.append(1)
+        if len(asked) == 5:
+            signal.raise_signal(signal.SIGINT)
+        return ask(*arguments)
+
+    monkeypatch.setattr(engine, "log_probability", watched)
+    with pytest.raises(KeyboardInterrupt):
+        engine.log_probabilities([9, 30], [[40] * 50] * 20)
+    before = len(asked)
+    time.sleep(0.2)
+    assert len(asked) <= before + 2 < 1000, "each of two workers ends with the token that it is at"
 
 
 def test_nobody_else_may_ask(engines: tuple[TransformersEngine, LlamaCppEngine]) -> None:

@@ -7,6 +7,7 @@ import re
 import shutil
 import signal
 from collections.abc import Callable, Iterator
+from copy import copy
 from datetime import datetime
 from pathlib import Path
 
@@ -37,11 +38,23 @@ def private_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "user"))
 
 
+@pytest.fixture(scope="module")
+def loaded(talker: Path) -> Player:
+    (results,) = (talker / "results").iterdir()
+    parameters = read_parameters(results / "parameters.json", GenerationParameters)
+    return Player(results / "best", parameters, Machine("cpu", torch.float32))
+
+
 @pytest.fixture
-def talk(dataset: Dataset, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Talk:
+def player(loaded: Player) -> Player:
+    """The talker's model as if it had just been loaded."""
+    return copy(loaded)
+
+
+@pytest.fixture
+def talk(dataset: Dataset, player: Player, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Talk:
     """A session whose lines come from a pipe; gives what was shown."""
-    parameters = read_parameters(dataset.results / "parameters.json", GenerationParameters)
-    player = Player(dataset.results / "best", parameters, Machine("cpu", torch.float32))
+    parameters = player.parameters
 
     def talk(*lines: str | bytes, keep: bool = True, **changes: object) -> str:
         player.parameters = parameters.model_copy(update=changes)
@@ -104,11 +117,11 @@ def test_others_are_shown_and_picked(talk: Talk, dataset: Dataset) -> None:
 
 
 @pytest.mark.parametrize("field", ["best_of", "num_return_sequences"])
-def test_the_one_of_several_that_fits_best_is_said(talk: Talk, dataset: Dataset, field: str) -> None:
+def test_the_one_of_several_that_fits_best_is_said(talk: Talk, dataset: Dataset, loaded: Player, field: str) -> None:
     lively = {"temperature": 3.0, "guidance": 0.0, "seed": 4, field: 5, "max_new_tokens": 30}
     talk("hey", **lively)
-    parameters = read_parameters(dataset.results / "parameters.json", GenerationParameters)
-    player = Player(dataset.results / "best", parameters.model_copy(update=lively), Machine("cpu", torch.float32))
+    player = copy(loaded)
+    player.parameters = player.parameters.model_copy(update=lively)
     replies = player.candidates([user("hey")], 5)
     assert kept(dataset)[-1][-1]["content"] == max(replies, key=lambda reply: reply.pmi).text
     assert len({reply.text for reply in replies}) == 5
@@ -231,11 +244,9 @@ def check_unwritable(talk: Talk) -> None:
 
 
 def test_a_checkpoint_that_is_replaced_while_it_plays(
-    dataset: Dataset, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    dataset: Dataset, player: Player, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     best = dataset.results / "best"
-    parameters = read_parameters(dataset.results / "parameters.json", GenerationParameters)
-    player = Player(best, parameters, Machine("cpu", torch.float32))
 
     def lines() -> Iterator[str]:
         yield "hey\n"
@@ -259,11 +270,9 @@ def test_a_checkpoint_that_is_replaced_while_it_plays(
 
 
 def test_ctrl_c_stops_a_reply_and_keeps_what_was_said(
-    dataset: Dataset, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    dataset: Dataset, player: Player, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The second bubble is interrupted while it is typed, by the pace."""
-    parameters = read_parameters(dataset.results / "parameters.json", GenerationParameters)
-    player = Player(dataset.results / "best", parameters, Machine("cpu", torch.float32))
     monkeypatch.setattr("sys.stdin", io.StringIO("hey\nsure\n"))
     waited: list[float] = []
 
@@ -302,9 +311,7 @@ def test_my_pace_is_learned(dataset: Dataset) -> None:
     assert learned_pace(dataset) == Pace()
 
 
-def test_a_message_that_is_being_shown_is_said(dataset: Dataset) -> None:
-    parameters = read_parameters(dataset.results / "parameters.json", GenerationParameters)
-    player = Player(dataset.results / "best", parameters, Machine("cpu", torch.float32))
+def test_a_message_that_is_being_shown_is_said(player: Player) -> None:
     dialogue = Dialogue(lambda: player, lambda *_: None)
     dialogue.say("hey")
     first = WORDS.split("\n")[0]
@@ -317,15 +324,13 @@ def test_a_message_that_is_being_shown_is_said(dataset: Dataset) -> None:
         assert dialogue.last_reply == (first if shown else None)
 
 
-def test_completion(talk: Talk, dataset: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_completion(player: Player, dataset: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
     from prompt_toolkit.completion import CompleteEvent
     from prompt_toolkit.document import Document
 
     from selfchatbot.cli.session.commands import Commands
     from selfchatbot.cli.session.completion import CommandCompleter
 
-    parameters = read_parameters(dataset.results / "parameters.json", GenerationParameters)
-    player = Player(dataset.results / "best", parameters, Machine("cpu", torch.float32))
     monkeypatch.setattr("sys.stdin", io.StringIO())
     commands = Commands(Dialogue(lambda: player, lambda *_: None), Screen(), Keyboard(dataset, False), dataset, False)
     line = {"messages": [{"role": "system", "content": "with Zoë"}, user("hey")], "contact": "Zoë"}

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import make_talker, write_training_data
+from conftest import edit_settings, make_talker, write_training_data
 from setup_requests import get, load, post
 from web_server import ask, serving
 
@@ -54,6 +54,7 @@ def test_runs_are_compared_by_their_losses_and_what_differs(trained: Path, addre
 
 @pytest.mark.training
 def test_evaluate_and_export(trained: Path) -> None:
+    edit_settings(trained, max_new_tokens=8)  # both models answer 112 messages
     token = {"Authorization": "Bearer correct-horse-battery"}
     with serving(None, setup=Setup(load), token="correct-horse-battery") as address:
 

@@ -208,7 +208,9 @@ def test_the_memory_of_the_model_is_given_back(
 
     monkeypatch.setattr("selfchatbot.trainer.trainer.trainable_model", followed)
     data = write_training_data(tmp_path / "data", tiny_model, epochs=0.1)
-    trainer = Trainer(read_parameters(data / "parameters.json", TrainingParameters), data, tmp_path / "out", machine=CPU)
+    trainer = Trainer(
+        read_parameters(data / "parameters.json", TrainingParameters), data, tmp_path / "out", machine=CPU
+    )
     trainer.train()
     gc.collect()
     assert [model() for model in made] == [None]

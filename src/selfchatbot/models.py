@@ -113,12 +113,13 @@ def is_hub_name(name: str) -> bool:
 def load_tokenizer(name: str) -> "PreTrainedTokenizerBase":
     """The tokenizer of a model. Raises SelfChatBotError if it can't be loaded."""
     if _is_plain_tokenizer(Path(resolve(name))):
-        from transformers import PreTrainedTokenizerFast
-
-        return _load(name, PreTrainedTokenizerFast.from_pretrained)
-    from transformers import AutoTokenizer
-
-    return _load(name, AutoTokenizer.from_pretrained)
+        from transformers import PreTrainedTokenizerFast as Loader
+    else:
+        from transformers import AutoTokenizer as Loader
+    tokenizer: PreTrainedTokenizerBase = _load(name, Loader.from_pretrained)
+    if not isinstance(tokenizer.model_max_length, int | float):
+        raise SelfChatBotError(f'model "{name}": model_max_length in tokenizer_config.json is no number: get it again')
+    return tokenizer
 
 
 def _is_plain_tokenizer(folder: Path) -> bool:

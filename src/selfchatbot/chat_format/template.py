@@ -111,7 +111,7 @@ def template_parts(tokenizer: "PreTrainedTokenizerBase") -> TemplateParts:
 def special_ids(tokenizer: "PreTrainedTokenizerBase") -> set[int]:
     """Ids of all special tokens. ``all_special_ids`` has only those with a role, such as bos and eos."""
     added = {index for index, token in tokenizer.added_tokens_decoder.items() if token.special}
-    return added | set(tokenizer.all_special_ids)
+    return added | {index for index in tokenizer.all_special_ids if index is not None}  # an empty one has none
 
 
 def _split_end(tokenizer: "PreTrainedTokenizerBase", after: list[int]) -> tuple[int, list[int]]:

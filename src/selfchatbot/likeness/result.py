@@ -36,7 +36,8 @@ class SpeakerResult(Part):
     replies: int
     sense: Interval | None = Field(
         None,
-        description="Share of places where the judge finds the reply more sensible than mine: 0.5 is as sensible.",
+        description="Share of places where the judge finds the reply more sensible than mine: 0.5 is as sensible; null "
+        "without a judge that sees.",
     )
     style: dict[str, FeatureResult]
     auc: Interval | None = Field(

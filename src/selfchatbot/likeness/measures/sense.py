@@ -1,6 +1,7 @@
 """Makes sense: does a larger language model find a reply as sensible as the one that I really wrote there?"""
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 from pydantic import Field
@@ -26,7 +27,7 @@ CONTROL_NAMES = {
 class Reader(Part):
     """The judge, and whether it can see."""
 
-    judge: str = Field(description="The larger language model that read the replies, as given to --judge.")
+    judge: str = Field(description="The larger model that read the replies: as given to --judge, or the base model.")
     contexts: int = Field(description="Number of places in which it read the replies.")
     controls: dict[str, Interval] = Field(
         description="Share of places where it prefers my `exchanged` or `shuffled` reply, or what the model says when "
@@ -77,15 +78,24 @@ class ReaderMeasure(Measure[Reader]):
         """The judge is blind."""
         if findings.sees:
             return None
-        more = "" if findings.contexts >= MAX_CONTEXTS else ", or more test messages"
-        return f"The judge {findings.judge} can't tell sense from nonsense in these chats: use a larger one{more}."
+        more = "" if findings.contexts >= MAX_CONTEXTS else ", or more test messages (--contexts)"
+        return (
+            f"The judge {judge_name(findings.judge)} can't tell sense from nonsense in these chats: name a larger one "
+            f"with --judge{more}."
+        )
 
     def section(self, findings: Reader) -> Section:
         rows = [(CONTROL_NAMES[name], percent(interval)) for name, interval in findings.controls.items()]
         return Section(
-            f"{findings.judge} read {findings.contexts} places. It has to find nonsense worse than what you wrote.",
+            f"{judge_name(findings.judge)} read {findings.contexts} places. It has to find nonsense worse than your "
+            "own words.",
             [Table("Share of places where it prefers them to your real reply", ("control", "preferred"), rows)],
         )
+
+
+def judge_name(judge: str) -> str:
+    """The name of a file or folder, without the way to it."""
+    return Path(judge).name if Path(judge).exists() else judge
 
 
 def makes_no_sense(findings: Mapping[Speaker, Interval]) -> bool:
@@ -111,8 +121,10 @@ class SenseMeasure(SpeakerMeasure[Interval]):
     key = "sense"
     explanation = Explanation(
         title="Makes sense",
-        what="A larger language model (--judge) reads the end of the conversation and two replies, yours and the "
-        "speaker's, as a plain transcript. Which one does it find more sensible? Length hardly matters.",
+        what="A larger language model reads the end of the conversation and two replies, yours and the speaker's, as "
+        "a plain transcript. Which one does it find more sensible? Length hardly matters. What your contacts wrote is "
+        "read as a reply to what came before it. The model is the one that --judge names; without it, the base model, "
+        "where that has four times the parameters of the embedded one.",
         formula="score = (log P(reply | conversation) by the judge − the same by a small model) / √tokens; share of "
         "places where score(speaker) > score(yours)",
         source="Li et al. 2022, “Contrastive Decoding”; compared with blind readers, see above",
@@ -131,8 +143,8 @@ class SenseMeasure(SpeakerMeasure[Interval]):
     )
 
     def measure(self, inputs: Inputs) -> dict[Speaker, Interval]:
-        judged = inputs.judged
-        if judged is None:
+        judged, reader = inputs.judged, ReaderMeasure().measure(inputs)
+        if judged is None or reader is None or not reader.sees:
             return {}
         places = [inputs.conversations[number] for number in judged.contexts]
         return {
@@ -146,7 +158,7 @@ class SenseMeasure(SpeakerMeasure[Interval]):
         model = findings.get("model")
         if model is None:
             return None
-        of_ten = f"a larger model, asked to judge, prefers them to yours {of_10(model.value)} times, where 5 is equal"
+        of_ten = f"a judge, which is a larger model, prefers them to yours {of_10(model.value)} times, where 5 is equal"
         if makes_no_sense(findings):
             return f"Many of its replies make no sense: {of_ten}."
         if model.high < 0.5:

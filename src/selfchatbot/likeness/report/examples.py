@@ -3,25 +3,28 @@
 from selfchatbot.likeness.measures.discriminator import worst
 from selfchatbot.likeness.report.page import Example
 from selfchatbot.likeness.run.inputs import Inputs
+from selfchatbot.likeness.run.judging import Judged
 
 MAX_EXAMPLES = 12
 MAX_MISSES = 5
 
 
-def spread(inputs: Inputs) -> list[Example]:
-    """Examples spread evenly over the test conversations."""
-    count = len(inputs.data.contexts)
-    step = max(1, count // MAX_EXAMPLES)
-    return [_example(inputs, number) for number in range(0, count, step)][:MAX_EXAMPLES]
+def spread(inputs: Inputs, judged: Judged | None) -> list[Example]:
+    """Examples spread evenly over the test conversations, of the places that a judge read, if one did that sees."""
+    numbers = judged.contexts if judged else range(len(inputs.data.contexts))
+    step = max(1, len(numbers) // MAX_EXAMPLES)
+    return [_example(inputs, judged, number) for number in numbers[::step]][:MAX_EXAMPLES]
 
 
-def misses(inputs: Inputs) -> list[Example]:
+def misses(inputs: Inputs, judged: Judged | None) -> list[Example]:
     """Where the model's reply is least like mine."""
     answers = inputs.answers
     numbers = worst(answers["me"], answers["model"], inputs.groups, inputs.features, inputs.seed)
-    return [_example(inputs, number) for number in numbers[:MAX_MISSES]]
+    return [_example(inputs, judged, number) for number in numbers[:MAX_MISSES]]
 
 
-def _example(inputs: Inputs, number: int) -> Example:
+def _example(inputs: Inputs, judged: Judged | None, number: int) -> Example:
     replies = {speaker: texts[number] for speaker, texts in inputs.answers.items()}
-    return Example(inputs.data.contexts[number].messages[-1]["content"], replies)
+    found = {speaker: judged.sense(speaker, number) for speaker in replies} if judged else {}
+    sense = {speaker: round(100 * share) for speaker, share in found.items() if share is not None}
+    return Example(inputs.data.contexts[number].messages[-1]["content"], replies, sense)

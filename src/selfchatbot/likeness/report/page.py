@@ -3,7 +3,7 @@
 import math
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -34,6 +34,8 @@ class Example:
     message: str
     """The last turn of the others."""
     replies: Mapping[Speaker, str]
+    sense: Mapping[Speaker, int] = field(default_factory=dict)
+    """Of 100 replies of mine, how many the judge finds less sensible; empty without a judge that sees."""
 
 
 def write_page(

@@ -18,8 +18,7 @@ def print_summary(result: Likeness, console: Console) -> None:
     for name in SPEAKER_NAMES.values():
         table.add_column(name.short, justify="right", no_wrap=True)
     for measure in MEASURES:
-        if isinstance(measure, SpeakerMeasure) and (row := measure.summary):
-            found = result.findings(measure)
+        if isinstance(measure, SpeakerMeasure) and (row := measure.summary) and (found := result.findings(measure)):
             cells = (row.text(found[speaker]) if speaker in found else "" for speaker in SPEAKER_NAMES)
             table.add_row(row.label, *cells)
     console.print(table)

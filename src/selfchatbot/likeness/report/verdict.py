@@ -8,6 +8,8 @@ from selfchatbot.statistics import MIN_CONVERSATIONS
 
 NOT_MEASURED = "Whether its replies make sense is not measured: read some of them, or name a larger model with --judge."
 
+BLIND = "No verdict: the judge that read its replies can't see whether they make sense. Read some of them yourself."
+
 
 def verdict(result: Likeness) -> str:
     """Whether it makes sense, if a judge that sees was asked; how alike its wording is; what must not be overlooked."""
@@ -15,18 +17,18 @@ def verdict(result: Likeness) -> str:
 
 
 def opening(result: Likeness) -> str:
-    """What is missing for a verdict, or the sentences of the measures that have one.
+    """What is missing for a verdict, or the sentences of the measures that have one, sense first.
 
-    A judge that is blind has none, and that is said. Where a judge finds no sense, alike wording is no comfort.
+    With a judge that is blind there is no verdict. Where a judge finds no sense, alike wording is no comfort.
     """
     if lacks := missing(result.run):
         return lacks
-    sees = result.reader is not None and result.reader.sees
-    asked = [measure for measure in MEASURES if sees or not isinstance(measure, SenseMeasure)]
-    if sees and makes_no_sense(result.findings(SenseMeasure())):
-        asked = [measure for measure in asked if isinstance(measure, SenseMeasure)]
+    if result.reader and not result.reader.sees:
+        return BLIND
+    sense = result.findings(SenseMeasure())
+    asked = [SenseMeasure()] if makes_no_sense(sense) else MEASURES
     sentences = [sentence for measure in asked if (sentence := measure.headline(result.findings(measure)))]
-    return " ".join(sentences if sees else [*sentences, NOT_MEASURED])
+    return " ".join(sentences if sense else [NOT_MEASURED, *sentences])
 
 
 def missing(run: Run) -> str | None:

@@ -28,13 +28,14 @@ from selfchatbot.likeness.run import history
 from selfchatbot.likeness.run.cache import Cache
 from selfchatbot.likeness.run.contexts import control_replies, few_shot, read_contexts, read_training
 from selfchatbot.likeness.run.inputs import EvaluationData, Inputs, ModelOutputs, ModelRun, ProbeLine
-from selfchatbot.likeness.run.judging import HOT_SAMPLING, judge_replies, judged_places
+from selfchatbot.likeness.run.judge_models import TorchJudge
+from selfchatbot.likeness.run.judging import HOT_SAMPLING, Judged, can_judge, judge_replies, judged_places
 from selfchatbot.likeness.run.model_pair import ModelPair
 from selfchatbot.likeness.run.progress import OnStep
 from selfchatbot.likeness.run.replies import generate_replies
 from selfchatbot.likeness.speakers import MODEL_SPEAKERS, SPEAKER_NAMES, ModelSpeaker, Speaker
 from selfchatbot.messages import read_contacts
-from selfchatbot.models import Machine
+from selfchatbot.models import Machine, load_tokenizer
 from selfchatbot.parameters import (
     FILE_NAME,
     GenerationParameters,
@@ -69,7 +70,7 @@ def evaluate(
     What models compute is kept in results/likeness, so an interrupted evaluation resumes and a later one reuses it.
     The page shows some replies, and private words with them, unless ``examples`` is False. ``canaries`` come from
     `selfchatbot.likeness.run.canary_training`. ``judge`` names a larger model that reads the replies: a hub name, a
-    folder or a GGUF file.
+    folder or a GGUF file. Without it the base model does, where that is much larger than the embedded one.
 
     Raises SelfChatBotError where there are too few test replies, or a model can't be loaded.
     """
@@ -77,25 +78,26 @@ def evaluate(
     data = _read(dataset, contexts, seed, probes, canaries)
     pair = ModelPair(checkpoint, parameters, seed, Cache(dataset.results / history.HISTORY_FOLDER), machine)
     outputs: dict[ModelSpeaker, ModelOutputs] = {}
+    is_judged = judge is not None or can_judge(parameters.model)
+    hot: list[str] = []
     for speaker in MODEL_SPEAKERS:
         with _timed(seconds, speaker):
             outputs[speaker] = _run_model(pair, speaker, data, on_progress)
+            if is_judged and speaker == "model":
+                hot = _hot_replies(pair, data, on_progress)
     inputs = _inputs(data, outputs, pair)
-    if judge is not None:
-        pair.unload()
+    if is_judged:
         with _timed(seconds, "judge"):
-            hot = _hot_replies(ModelPair(checkpoint, parameters, seed, pair.cache, machine), data, on_progress)
-            judged = judge_replies(
-                judge, data.contexts, inputs.answers, hot, pair.cache, pair.machine, seed, on_progress
-            )
-        inputs = replace(inputs, judged=judged)
+            inputs = replace(inputs, judged=_judged(judge, pair, inputs, hot, on_progress))
+    pair.unload()
     with _timed(seconds, "texts"):
         on_progress("comparing the texts", 0, 1)
         found = _measure(inputs)
         on_progress("comparing the texts", 1, 1)
     result = Likeness(run=_run(dataset, checkpoint, parameters, data, seconds), **found)
     history.keep(result, dataset.results)
-    shown = (spread(inputs), misses(inputs)) if examples else ()
+    seeing = inputs.judged if result.reader is not None and result.reader.sees else None
+    shown = (spread(inputs, seeing), misses(inputs, seeing)) if examples else ()
     page = dataset.results / PAGE_FILE
     write_page(page, result, history.runs(dataset.results), *shown)
     page.chmod(0o600)
@@ -160,12 +162,20 @@ def _run_model(pair: ModelPair, speaker: ModelSpeaker, data: EvaluationData, on_
 
 def _hot_replies(pair: ModelPair, data: EvaluationData, on_progress: OnStep) -> list[str]:
     """What the model says where the judge reads, at a temperature at which it makes no sense."""
-    pair.parameters = pair.parameters.model_copy(update=HOT_SAMPLING)
     contexts = [data.contexts[number].messages for number in judged_places(len(data.contexts))]
     step = partial(on_progress, "the model answers at random")
-    replies = [reply.text for reply in generate_replies(pair, "model", contexts, [], data.names, step)]
-    pair.unload()
-    return replies
+    parameters = pair.parameters.model_copy(update=HOT_SAMPLING)
+    return [reply.text for reply in generate_replies(pair, "model", contexts, [], data.names, step, parameters)]
+
+
+def _judged(judge: str | None, pair: ModelPair, inputs: Inputs, hot: Sequence[str], on_progress: OnStep) -> Judged:
+    """What the judge thinks of the replies: the model of that name, or else the base model, which is in memory."""
+    rest = (inputs.data.contexts, inputs.answers, hot, pair.cache, pair.machine, pair.seed, on_progress)
+    if judge is not None:
+        pair.unload()
+        return judge_replies(judge, *rest)
+    base = pair.parameters.model
+    return judge_replies(base, *rest, load=lambda: TorchJudge(pair.loaded("base").model, load_tokenizer(base)))
 
 
 def _inputs(data: EvaluationData, outputs: dict[ModelSpeaker, ModelOutputs], pair: ModelPair) -> Inputs:

@@ -55,10 +55,10 @@ def load_judge(name: str, machine: "Machine") -> JudgeModel:
             if not leaves_a_gpu_idle():
                 return LlamaCppEngine(Path(name), MAX_PROMPT_TOKENS + MAX_REPLY_TOKENS)
     model = load_model(name, machine.dtype).to(machine.device).eval()
-    return _TorchJudge(model, load_tokenizer(name))
+    return TorchJudge(model, load_tokenizer(name))
 
 
-class _TorchJudge:
+class TorchJudge:
     """A model of transformers."""
 
     def __init__(self, model: "PreTrainedModel", tokenizer: "PreTrainedTokenizerBase") -> None:

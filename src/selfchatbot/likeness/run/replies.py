@@ -10,6 +10,7 @@ from selfchatbot.likeness.run.model_pair import UNLIMITED_TOKENS, ModelPair
 from selfchatbot.likeness.run.progress import OnProgress
 from selfchatbot.likeness.speakers import ModelSpeaker
 from selfchatbot.messages import ChatMessages, introduction
+from selfchatbot.parameters import GenerationParameters
 
 if TYPE_CHECKING:
     from selfchatbot.player.reply.reranking import Candidate
@@ -55,14 +56,15 @@ def generate_replies(
     few_shot: Sequence[str],
     names: Collection[str],
     on_progress: OnProgress = lambda _done, _of: None,
+    parameters: GenerationParameters | None = None,
 ) -> list[GeneratedReply]:
     """The reply of a model to each of ``contexts``, which end with a turn of the others or are empty.
 
     ``few_shot``: the messages of mine that the base model is shown. ``names``: precede messages of others in groups.
-    Both models sample as parameters.json says, and are cut where a player would cut them; only the base model, which
-    would take longest, generates a single candidate.
+    Both models sample as ``parameters`` say, by default parameters.json, and are cut where a player would cut them;
+    only the base model, which would take longest, generates a single candidate.
     """
-    parameters, chat_format = pair.parameters, pair.chat_format
+    parameters, chat_format = parameters or pair.parameters, pair.chat_format
     unused = {"num_return_sequences"} | ({"best_of"} if speaker == "base" else set())
     room = max(pair.window - parameters.max_new_tokens, pair.window // 2)
     prompt = partial(few_shot_prompt, few_shot=few_shot) if speaker == "base" else context_prompt
@@ -83,7 +85,7 @@ def generate_replies(
     def answer(batch: list[int]) -> list[dict[str, Any]]:
         prompted = [PromptedContext(contexts[number], prompts[number], alone[number]) for number in batch]
         seed = (pair.seed + 1_000_003 * batches.index(batch)) % 2**32
-        return [asdict(reply) for reply in _answer(pair, speaker, prompted, names, seed)]
+        return [asdict(reply) for reply in _answer(pair, speaker, parameters, prompted, names, seed)]
 
     found = pair.computed(
         "replies",
@@ -130,6 +132,7 @@ def few_shot_prompt(chat_format: ChatFormat, messages: ChatMessages, window: int
 def _answer(
     pair: ModelPair,
     speaker: ModelSpeaker,
+    parameters: GenerationParameters,
     prompted: Sequence[PromptedContext],
     names: Collection[str],
     seed: int,
@@ -139,7 +142,7 @@ def _answer(
     from selfchatbot.player.engines.protocol import Sampling
     from selfchatbot.player.reply.truncation import Truncator
 
-    parameters, chat_format, prompts = pair.parameters, pair.chat_format, [one.prompt for one in prompted]
+    chat_format, prompts = pair.chat_format, [one.prompt for one in prompted]
     left = pair.window - max(map(len, prompts))
     if speaker == "base":
         left = min(left, MAX_BASE_TOKENS)

@@ -9,6 +9,7 @@ reply, and a reply can be stopped between two requests.
 import math
 import random
 import shutil
+import threading
 from collections.abc import Generator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -211,19 +212,24 @@ class LlamaCppEngine:
     def log_probabilities(self, prompt: list[int], continuations: list[list[int]]) -> list[float]:
         """Token by token: llama.cpp reports no probabilities of a prompt."""
         workers = SCORING_SLOTS if len(continuations) > 1 else 1
+        is_stopped = threading.Event()
 
         def score(worker: int) -> list[float]:
             return [
                 sum(
                     self.log_probability(prompt + ids[:place], token, prompt[-1], SLOTS - 1 - worker)
                     for place, token in enumerate(ids)
+                    if not is_stopped.is_set()
                 )
                 for ids in continuations[worker::workers]
             ]
 
         found = [0.0] * len(continuations)
-        for worker, sums in enumerate(self._workers.map(score, range(workers))):
-            found[worker::workers] = sums
+        try:
+            for worker, sums in enumerate(self._workers.map(score, range(workers))):
+                found[worker::workers] = sums
+        finally:
+            is_stopped.set()  # Ctrl-C interrupts only the wait: Python joins the workers at exit
         return found
 
     def log_probability(self, sequence: list[int], token: int, end: int, slot: int = -1) -> float:
