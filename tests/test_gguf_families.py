@@ -6,8 +6,11 @@ from typing import Any
 import pytest
 import torch
 from test_gguf import END, SIZES, TEXT, TOKENIZER, YARN, log_probabilities, random_model
-from transformers import AutoConfig, PreTrainedConfig
+from tiny_models import CHATML, tiny_tokenizer
+from tokenizers import Regex, pre_tokenizers
+from transformers import AutoConfig, LlamaConfig, PreTrainedConfig
 
+from selfchatbot.gguf.vocabulary import SPLITTERS, splitter
 from selfchatbot.gguf.writer import GgufError, check_gguf, write_gguf
 
 PAD = {**SIZES, "pad_token_id": 0}
@@ -74,6 +77,7 @@ NEMOTRON = {
     "ssm_state_size": 16,
     "n_groups": 2,
     "chunk_size": 8,
+    "initializer_range": 0.05,  # squares grow
     "moe_shared_expert_intermediate_size": 48,
 }
 DEEP = {**PAD, "num_hidden_layers": 64, "hidden_size": 32, "intermediate_size": 32, "head_dim": 8, "sliding_window": 8}
@@ -175,3 +179,33 @@ def test_what_llamacpp_takes_for_granted_is_refused(what: str) -> None:
     config, reason = REFUSED[what]
     with pytest.raises(GgufError, match=f"this setting of {reason}"):
         check_gguf(config, TOKENIZER)
+
+
+@pytest.mark.parametrize("name", ["tekken", "gpt-4o"])
+def test_text_is_split_as_the_tokenizer_does(name: str, tmp_path: Path) -> None:
+    pytest.importorskip("xllamacpp", reason="there is no wheel for every machine")
+    from selfchatbot.player.engines.llamacpp import LlamaCppEngine
+
+    pattern = next(pattern for pattern, called in SPLITTERS.items() if called == name)
+    tokenizer = tiny_tokenizer(CHATML)
+    tokenizer.backend_tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+        [
+            pre_tokenizers.Split(Regex(pattern), "isolated"),
+            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
+        ]
+    )
+    write_gguf(tmp_path / "model.gguf", random_model(LlamaConfig(**SIZES)), tokenizer, END)
+    engine = LlamaCppEngine(tmp_path / "model.gguf", 256, threads=1)
+    for text in ("haha yeah\n\nit's RAINING again, don't forget", "YouTube I'LL 12345 ok/\n  à bientôt", "  😀 看见"):
+        assert engine.tokens(text) == tokenizer(text)["input_ids"], text
+
+
+def test_the_split_of_mistral_has_a_name() -> None:
+    """As transformers has it in its own code."""
+    pattern = (
+        r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+|"
+        r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*|\p{N}"
+        r"| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+    )
+    steps = [{"type": "Split", "pattern": {"Regex": pattern}}, {"type": "ByteLevel"}]
+    assert splitter({"type": "Sequence", "pretokenizers": steps}) == "tekken"

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 from selfchatbot.gguf.family import Family
@@ -87,13 +88,25 @@ def granite_parts(model: Any, name: str, weight: Any) -> Iterator[Tensor]:
 def falcon_parts(model: Any, name: str, weight: Any) -> Iterator[Tensor]:
     """Besides, everything that Falcon-H1 multiplies with is in the weights."""
     config = model.config
-    if name == "model.embed_tokens.weight" and config.tie_word_embeddings:
-        yield from stored_parts("lm_head.weight", weight * config.lm_head_multiplier)
-    yield from state_space_parts(model, name, weight * falcon_factor(config, name, weight))
+    for part in state_space_parts(model, name, weight):
+        yield _multiplied(part, falcon_factor(config, name))
+        if name == "model.embed_tokens.weight" and config.tie_word_embeddings:
+            yield _multiplied(replace(part, name="lm_head.weight"), config.lm_head_multiplier)
 
 
-def falcon_factor(config: Any, name: str, weight: Any) -> Any:
+def _multiplied(tensor: Tensor, factor: Any) -> Tensor:
+    return replace(tensor, values=lambda: tensor.values() * factor)
+
+
+def falcon_factor(config: Any, name: str) -> Any:
     """What the outputs of a weight are multiplied with: a number, or a column with one for each row."""
+    import numpy
+
+    if name.endswith(".in_proj.weight"):
+        heads, size, state, groups, _ = sizes(config)
+        lengths = (heads * size, heads * size, groups * state, groups * state, heads)  # gate, input, B, C, time step
+        rows = numpy.repeat(numpy.array(config.ssm_multipliers, numpy.float32), lengths)
+        return rows[:, None] * config.ssm_in_multiplier
     before = config.attention_in_multiplier
     factors = {
         "model.embed_tokens.weight": config.embedding_multiplier,
@@ -106,14 +119,7 @@ def falcon_factor(config: Any, name: str, weight: Any) -> Any:
         ".o_proj.weight": config.attention_out_multiplier,
         ".out_proj.weight": config.ssm_out_multiplier,
     }
-    if not name.endswith(".in_proj.weight"):
-        return next((factor for ending, factor in factors.items() if name.endswith(ending)), 1.0)
-    heads, size, state, groups, _ = sizes(config)
-    rows = weight.new_empty(weight.shape[0], 1)
-    lengths = (heads * size, heads * size, groups * state, groups * state, heads)  # gate, input, B, C, time step
-    for part, factor in zip(rows.split(lengths), config.ssm_multipliers, strict=True):
-        part.fill_(factor * config.ssm_in_multiplier)
-    return rows
+    return next((factor for ending, factor in factors.items() if name.endswith(ending)), 1.0)
 
 
 def fits_nemotron(config: Any) -> bool:

@@ -20,10 +20,16 @@ UNREACHED_SCORE = -1e6
 
 CONTRACTIONS = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)"
 TAIL = r"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+UPPER, LOWER = r"[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]", r"[\p{Ll}\p{Lm}\p{Lo}\p{M}]"
+CASES = r"[^\r\n\p{{L}}\p{{N}}]?{0}*{1}+{2}|[^\r\n\p{{L}}\p{{N}}]?{0}+{1}*{2}|"
+SLASHES = TAIL.replace(r"[\r\n]*", r"[\r\n/]*", 1)
 SPLITTERS = {
     CONTRACTIONS + r"|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}" + TAIL: "llama-bpe",
     CONTRACTIONS + r"|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}" + TAIL: "qwen2",
     CONTRACTIONS + r"|[^\r\n\p{L}\p{N}]?[\p{L}\p{M}]+|\p{N}" + TAIL.replace("L}", "L}\\p{M}", 1): "qwen35",
+    # Mistral's. llama.cpp takes letters beside a to z for either case, which only differs in words like "éTé".
+    CASES.format(UPPER, LOWER, "") + r"\p{N}" + SLASHES: "tekken",
+    CASES.format(UPPER, LOWER, CONTRACTIONS + "?") + r"\p{N}{1,3}" + SLASHES: "gpt-4o",
 }
 """From the regular expression in tokenizer.json to llama.cpp's name of the same split (``tokenizer.ggml.pre``)."""
 
@@ -148,6 +154,7 @@ def splitter(pre_tokenizer: dict[str, Any] | None) -> str:
             return "gpt-2"
         case ["Digits", "ByteLevel"] if steps[0].get("individual_digits") and steps[1].get("use_regex", True):
             return "smollm"
-        case ["Split", "ByteLevel"] if name := SPLITTERS.get(steps[0].get("pattern", {}).get("Regex", "")):
-            return name
+        case ["Split", "ByteLevel"] if not steps[1].get("add_prefix_space"):
+            if name := SPLITTERS.get(steps[0].get("pattern", {}).get("Regex", "")):
+                return name
     raise GgufError("this tokenizer can't be written as GGUF: it splits text in a way that llama.cpp has no name for")
