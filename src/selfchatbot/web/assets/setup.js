@@ -158,7 +158,7 @@ function renderTraining(dataset, own, trains) {
   part("trained").hidden = !trains || !progress;
   if (progress?.steps) part("trained").value = progress.step / progress.steps;
   let status = dataset.unfinished ? "A training was stopped here: it can go on where it was." : "";
-  if (dataset.trained && !dataset.unfinished) status = `The run ${dataset.run} is complete. Another training keeps it.`;
+  if (dataset.trained && !dataset.unfinished) status = `The run ${dataset.run} is complete. Training again keeps it.`;
   if (dataset.training) status = "Another program is training this one.";
   if (trains) status = own.stopping ? "saving, then it stops…" : progress ? timeLeft(progress.seconds_left) : `${own.doing}…`;
   else if (own?.kind === "train") status = own.message || status;

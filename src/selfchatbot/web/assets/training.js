@@ -6,7 +6,7 @@ const WIDTH = 640;
 const HEIGHT = 260;
 const LEFT = 68;
 const BOTTOM = 34;
-const TOP = 12;
+const TOP = 20;
 
 /** ``about 3 minutes left`` */
 export function timeLeft(seconds) {
