@@ -139,7 +139,7 @@ def minutes(config: PretrainedConfig, example: Example) -> int:
 def table() -> str:
     """The model that is recommended for each kind of machine."""
     lines = [
-        "| your machine | model | method | needs | download | 2,000 replies take about |",
+        "| your machine | model | method | memory | download | 2,000 replies take about |",
         "| --- | --- | --- | --: | --: | --: |",
     ]
     for machine, example in ROWS.items():

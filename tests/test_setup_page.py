@@ -7,10 +7,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from conftest import SAMPLE, make_talker, write_training_data
+from conftest import SAMPLE, edit_settings, make_talker, write_training_data
 from setup_requests import load
-from web_server import serving
+from web_server import ask, serving
 
+from selfchatbot.environment import Environment
+from selfchatbot.setup.dataset import create, new_dataset
+from selfchatbot.setup.exports import find_exports
 from selfchatbot.web.setup_routes import Setup
 
 playwright = pytest.importorskip("playwright.sync_api", reason="the page is tested with playwright: pip install it")
@@ -123,6 +126,23 @@ def say_who_i_am(page: Page, summary: Path) -> None:
     fits(page)
 
 
+def test_somebody_is_left_out(page: Page, here: Path, tiny_model: Path) -> None:
+    """Their chat and their name are gone then."""
+    environment = Environment(**{stage: here / stage for stage in ("raw", "preprocessed", "results")})
+    create(new_dataset(environment, "Rowan"), find_exports(DISCORD[:2]), str(tiny_model), "lora")
+    page.reload()
+    page.get_by_role("button", name="Read the chats").click()
+    expect(page.get_by_text("2 files, 2 chats")).to_be_visible(timeout=MINUTES)
+    page.get_by_text("Leave people out").click()
+    page.get_by_role("checkbox", name="gale.816 (").check()
+    fits(page)
+    page.get_by_role("button", name="Save, and read the chats again").click()
+    # Only the list of those who are left out names them.
+    expect(page.get_by_role("checkbox", name="gale.816", exact=True)).to_be_checked(timeout=MINUTES)
+    summary = here / "preprocessed" / "Dataset_1_Rowan" / "summary.json"
+    assert "gale" not in summary.read_text(encoding="utf-8")
+
+
 def train(page: Page, settings: Path) -> None:
     """Curve, samples and time left, also after a reload; stop and resume."""
     values = json.loads(settings.read_text(encoding="utf-8"))
@@ -143,6 +163,36 @@ def train(page: Page, settings: Path) -> None:
     settings.write_text(json.dumps({**values, **changed, "early_stopping_patience": 1}), encoding="utf-8")
     page.get_by_role("button", name="Resume").click()
     expect(status).to_contain_text("The run first try is complete", timeout=MINUTES)
+
+
+def test_a_folder_is_dropped(page: Page, here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beside the place for it, too. What is no export, too deep or too much stays out."""
+    downloads = here / "Downloads"
+    deep = downloads.joinpath(*"a" * 16)
+    deep.mkdir(parents=True)
+    for number, folder in enumerate((downloads, downloads / "a", deep)):
+        shutil.copy(DISCORD[number], folder)
+    (downloads / "holiday.jpg").write_bytes(b"\xff\xd8")
+    mouse = page.context.new_cdp_session(page)
+
+    def drop() -> None:
+        data = {"items": [], "files": [str(downloads)], "dragOperationsMask": 1}
+        for kind in ("dragEnter", "dragOver", "drop"):
+            mouse.send("Input.dispatchDragEvent", {"type": kind, "x": 200, "y": 20, "data": data})
+
+    drop()
+    found = page.get_by_role("list", name="What was found in your files")
+    expect(found.get_by_text("DiscordChatExporter, 2 files")).to_be_visible()
+    (uploads,) = (here / "raw").glob(".uploads*")
+    assert {path.name for path in uploads.rglob("*.*")} == {path.name for path in DISCORD[:2]}
+    page.get_by_role("button", name="Remove these files").click()
+    expect(found).to_be_empty()
+    monkeypatch.setattr("selfchatbot.web.setup_routes.MAX_BYTES", 1000)
+    page.reload()
+    expect(page.get_by_role("button", name="Read my chats")).to_be_visible()
+    drop()
+    expect(page.get_by_role("alert")).to_contain_text("leave out films")
+    assert not list((here / "raw").iterdir())
 
 
 def test_a_token_is_asked_for(browser: Browser, here: Path) -> None:
@@ -166,6 +216,7 @@ def test_what_can_be_done_with_a_trained_model(browser: Browser, here: Path, mad
     (data / "summary.json").write_text(json.dumps({"splits": splits}), encoding="utf-8")
     results = make_talker(here / "results" / FOLDER, made_base)
     make_talker(results / "runs" / "first try", made_base)
+    edit_settings(results, max_new_tokens=8)  # both models answer 112 messages
     with serving(None, setup=Setup(load), token="correct-horse-battery") as address:
         page = browser.new_page(viewport={"width": 390, "height": 780})
         page.set_default_timeout(30_000)
@@ -181,7 +232,16 @@ def test_what_can_be_done_with_a_trained_model(browser: Browser, here: Path, mad
             page.get_by_role("button", name="Open the report").click()
         expect(opened.value.get_by_role("heading").first).to_be_visible()
         assert opened.value.evaluate("getComputedStyle(document.body).margin") == "0px"  # its styles are allowed
+        # It has an address of its own, as a tab sends no token, and no other one works.
+        report = opened.value.url.removeprefix(address)
         opened.value.close()
+        status, headers, content = ask(address, report)
+        assert status == 200 and content == (results / "likeness.html").read_bytes()
+        assert "script" not in headers["Content-Security-Policy"]
+        assert ask(address, report[:-1])[0] == 401
+        expect(page.locator("#runs-body tr").first.locator("td").nth(2)).not_to_be_empty()  # told apart
+        state = json.loads(ask(address, "/setup/state", headers={"Authorization": "Bearer correct-horse-battery"})[2])
+        assert not state["task"]["failed"] and state["task"]["progress"]["step"] == state["task"]["progress"]["steps"]
         # Forget: only after the name was typed, and only what is shown.
         changed = (data / "train.jsonl").read_text(encoding="utf-8").split("\n")
         (data / "train.jsonl").write_text("\n".join(changed[1:]), encoding="utf-8")

@@ -118,6 +118,12 @@ def test_from_files_to_a_dataset_with_the_question_who_i_am(address: str, here: 
         put(address, DISCORD[1])
         assert post(address, "add", dataset="1") == {"added": new}
         assert not ended(address)["failed"]
+    # Whoever is left out is named only in the list of them.
+    assert summary["left_out"] == [] and "gale.816" in json.dumps(summary)
+    post(address, "preprocess", dataset="1", left_out=["gale.816"])
+    assert not ended(address)["failed"]
+    summary = get(address, "summary?dataset=1")
+    assert summary.pop("left_out") == ["gale.816"] and "gale.816" not in json.dumps(summary)
     put(address, DISCORD[2])
     assert "is there already" in post(address, "create", 400, name="rowan", model=str(tiny_model))
     assert [one["name"] for one in get(address, "files")["files"]] == [DISCORD[2].name]
@@ -182,14 +188,7 @@ def test_training_is_shown_stopped_resumed_and_talked_to(here: Path, made_base: 
         assert not task["failed"] and "resumes" in task["message"]
         assert get(address, "datasets")["datasets"][0]["unfinished"]
         steps = [record["step"] for record in get(address, "metrics?dataset=1")["records"]]
-    # Another server goes on where this one was.
-    with serving(None, setup=Setup(load)) as address:
-        post(address, "train", dataset="1")
-        until(address, lambda task: (task["progress"] or {}).get("step", 0) > max(steps) + 2)
-    # It was stopped with the server, and saved.
-    found = get_offline(here)
-    assert found[: len(steps)] == steps and len(found) > len(steps)
-    assert list((here / "results" / FOLDER / "checkpoints").glob("step-*"))
+    # Another server talks to what there is, and goes on where the other one was.
     with serving(None, setup=Setup(load)) as address:
         post(address, "talk", dataset="1")
         assert get(address, "state")["talking"] == {"dataset": "1", "run": None}
@@ -199,8 +198,11 @@ def test_training_is_shown_stopped_resumed_and_talked_to(here: Path, made_base: 
         # A training takes the memory of the model.
         post(address, "train", dataset="1")
         assert ask(address, "/v1/chat/completions", json.dumps(chat).encode())[0] == 503
-        post(address, "stop")
-        ended(address)
+        until(address, lambda task: (task["progress"] or {}).get("step", 0) > max(steps) + 2)
+    # It was stopped with the server, and saved.
+    found = get_offline(here)
+    assert found[: len(steps)] == steps and len(found) > len(steps)
+    assert list((here / "results" / FOLDER / "checkpoints").glob("step-*"))
 
 
 def get_offline(here: Path) -> list[int]:

@@ -50,7 +50,8 @@ def names(dataset: Dataset, paths: list[Path]) -> str:
     for path in paths:
         if path.is_relative_to(dataset.results):
             first = path.relative_to(dataset.results).parts[0]
-            found[f"{first}/" if (dataset.results / first).is_dir() else first] = None
+            name = f"{first}/" if (dataset.results / first).is_dir() else first
+            found["GGUF files" if ".gguf" in name else name] = None
         else:
             found["what you typed in sessions"] = None
     return ", ".join(found)

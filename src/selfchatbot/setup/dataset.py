@@ -4,7 +4,7 @@ import getpass
 import json
 import re
 import shutil
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from itertools import count
 from pathlib import Path
@@ -21,7 +21,7 @@ from selfchatbot.environment import (
 )
 from selfchatbot.errors import ParametersError, UsageError
 from selfchatbot.files import atomic_directory, atomic_file, fingerprint, write_text
-from selfchatbot.parameters import FILE_NAME, read_json
+from selfchatbot.parameters import FILE_NAME, RawParameters, read_parameters
 from selfchatbot.preprocessors import Preprocessors
 from selfchatbot.setup.exports import FoundExport
 
@@ -109,18 +109,39 @@ def set_username(dataset: Dataset, format_name: str, username: str) -> None:
 
     Raises ParametersError where that file has comments, which a program would lose.
     """
+
+    def change(values: dict[str, Any]) -> None:
+        data = values.setdefault("preprocessor_data", {})
+        key = next((name for name in data if name.casefold() == format_name.casefold()), format_name)
+        data.setdefault(key, {})["username"] = username
+
+    _change(dataset, change, f"preprocessor_data.{format_name}.username", username)
+
+
+def leave_out(dataset: Dataset, people: Sequence[str]) -> None:
+    """Write whom to leave out into the raw parameters.json, instead of those who were left out before.
+
+    Raises ParametersError where that file has comments, which a program would lose.
+    """
+
+    def change(values: dict[str, Any]) -> None:
+        values.setdefault("exclude", {})["contacts"] = list(people)
+
+    _change(dataset, change, "exclude.contacts", list(people))
+
+
+def _change(dataset: Dataset, change: Callable[[dict[str, Any]], None], key: str, value: object) -> None:
+    """Change the raw parameters.json; ``key`` and ``value`` say what, where it is left to the user."""
     path = dataset.raw / FILE_NAME
+    read_parameters(path, RawParameters)  # raises if something is wrong with it
     try:
         values = json.loads(path.read_text(encoding="utf-8-sig"))
     except ValueError:
-        read_json(path)  # raises if it is broken
         raise ParametersError(
-            f'{path}: key "preprocessor_data.{format_name}.username": set it to {json.dumps(username)}; the file has '
-            "comments, so it is left to you"
+            f'{path}: key "{key}": set it to {json.dumps(value, ensure_ascii=False)}; the file has comments, so it is '
+            "left to you"
         ) from None
-    data = values.setdefault("preprocessor_data", {})
-    key = next((name for name in data if name.casefold() == format_name.casefold()), format_name)
-    data.setdefault(key, {})["username"] = username
+    change(values)
     write_text(path, _dump(values))
 
 

@@ -17,10 +17,18 @@ from starlette.routing import BaseRoute, Mount, Route
 from selfchatbot.environment import Dataset, is_environment_set, read_environment
 from selfchatbot.hub import check_name
 from selfchatbot.memory import give_back_memory
-from selfchatbot.parameters import RawParameters
+from selfchatbot.parameters import FILE_NAME, RawParameters, read_parameters
 from selfchatbot.runs import check_name as check_run_name
 from selfchatbot.session.contacts import read_summary
-from selfchatbot.setup.dataset import add, create, new_dataset, ready_environment, set_username, suggested_name
+from selfchatbot.setup.dataset import (
+    add,
+    create,
+    leave_out,
+    new_dataset,
+    ready_environment,
+    set_username,
+    suggested_name,
+)
 from selfchatbot.web.datasets import all_datasets, records
 from selfchatbot.web.jobs import body
 from selfchatbot.web.model_routes import CurrentModel, LoadedModel
@@ -28,7 +36,7 @@ from selfchatbot.web.openai_schema import ApiError
 from selfchatbot.web.setup_requests import OfDataset, OfRun, Values, asked_for, from_query
 from selfchatbot.web.tasks import Tasks
 from selfchatbot.web.trained_routes import TrainedRoutes
-from selfchatbot.web.uploads import Uploads
+from selfchatbot.web.uploads import MAX_BYTES, Uploads
 
 TRAINING = "a training needs the memory now, talk to the model after it"
 Handler = Callable[[Request], Any]
@@ -54,9 +62,10 @@ class _NewDataset(_Model):
     name: str = Field(max_length=1000)
 
 
-class _Me(OfDataset):
+class _Reading(OfDataset):
     format: str | None = None
     me: str | None = None
+    left_out: list[str] | None = Field(None, max_length=10_000)
 
 
 class _Training(OfDataset):
@@ -147,14 +156,14 @@ class SetupRoutes:
         return JSONResponse({})
 
     async def _files(self, request: Request) -> Response:
-        """The files that wait, and the suffixes and names of files that any format reads."""
+        """The files that wait, the suffixes and names of files that any format reads, and how much may wait."""
         from selfchatbot.preprocessors.reading.hints import known_kinds
 
         kinds = known_kinds()
         suffixes = sorted({".zip", *(suffix for kind in kinds for suffix in kind.suffixes)})
         names = sorted({name for kind in kinds for name in kind.companions})
         _, shown = await asyncio.to_thread(self._uploads.found)
-        return JSONResponse({"files": shown, "suffixes": suffixes, "names": names})
+        return JSONResponse({"files": shown, "suffixes": suffixes, "names": names, "max_bytes": MAX_BYTES})
 
     async def _clear(self, request: Request) -> Response:
         await body(request)
@@ -197,19 +206,27 @@ class SetupRoutes:
         return JSONResponse({"added": added})
 
     async def _preprocess(self, request: Request) -> Response:
-        """Read the chats, after it was said who I am in a format if that was asked."""
-        asked = await asked_for(request, _Me)
+        """Read the chats, after it was said who I am in a format or whom to leave out."""
+        asked = await asked_for(request, _Reading)
         dataset = await asked.find("raw")
         self._tasks.refuse()
         if asked.format and asked.me:
             await asyncio.to_thread(set_username, dataset, asked.format, asked.me)
+        if asked.left_out is not None:
+            await asyncio.to_thread(leave_out, dataset, asked.left_out)
         self._tasks.start("preprocess", dataset.id, "preprocess")
         return JSONResponse({})
 
     async def _summary(self, request: Request) -> Response:
-        """summary.json: what preprocess found, with one conversation."""
+        """summary.json: what preprocess found, with one conversation. And who is left out, whom it doesn't name."""
         dataset = await from_query(request).find("preprocessed")
-        return JSONResponse(await asyncio.to_thread(read_summary, dataset.preprocessed))
+
+        def work() -> dict[str, Any]:
+            raw = dataset.raw / FILE_NAME
+            left_out = read_parameters(raw, RawParameters).exclude.contacts if raw.exists() else ()
+            return {**read_summary(dataset.preprocessed), "left_out": left_out}
+
+        return JSONResponse(await asyncio.to_thread(work))
 
     async def _train(self, request: Request) -> Response:
         """Begin a training, or resume an unfinished one. The memory of the model that is loaded is given back."""

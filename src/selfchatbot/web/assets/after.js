@@ -24,9 +24,14 @@ export async function showRuns(dataset) {
     ...runs.map(({ run, name, base, best, auc, parameters }, index) => {
       const input = Object.assign(make("input"), { type: "radio", name: "run", value: run ?? "" });
       input.checked = before === null ? index === 0 : before === run;
-      const cells = [base?.toFixed(2), best?.toFixed(2), auc, ...keys.map((key) => parameters[key])];
+      const values = [base?.toFixed(2), best?.toFixed(2), auc, ...keys.map((key) => parameters[key])];
+      const cells = values.map((value, column) => {
+        const cell = make("td", "", value ?? "");
+        cell.dataset.head = heads[column + 1]; // a narrow screen has no heads
+        return cell;
+      });
       const label = make("label", "", [input, make("span", "", name)]);
-      return make("tr", "", [Object.assign(make("th", "", [label]), { scope: "row" }), ...cells.map((text) => make("td", "", text ?? ""))]);
+      return make("tr", "", [Object.assign(make("th", "", [label]), { scope: "row" }), ...cells]);
     }),
   );
 }
@@ -60,7 +65,7 @@ export async function askToForget(dataset, name, then, failed) {
   const { what } = await setup(`remaining${of(dataset)}`);
   part("forget-what").textContent = what
     ? `This deletes for ever: ${what}. All of it was made from other conversations than those that are there now.`
-    : "Everything was made from the conversations that are there now, so there is nothing to delete. To forget somebody, leave them out in the raw folder's parameters.json (exclude), read the chats again, then come back.";
+    : "Everything was made from the conversations that are there now, so there is nothing to delete. To forget somebody, leave them out above (under the part of a conversation), then come back.";
   part("forget-sure").hidden = what === "";
   part("forget-name").value = "";
   part("forget-label").textContent = `To be sure, type the dataset's name: ${name}`;

@@ -11,10 +11,10 @@ export function make(tag, className = "", content = []) {
   return element;
 }
 
-/** A radio button in a group, with the text beside it. */
-export function choice(group, value, content) {
+/** A radio button in a group, or a checkbox, with the text beside it. */
+export function choice(group, value, content, type = "radio") {
   const input = make("input");
-  Object.assign(input, { type: "radio", name: group, value });
+  Object.assign(input, { type, name: group, value });
   return make("label", "", [input, make("span", "", content)]);
 }
 

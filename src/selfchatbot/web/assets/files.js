@@ -6,10 +6,16 @@ import { make, part, several } from "./dom.js";
 /** Of a file that no format reads, its beginning is enough to say what it is. */
 const HEAD = 65536;
 const MIB = 2 ** 20;
+const GIB = 2 ** 30;
+
+/** The server takes no deeper ones. */
+const MAX_DEPTH = 16;
 
 /** What the formats read: of a folder, nothing else is sent. */
 let suffixes = [];
 let names = [];
+/** How much the server keeps. */
+let maxBytes = 0;
 let busy = false;
 let onChange = () => {};
 let onProblem = () => {};
@@ -28,18 +34,27 @@ export function setUpFiles(changed, failed) {
     });
   }
   const drop = part("drop");
+  const hasFiles = ({ dataTransfer }) => dataTransfer.types.includes("Files");
+  // On the whole page: a browser opens a file that is dropped beside the place for it, and the page is gone.
   for (const kind of ["dragenter", "dragover"]) {
-    drop.addEventListener(kind, (event) => {
+    addEventListener(kind, (event) => {
+      if (!hasFiles(event)) return;
       event.preventDefault();
       drop.classList.add("over");
     });
   }
-  drop.addEventListener("dragleave", () => drop.classList.remove("over"));
-  drop.addEventListener("drop", async (event) => {
+  addEventListener("dragleave", ({ relatedTarget }) => relatedTarget ?? drop.classList.remove("over"));
+  addEventListener("drop", async (event) => {
+    if (!hasFiles(event)) return;
     event.preventDefault();
     drop.classList.remove("over");
+    if (part("files").hidden) return;
     const entries = [...event.dataTransfer.items].map((item) => item.webkitGetAsEntry()).filter(Boolean);
-    send((await Promise.all(entries.map((entry) => within(entry, "")))).flat());
+    try {
+      send((await Promise.all(entries.map((entry) => within(entry, "")))).flat());
+    } catch (error) {
+      onProblem(new Error(`What was dropped can't be read: ${error.message}`));
+    }
   });
   part("clear-files").addEventListener("click", async () => {
     try {
@@ -54,7 +69,7 @@ export function setUpFiles(changed, failed) {
 /** Show which files wait on the server, and what they are. */
 export async function showFiles() {
   const found = await setup("files");
-  ({ suffixes, names } = found);
+  ({ suffixes, names, max_bytes: maxBytes } = found);
   part("found").replaceChildren(...found.files.map(row));
   part("clear-files").hidden = found.files.length === 0;
   onChange(found.files.flatMap(({ formats }) => Object.values(formats)).reduce((sum, number) => sum + number, 0));
@@ -87,12 +102,13 @@ const isRead = (name) => names.includes(name) || suffixes.some((suffix) => name.
 async function send(given) {
   const wanted = given.filter(({ path, file }) => {
     const parts = path.split("/");
-    return !parts.some((name) => name.startsWith(".") || name === "__MACOSX") && (parts.length === 1 || isRead(file.name));
+    return parts.length <= MAX_DEPTH && !parts.some((name) => name.startsWith(".") || name === "__MACOSX") && (parts.length === 1 || isRead(file.name));
   });
   if (busy || given.length === 0) return;
   if (wanted.length === 0) return onProblem(new Error("There is no file in that folder that could be an export."));
+  const total = wanted.reduce((sum, { file }) => sum + (isRead(file.name) ? file.size : Math.min(file.size, HEAD)), 0) || 1;
+  if (total > maxBytes) return onProblem(new Error(`That is more than ${maxBytes / GIB} GiB together: leave out films.`));
   busy = true;
-  const total = wanted.reduce((sum, { file }) => sum + file.size, 0) || 1;
   let before = 0;
   part("sending").hidden = false;
   try {
@@ -103,8 +119,9 @@ async function send(given) {
         part("sent-text").textContent = `${index + 1} of ${several(wanted.length, "file")}, ${size}`;
       };
       show(0);
-      await sendFile(path, isRead(file.name) ? file : file.slice(0, HEAD), show);
-      before += file.size;
+      const body = isRead(file.name) ? file : file.slice(0, HEAD);
+      await sendFile(path, body, show);
+      before += body.size;
     }
   } catch (error) {
     onProblem(error);

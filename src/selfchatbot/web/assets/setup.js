@@ -5,7 +5,7 @@ import { setup, useToken } from "./api.js";
 import { choice, make, part } from "./dom.js";
 import { setUpFiles, showFiles } from "./files.js";
 import { load } from "./store.js";
-import { askWho, chosenMe, showSummary } from "./summary.js";
+import { askWho, chosenMe, chosenOut, showSummary } from "./summary.js";
 import { drawCurve, showNumbers, showSamples, timeLeft } from "./training.js";
 
 const POLL_MILLISECONDS = 1000;
@@ -144,6 +144,7 @@ function render() {
   if (reading) part("who").hidden = true;
   say("reading", reading ? `${own.doing}…` : own?.kind === "preprocess" ? (own.who ? "" : own.message) : dataset.read ? "" : "These chats have not been read yet.");
   part("summary").hidden = reading;
+  part("leave-out").hidden = reading || !dataset.raw || !dataset.read;
   part("read").hidden = reading || !dataset.raw;
   part("read").textContent = dataset.read ? "Read the chats again" : "Read the chats";
   part("more").hidden = reading || adding || !dataset.raw;
@@ -157,7 +158,7 @@ function renderTraining(dataset, own, trains) {
   part("trained").hidden = !trains || !progress;
   if (progress?.steps) part("trained").value = progress.step / progress.steps;
   let status = dataset.unfinished ? "A training was stopped here: it can go on where it was." : "";
-  if (dataset.trained && !dataset.unfinished) status = `The run ${dataset.run} is complete. Another training keeps it.`;
+  if (dataset.trained && !dataset.unfinished) status = `The run ${dataset.run} is complete. Training again keeps it.`;
   if (dataset.training) status = "Another program is training this one.";
   if (trains) status = own.stopping ? "saving, then it stops…" : progress ? timeLeft(progress.seconds_left) : `${own.doing}…`;
   else if (own?.kind === "train") status = own.message || status;
@@ -250,6 +251,10 @@ part("who").addEventListener("submit", async (event) => {
   event.preventDefault();
   const me = chosenMe();
   if (me) await act("preprocess", { dataset: shown, format: part("who").dataset.format, me });
+});
+part("leave-out").addEventListener("submit", async (event) => {
+  event.preventDefault();
+  await act("preprocess", { dataset: shown, left_out: chosenOut() });
 });
 part("read").addEventListener("click", () => act("preprocess", { dataset: shown }));
 part("more").addEventListener("click", () => {

@@ -4,6 +4,8 @@ import { choice, count, make, part, several } from "./dom.js";
 
 /** Rows of a table. The rest can be typed. */
 const MAX_ROWS = 12;
+/** What a name is replaced by, see `redact` in docs/parameters.md. */
+const PLACEHOLDER = /^\[.*\]$/;
 const WARNING = "warning: ";
 
 /** Ask who I am in a format. */
@@ -30,7 +32,7 @@ export function chosenMe() {
  * @param {string[] | null} said the lines that were printed with it, which have more warnings
  * @param {(found: {format: string, senders: object}) => void} change asks who I am after all
  */
-export function showSummary({ formats = [], splits, warnings = [], example = [] }, said, change) {
+export function showSummary({ formats = [], splits, warnings = [], example = [], left_out = [] }, said, change) {
   if (said) warnings = said.filter((line) => line.startsWith(WARNING)).map((line) => line.slice(WARNING.length));
   const { train, validation, test } = splits;
   const amount =
@@ -44,10 +46,35 @@ export function showSummary({ formats = [], splits, warnings = [], example = [] 
     make("p", "", "The model learns to say what is marked as yours; the rest is only read."),
     make("ol", "log example", example.map(turn)),
   );
+  askWhomToLeaveOut(formats, left_out);
+}
+
+/** Those who are left out already come first; nothing else names them. */
+function askWhomToLeaveOut(formats, leftOut) {
+  const messages = new Map();
+  for (const { senders, me } of formats) {
+    for (const [name, number] of Object.entries(senders)) {
+      if (!me.includes(name) && !PLACEHOLDER.test(name)) messages.set(name, (messages.get(name) ?? 0) + number);
+    }
+  }
+  const others = [...messages].sort(([, one], [, other]) => other - one).filter(([name]) => !leftOut.includes(name));
+  const out = leftOut.map((name) => choice("out", name, name, "checkbox"));
+  for (const { firstChild } of out) firstChild.checked = true;
+  const rows = others.slice(0, MAX_ROWS).map(([name, number]) => choice("out", name, `${name} (${several(number, "message")})`, "checkbox"));
+  part("others").replaceChildren(...out, ...rows);
+  part("all-others").replaceChildren(...others.map(([name]) => new Option(name)));
+  part("another").value = "";
+  part("another").parentElement.hidden = others.length <= MAX_ROWS;
+}
+
+/** The names of everybody who is to be left out. */
+export function chosenOut() {
+  const checked = [...part("others").querySelectorAll("input:checked")].map(({ value }) => value);
+  return [...checked, part("another").value.trim()].filter(Boolean);
 }
 
 function format({ name, files, chats, me, me_found, senders }, change) {
-  const days = files.flatMap(({ first, last }) => [first, last]).filter(Boolean).map((time) => time.slice(0, 10)).sort();
+  const days = files.flatMap(({ first, last }) => [first, last]).filter(Boolean).map((time) => time.slice(0, 10).replaceAll("-", "\u2011")).sort();
   const when = days.length ? `, ${days[0]} to ${days.at(-1)}` : "";
   const paths = new Set(files.map(({ path }) => path));
   const all = Object.entries(senders);

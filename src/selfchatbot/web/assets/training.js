@@ -4,9 +4,9 @@ import { count, make, part } from "./dom.js";
 
 const WIDTH = 640;
 const HEIGHT = 260;
-const LEFT = 48;
-const BOTTOM = 28;
-const TOP = 12;
+const LEFT = 68;
+const BOTTOM = 34;
+const TOP = 20;
 
 /** ``about 3 minutes left`` */
 export function timeLeft(seconds) {
@@ -49,7 +49,9 @@ export function showSamples(samples) {
 export function drawCurve(records, steps) {
   const losses = records.filter(({ loss }) => Number.isFinite(loss));
   const validations = records.filter(({ validation_loss }) => Number.isFinite(validation_loss));
-  const training = smoothed(losses.map(({ loss }) => loss)).map((value, index) => [losses[index].step, value]);
+  // The mean of the first few steps is still one of single windows.
+  const few = Math.min(20, Math.floor(losses.length / 10));
+  const training = smoothed(losses.map(({ loss }) => loss)).map((value, index) => [losses[index].step, value]).slice(few);
   const validation = validations.map(({ step, validation_loss }) => [step, validation_loss]);
   const values = [...training, ...validation].map(([, value]) => value);
   part("curve").toggleAttribute("hidden", values.length < 2);
