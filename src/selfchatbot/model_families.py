@@ -53,7 +53,7 @@ def skeleton(config: "PretrainedConfig") -> "PreTrainedModel":
         with torch.device("meta"):
             model: PreTrainedModel = AutoModelForCausalLM.from_config(config)
     except ValueError as error:
-        raise SelfChatBotError(f"{kind} can't write text: choose another model") from error
+        raise SelfChatBotError(f"{kind} can't be loaded to write text: choose another model") from error
     except ImportError as error:
         raise SelfChatBotError(f"{kind} need a package that is not installed: {error}") from error
     takes_cache = set(CACHES) & set(inspect.signature(model.forward).parameters)
