@@ -137,6 +137,8 @@ def walk(folder: Path) -> Iterator[Path]:
 def _leads_into(link: Path, root: Path) -> bool:
     """False as well for links that lead in a circle."""
     try:
+        return link.resolve(strict=True).is_relative_to(root)
+    except FileNotFoundError:  # it leads to nothing
         return link.resolve().is_relative_to(root)
     except (OSError, RuntimeError):
         return False
