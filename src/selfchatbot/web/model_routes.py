@@ -65,7 +65,7 @@ class CurrentModel:
         self._router = Router([*routes, Mount("/", Assets(directory=ASSETS, html=True))])
 
     def unload(self, reason: str) -> None:
-        """Stop serving the model and let go of it, so that its memory is freed. Later requests are told ``reason``."""
+        """Stop serving the model and free its memory. Requests that need a model then fail with ``reason``."""
 
         async def refuse(request: Request) -> Response:
             raise ApiError(503, f"{reason}: see setup.html", "server_error")
