@@ -83,7 +83,7 @@ def _stage(chosen: argparse.Namespace) -> None:
             with exit_on_signals(), progress.status("reading") as status:
                 summary = preprocess(dataset, progress=status.update)
         except UnknownMeError as error:
-            progress.send("who", format=error.format, senders=dict(error.senders.most_common()))
+            progress.send("who", format=error.format, app=error.app, senders=dict(error.senders.most_common()))
             raise
     _show(console, summary)
     if training:
@@ -144,7 +144,7 @@ def _warn(console: Console, warning: str) -> None:
 def _files(found: FormatSummary, hide: Callable[[str], str]) -> RenderableType:
     from rich.table import Table
 
-    title = f"{found.name}: {len({str(file.path) for file in found.files}):,} file(s), {found.chats:,} chat(s)"
+    title = f"{found.app}: {len({str(file.path) for file in found.files}):,} file(s), {found.chats:,} chat(s)"
     counts = (
         (found.duplicates, "message(s) in several exports, counted once"),
         (found.dropped, 'message(s) left out by "drop"'),
@@ -201,7 +201,7 @@ def _contacts(summary: Summary) -> RenderableType:
 
     table = Table("contact", title="Who you reply to, in all apps", title_justify="left")
     for found in summary.formats:
-        table.add_column(found.name, justify="right")
+        table.add_column(found.app, justify="right")
     contacts = summary.contacts()
     for contact in list(contacts)[:MAX_ROWS]:
         counts = (contacts[contact].get(found.name, 0) for found in summary.formats)
