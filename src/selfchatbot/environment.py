@@ -153,9 +153,10 @@ def find_dataset(environment: Environment, dataset_id: str, stage: str) -> Datas
         if any(_same_id(number, dataset_id) for number in datasets(before).values()):
             command = f"selfChatBot_{COMMANDS[index]} -d {dataset_id}"
             raise SelfChatBotError(f"no Dataset_{dataset_id}_<Name> in {directory} yet: run {command}")
-    known = f"there is: {', '.join(folders)}" if folders else "nor any other dataset"
-    near = _near_miss(directory, dataset_id, folders)
-    raise UsageError(f"no Dataset_{dataset_id}_<Name> in {directory}, {known}{f'; {near}' if near else ''}")
+    there = f"there is: {', '.join(folders)}" if folders else "nor any other dataset"
+    if near := _near_miss(directory, dataset_id, folders):
+        there += f"; {near}"
+    raise UsageError(f"no Dataset_{dataset_id}_<Name> in {directory}, {there}")
 
 
 def conversations_file(preprocessed: Path, split: str) -> Path:
