@@ -96,7 +96,7 @@ def give_files(page: Page, here: Path) -> None:
     notes.write_text("milk\n", encoding="utf-8")
     page.locator("#pick-files").set_input_files([DISCORD[0], notes])
     found = page.get_by_role("list", name="What was found in your files")
-    expect(found.get_by_text("DiscordChatExporter", exact=True)).to_be_visible()
+    expect(found.get_by_text("Discord", exact=True)).to_be_visible()
     expect(found).to_contain_text("is no export that is known here")
 
 
