@@ -24,10 +24,8 @@ def problem_of(raw: RawParameters) -> str | None:
         if models.is_hub_name(raw.model):
             if not hub.is_downloaded(raw.model):
                 hub.ask_hub(raw.model)
-        elif (
-            not Path(raw.model).expanduser().is_dir()
-        ):  # the embedded model is the smallest; a .gguf takes long to read
-            return None
+        elif not Path(raw.model).expanduser().is_dir():
+            return None  # the embedded model is the smallest, and a .gguf takes long to read
         return _too_large(raw)
     except SelfChatBotError as error:
         return str(error)
