@@ -83,7 +83,7 @@ def test_files_become_a_dataset_without_a_terminal(tmp_path: Path, run: Run, env
     before = {path: Path(path).read_bytes() for path in files}
     options = ("--model", "SmolLM2-135M-Instruct", "--yes")
     error = one_line_error(run("preprocess", files[0], "--name", "Rowan: me", *options), 2)
-    assert "who are you in DiscordChatExporter?" in error and "rowan (" in error
+    assert "who are you in Discord?" in error and "rowan (" in error
     assert 'did you mean "rowan"' in one_line_error(run("preprocess", files[0], "--me", "Rown", *options), 2)
     assert not list((environment / "selfChatBot_raw").iterdir())
     done = run("preprocess", files[0], "--name", "Rowan: me", "--me", "@Rowan", *options)

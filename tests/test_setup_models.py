@@ -4,13 +4,17 @@ import json
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import pytest
 from conftest import ROOT
 from model_table import LIST, model_list, with_current_table
+from transformers import LlamaConfig
 
 from selfchatbot.errors import SelfChatBotError, UsageError
 from selfchatbot.hub import ask_hub, check_name
+from selfchatbot.parameters import RawParameters, TrainingParameters
+from selfchatbot.setup.model_check import full_fine_tuning, problem_of
 from selfchatbot.setup.models import GIB, Hardware, advice, fitting
 
 
@@ -104,3 +108,24 @@ def test_a_model_that_cannot_be_had_is_known_before_training(hub: None, name: st
     with pytest.raises(SelfChatBotError, match=said) as raised:
         ask_hub(name)
     assert "\n" not in str(raised.value)
+
+
+def test_a_folder_with_a_model_that_is_too_large(tmp_path: Path) -> None:
+    folder = tmp_path / "huge"
+    folder.mkdir()
+    config = LlamaConfig(hidden_size=16384, intermediate_size=53248, num_hidden_layers=126, num_attention_heads=128)
+    config.save_pretrained(folder)
+    problem = problem_of(RawParameters(model=str(folder)))
+    assert problem and "GiB or more" in problem and '"type_fine_tune": "qlora" or a smaller model' in problem
+
+
+def test_full_fine_tuning_is_named_where_it_learns_more_and_fits(made_base: Path, tmp_path: Path) -> None:
+    parameters = TrainingParameters(model=str(made_base), max_length=64)
+    said = full_fine_tuning(parameters, 2000)
+    assert said and '"type_fine_tune": "fine_tune" learned more' in said
+    assert full_fine_tuning(parameters, 1999) is None
+    assert full_fine_tuning(parameters.model_copy(update={"type_fine_tune": "fine_tune"}), 2000) is None
+    assert full_fine_tuning(parameters.model_copy(update={"model": str(tmp_path)}), 2000) is None  # holds no model
+    large = LlamaConfig(hidden_size=8192, intermediate_size=28672, num_hidden_layers=80, num_attention_heads=64)
+    large.save_pretrained(tmp_path)
+    assert full_fine_tuning(parameters.model_copy(update={"model": str(tmp_path)}), 2000) is None
