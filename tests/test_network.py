@@ -146,7 +146,7 @@ def commands(environment: Path, tiny_model: Path) -> list[list[str]]:
     results = environment / "results" / "Dataset_4_x"
     results.mkdir(parents=True)
     hand_over(results, GenerationParameters.start_values(str(model), 128))
-    edit_settings(results, max_new_tokens=8)  # training keeps what is edited; an evaluation asks for nearly 200 replies
+    edit_settings(results, max_new_tokens=40)  # training keeps it; an evaluation asks for nearly 200 replies
     for kind in (["prompt", "-p", "hey"], ["session"], ["export"], ["evaluate", "--contexts", "20"]):
         found.append(["play", "-d", "4", "-t", *kind])
     found.append(["play", "-d", "2", "-t", "game"])
