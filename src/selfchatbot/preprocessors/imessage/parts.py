@@ -36,7 +36,7 @@ _MADE_NAME = (
     r"|photo|image|video|audio|AUD|recording|lp_image|mms|attachment|tmp|trim|memoji|sticker|messages image)"
     r"[-_.( ]{0,2}[\w.() -]{0,40}\d[\w.() -]{0,40})\.\w{2,5}"
     r"|(?:RenderedImage|FullSizeRender|[Ii]mage|IMG|[Vv]ideo|Attachment)\.(?i:jpe?g|png|hei[cf]|gif|webp|mov|mp4)"
-    r"|RPReplay_\w+\.\w{2,4}|CL\.loc\.vcf"
+    r"|RPReplay_\w+\.\w{2,4}|[^/\\]{1,80}\.(?i:vcf|hei[cf]|caf|amr)"
 )
 # Copied attachments stand in "attachments/", others in the folders of Messages or in a backup; of one that is gone only
 # the name is left.

@@ -22,6 +22,8 @@ from selfchatbot.preprocessors.reading.order import chronological
 
 DATE = re.compile(r"(.*?)[._-]?((?:19|20)\d\d)-?([01]\d)-?([0-3]\d)")
 WEECHAT = re.compile(r"irc\.([^.]+)\.(.+)")
+# HexChat and XChat with "%n-%c" as the name of logs.
+XCHAT = re.compile(r"([^-#]+)-([#&].*)")
 # ZNC up to 1.2: user, network, channel.
 ZNC = re.compile(r"[^_]+_([^_]+)_([#&+!].*)")
 CHANNEL = ("#", "&", "+", "!")
@@ -182,6 +184,6 @@ def _named(path: ExportPath) -> tuple[str, str, datetime | None]:
     if not stem:
         # ZNC: network/channel/2024-01-02.log
         return folder.parent.name, folder.name, day
-    if match := WEECHAT.fullmatch(stem) or ZNC.fullmatch(stem):
+    if match := WEECHAT.fullmatch(stem) or ZNC.fullmatch(stem) or XCHAT.fullmatch(stem):
         return match[1], match[2], day
     return folder.name, stem, day

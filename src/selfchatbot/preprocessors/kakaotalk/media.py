@@ -6,7 +6,7 @@ from selfchatbot.preprocessors.media import CALL, CONTACT, FILE, LOCATION, PHOTO
 
 _PATTERNS = {
     PHOTO: r"사진(?: \d+장)?|(?:\d+ )?[Pp]hotos?|写真",
-    VIDEO: r"동영상|[Vv]ideos?|動画",
+    VIDEO: r"동영상(?: \d+개)?|[Vv]ideos?|動画",
     STICKER: r"이모티콘|Emoticons?|スタンプ",
     VOICE: r"음성 ?메시지|Voice (?:[Mm]essage|Note)|ボイスメッセージ",
     LOCATION: r"(?:지도|Map) ?:.*",

@@ -26,13 +26,26 @@ CALL = "☎"
 INFORMATION = "ⓘ "
 """Before what LINE says in the place of a message that it can't show."""
 
+UNSENT = frozenset(
+    (
+        "unsent a message.",
+        "メッセージの送信を取り消しました",
+        "已收回訊息",
+        "收回了訊息",
+        "已收回訊息。",
+        "메시지 보내기를 취소했습니다.",
+    )
+)
+"""About the author of a message that is gone, whose name may stand before it once more."""
 _ALONE = frozenset(f"[{word}]".casefold() for words in ALONE.values() for word in words.split("|"))
 _BEFORE = (CALL, *(f"[{word}] " for words in BEFORE.values() for word in words.split("|")))
 _QUOTES = re.compile('"+')
 
 
-def typed(text: str) -> str:
+def typed(text: str, author: str) -> str:
     """What the author typed of ``text``, empty where that is nothing."""
+    if text in UNSENT or (text.startswith(author) and text[len(author) :].lstrip(" が") in UNSENT):
+        return ""
     if "\n" in text and text.startswith('"') and text.endswith('"'):
         text = text[1:-1]
         if all(len(run) % 2 == 0 for run in _QUOTES.findall(text)):

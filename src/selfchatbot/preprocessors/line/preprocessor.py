@@ -88,7 +88,7 @@ class LINE(Preprocessor):
                 continue
             name = visible(name)
             file.add(time)
-            if (content := typed(text)) and not (of_computer and is_notice(content)):
+            if (content := typed(text, name)) and not (of_computer and is_notice(content)):
                 yield Message(time, name, content, layout.chat)
             elif media := besides_text(text):
                 yield Message(time, name, "", layout.chat, media=media)

@@ -26,7 +26,8 @@ PREDICATES = {
         r"reacted \S+ to your message",
         r"missed (?:a|your) (?:video |audio |voice )?(?:call|chat)(?: (?:from|with) .+)?",
         r"(?:started|joined|ended) (?:a|an|the) (?:video |audio |voice |group )?(?:call|chat)",
-        r"called (?:you|a contact|{member})|waved at (?:you|a contact|{member})!?|(?:joined|left) the video chat",
+        r"called (?:you|a contact|{member})|waved at (?:you|a contact)!?|(?:joined|left) the video chat",
+        r"waved at {member}!|waved at {member}",
         r"is (?:now|no longer) an? (?:group )?admin|made (?:you|{member}) an? (?:group )?admin|added participants",
         r"(?:added|removed) .+ as an? (?:group )?admin|removed the (?:group (?:name|photo)|nickname for .+)",
         r"changed the (?:chat )?(?:theme|colors?)(?: to .+)?|set the chat theme to .+|turned (?:on|off) link sharing",
@@ -217,7 +218,7 @@ class Notices:
             if not text.startswith(f"{name} "):
                 continue
             rest = text[len(name) + 1 :]
-            ended = rest.endswith((".", "。"))
+            ended = rest.endswith((".", "。")) or (rest.endswith("!") and rest.startswith("waved at "))
             match = _PREDICATES.fullmatch(rest.rstrip("."))
             # A friend, too, begins with "You".
             if match and (ended or name not in YOU):

@@ -28,6 +28,7 @@ _SPANISH = (
     rf"(?:Enfatizó|Destacó|Cuestionó) @|Reaccionó con {_EMOJI} a @|(?:Quitó|Eliminó) .{{1,40}} (?:de|a) @",
 )
 _OTHERS = (
+    r"Gefällt @",
     r"@ (?:mit „Gefällt mir(?: nicht)?“ markiert|ein Herz hinzugefügt|hervorgehoben|hinterfragt)|Lachte über @",
     rf"(?:Hat |Reagierte )?mit {_EMOJI} auf @(?: reagiert)?|Hat @ (?:geliked|hervorgehoben|hinterfragt)",
     rf"Vond @ (?:leuk|geweldig)|(?:Heeft|Reageerde) met {_EMOJI} (?:gereageerd )?op @",

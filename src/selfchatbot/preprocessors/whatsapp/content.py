@@ -120,7 +120,7 @@ def _without_media(content: str) -> str:
         name = attached_name(line)
         if (name is not None and _NAMED_FILE.fullmatch(name)) or _ANDROID_FILE.fullmatch(first):
             is_media = _MEDIA_FILE.fullmatch(name or first.rpartition(" (")[0])
-            return "" if _FILE_NAME.fullmatch(caption) and not is_media else caption
+            return "" if (_FILE_NAME.fullmatch(caption) and not is_media) or caption == name else caption
     return caption if caption and len(first) <= LONGEST and plain(first) in LIVE else content
 
 

@@ -16,11 +16,11 @@ from selfchatbot.preprocessors.reading.lines import decoded_lines
 from selfchatbot.preprocessors.whatsapp.content import MARKS
 from selfchatbot.preprocessors.whatsapp.locales import (
     DAY_FIRST,
-    HEAD,
     LONGEST,
     MINE,
     MINE_HEADS,
     OMITTED,
+    head,
     is_edited,
     is_encryption_notice,
     is_notice,
@@ -109,7 +109,7 @@ class Layout:
 def clean(name: str) -> str:
     """A name without the tilde and the marks that WhatsApp writes around names and numbers it doesn't know."""
     name = name.translate(_SPACES).strip()
-    return name if name.endswith("~") else _TILDE.sub("", name)
+    return name if name.endswith("~") else _TILDE.sub("", name) or "?"
 
 
 @dataclass(slots=True)
@@ -148,7 +148,7 @@ class _Seen:
         marked = text[:1] in _BEFORE_MARKS and text.lstrip(" ").startswith(MARKS)
         if marked or text.endswith(">"):
             self._app(stamp, marked)
-        if (marked or text[:HEAD].casefold() in MINE_HEADS) and plain(text[:LONGEST]) in MINE:
+        if (marked or head(text) in MINE_HEADS) and plain(text[:LONGEST]) in MINE:
             self.mine.add((name, marked))
         names = self.layout.names
         # Android puts a mark before the names of attached files as well.

@@ -42,39 +42,36 @@ HEAD = 5
 """Characters at the beginning by which phrases are found."""
 LONGEST = 400
 """Characters. No phrase of the app is longer."""
+_SHORTEST_TIMER = 40
 LONGEST_TITLE = 120
 """Characters in the place of ``{}``."""
 
 
 def plain(text: str) -> str:
-    """``text`` for comparison with a phrase: case, angle brackets, marks and a full stop don't count."""
+    """``text`` for comparison with a phrase: case, angle brackets, marks and a full stop don't count.
+
+    Nor does it whether letters of Indic scripts with a dot below are one character or two: NFC has two.
+    """
     text = text.strip(_EDGES).casefold().replace("  ", " ")
-    return text if text.isascii() or not _ODD.search(text) else text.translate(_PLAIN)
+    if text.isascii():
+        return text
+    return unicodedata.normalize("NFC", text.translate(_PLAIN) if _ODD.search(text) else text)
+
+
+def head(text: str) -> str:
+    """The characters by which phrases are found."""
+    first = text[:HEAD]
+    return (first if first.isascii() else unicodedata.normalize("NFC", text[: 2 * HEAD])[:HEAD]).casefold()
+
+
+def _plain(phrases: Iterable[str]) -> Iterator[str]:
+    return map(plain, phrases)
 
 
 def _phrases(*keys: str) -> Iterator[str]:
     for language in _LANGUAGES.values():
         for key in keys:
             yield from language.get(key, ())
-
-
-# Letters of Indic scripts with a dot below are written as one character or as two, and NFC has two.
-_DOTTED = {
-    unicodedata.normalize("NFD", letter): letter
-    for letter in map(chr, range(0x0900, 0x0E00))
-    if unicodedata.normalize("NFC", letter) != letter
-}
-_PAIRS = re.compile("|".join(_DOTTED))
-
-
-def _spellings(phrases: Iterable[str]) -> Iterator[str]:
-    """Phrases as `plain` gives them, in all their spellings."""
-    for phrase in phrases:
-        text = plain(phrase)
-        yield text
-        two = unicodedata.normalize("NFC", text)
-        if two != text or _PAIRS.search(two):
-            yield from (two, _PAIRS.sub(lambda match: _DOTTED[match[0]], two))
 
 
 class _Templates:
@@ -84,7 +81,7 @@ class _Templates:
         self._heads: dict[str, list[tuple[str, ...]]] = defaultdict(list)
         self._short: list[tuple[str, ...]] = []
         self._by_author: list[tuple[str, ...]] = []
-        for phrase in _spellings(phrases):
+        for phrase in _plain(phrases):
             pieces = tuple(phrase.split("{}"))
             if not pieces[0]:
                 self._by_author.append(pieces)
@@ -116,14 +113,14 @@ def _fits(pieces: tuple[str, ...], text: str) -> bool:
     return 0 <= end - start <= LONGEST_TITLE
 
 
-OMITTED = frozenset(_spellings(_phrases("omitted")))
+OMITTED = frozenset(_plain(_phrases("omitted")))
 # Brazil has the same words for both.
-MINE = frozenset(_spellings(_phrases("mine"))) - frozenset(_spellings(_phrases("deleted")))
+MINE = frozenset(_plain(_phrases("mine"))) - frozenset(_plain(_phrases("deleted")))
 MINE_HEADS = frozenset(phrase[:HEAD] for phrase in MINE)
-CALLS = frozenset(_spellings(_phrases("call")))
-LIVE = frozenset(_spellings(_phrases("live")))
-POLLS = frozenset(_spellings(_phrases("poll")))
-OPTIONS = tuple(frozenset(_spellings(_phrases("option"))))
+CALLS = frozenset(_plain(_phrases("call")))
+LIVE = frozenset(_plain(_phrases("live")))
+POLLS = frozenset(_plain(_phrases("poll")))
+OPTIONS = tuple(frozenset(_plain(_phrases("option"))))
 
 
 def _followed() -> Iterator[str]:
@@ -134,14 +131,24 @@ def _followed() -> Iterator[str]:
                 yield from (f"{phrase}{sign}{touch}" for sign in (". ", ", ", "。", "，"))
 
 
+_SENTENCE = re.compile(r"[.。।۔።] ?")
 _WRITTEN = [*_phrases("deleted", "mine", "call", "unreadable", "timer"), *_followed()]
 _TEMPLATES = _Templates(phrase for phrase in _WRITTEN if "{}" in phrase)
 # Tamil and Malayalam begin with the name of the admin who deleted a message.
-_BY_ADMIN = tuple(_spellings(phrase[2:] for phrase in _phrases("deleted") if phrase.startswith("{}")))
-WHOLE = OMITTED | LIVE | frozenset(_spellings(phrase for phrase in _WRITTEN if "{}" not in phrase))
+_BY_ADMIN = tuple(_plain(phrase[2:] for phrase in _phrases("deleted") if phrase.startswith("{}")))
+# What the sentence about the timer ends in, whatever the one before it says that somebody did.
+_TIMERS = {
+    (first, *rest)
+    for phrase in _plain(_phrases("timer"))
+    if len(sentences := _SENTENCE.split(phrase, maxsplit=1)) == 2 and "{}" in sentences[1]
+    for first, *rest in [sentences[1].split("{}")]
+}
+_TAPS = tuple(_plain(_phrases("tap")))
+_TIMER_TAILS = frozenset(phrase[-HEAD:] for phrase in (*(pieces[-1] for pieces in _TIMERS), *_TAPS))
+WHOLE = OMITTED | LIVE | frozenset(_plain(phrase for phrase in _WRITTEN if "{}" not in phrase))
 """What stands in the place of a whole message."""
 _ENCRYPTED: dict[str, list[str]] = defaultdict(list)
-for _phrase in _spellings(_phrases("encrypted")):
+for _phrase in _plain(_phrases("encrypted")):
     _ENCRYPTED[_phrase[:HEAD]].append(_phrase)
 _SENTENCE_ENDS = tuple(".。।۔።")
 _SHORT_HEADS = tuple({first for phrase in _WRITTEN if 0 < len(first := phrase.split("{}")[0]) < HEAD})
@@ -152,7 +159,7 @@ _HEADS = frozenset(
     for head in [phrase[:HEAD].casefold()]
     for spelling in (head, head.replace("'", "’"), head.replace(" ", "\u00a0"))
 )
-_EDITED = frozenset(_spellings(_phrases("edited")))
+_EDITED = frozenset(_plain(_phrases("edited")))
 _EDITED_WORDS = re.compile(
     "|".join(
         f"(?=.*(?:{words[0]}))(?=.*(?:{words[1]}))"
@@ -196,7 +203,7 @@ def _day_first() -> frozenset[str]:
     found: dict[bool, set[str]] = {True: set(), False: set()}
     for language, phrases in _LANGUAGES.items():
         for key in ("omitted", "deleted", "mine", "edited"):
-            found[language not in _OTHER_ORDERS].update(_spellings(phrases.get(key, ())))
+            found[language not in _OTHER_ORDERS].update(_plain(phrases.get(key, ())))
     return frozenset(found[True] - found[False])
 
 
@@ -209,13 +216,26 @@ _NOTICES = [
 
 def is_written(content: str, author: str) -> bool:
     """Whether the app wrote a message of ``author`` that is ``content``."""
-    likely = content[:HEAD].casefold() in _HEADS or content[0] in _EDGES or content.startswith(author)
+    likely = head(content) in _HEADS or content[0] in _EDGES or content.startswith(author)
     if not likely and not content.isascii():
         likely = content.startswith(_SHORT_HEADS) or content.endswith(_BY_ADMIN)
-    if not likely or len(content) > LONGEST:
+    long = len(content) >= _SHORTEST_TIMER and plain(content[-2 * HEAD :])[-HEAD:] in _TIMER_TAILS
+    if not (likely or long) or len(content) > LONGEST:
         return False
     text = plain(content)
+    if long and _is_timer(text):
+        return True
     return text in WHOLE or _TEMPLATES.match(text, author) or is_encryption_notice(text) or text.endswith(_BY_ADMIN)
+
+
+def _is_timer(text: str) -> bool:
+    """Whether ``text``, as `plain` gives it, says how long messages are kept, after a sentence about who wants that."""
+    without = next((text.removesuffix(tap).rstrip(_EDGES) for tap in _TAPS if text.endswith(tap)), text)
+    for first, *middle, last in _TIMERS:
+        start = without.find(first) if without.endswith(last) else 0
+        if 0 < start <= LONGEST_TITLE and _fits((first, *middle, last), without[start:]):
+            return True
+    return False
 
 
 def is_encryption_notice(text: str) -> bool:
@@ -228,7 +248,7 @@ def is_encryption_notice(text: str) -> bool:
 
 def attached_name(line: str) -> str | None:
     """The name of the attached file that a line stands for (Android); None for another line."""
-    if match := _ATTACHED.fullmatch(line):
+    if match := _ATTACHED.fullmatch(line if line.isascii() else unicodedata.normalize("NFC", line)):
         return match[1]
     for start in ATTACHED_STARTS:
         if line.startswith(start):
