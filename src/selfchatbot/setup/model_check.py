@@ -1,5 +1,7 @@
 """Whether a model can be had and trained here, found out before anybody waits for a training to fail."""
 
+from pathlib import Path
+
 from selfchatbot import hub, models
 from selfchatbot.errors import SelfChatBotError
 from selfchatbot.parameters import RawParameters, TrainingParameters
@@ -17,7 +19,7 @@ def problem_of(raw: RawParameters) -> str | None:
     """
     try:
         if not models.is_hub_name(raw.model):
-            return None
+            return _incomplete(Path(raw.model))
         if not hub.is_downloaded(raw.model):
             hub.ask_hub(raw.model)
         return _too_large(raw)
@@ -25,6 +27,15 @@ def problem_of(raw: RawParameters) -> str | None:
         return str(error)
     except ValueError:  # a model of an unknown shape: nothing can be said about its memory
         return None
+
+
+def _incomplete(model: Path) -> str | None:
+    """What is wrong with a model on this machine, as far as can be seen without reading it."""
+    if model.is_dir() and not (model / "config.json").is_file():
+        return f"{model} has no config.json: a model's folder is needed, such as a download from huggingface.co"
+    if model.exists() and not model.is_dir() and (model.suffix.lower() != ".gguf" or not model.is_file()):
+        return f"{model} is no .gguf file: use the folder that contains config.json"
+    return None
 
 
 def _too_large(raw: RawParameters) -> str | None:
