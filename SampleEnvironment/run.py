@@ -19,7 +19,7 @@ from setup_venv import PYTHON, SCRIPTS, ensure_venv, quoted, run
 
 PROMPT = "hey, how was your day?"
 LARGER = """
-This model is the smallest there is. With all chats of this person, readers found sense in 64 of 100 of its replies, in
+This model is the smallest there is. With all chats of this person, readers found sense in 62 of 100 of its replies, in
 82 of 100 of a model eleven times as large, and in 97 of 100 of the person's own (docs/likeness.md)."""
 RECOMMENDED = "from selfchatbot.setup.models import advice, this_hardware; print(advice(this_hardware()))"
 BEST = HERE / "selfChatBot_results" / "Dataset_1_Rowan" / "best"

@@ -46,14 +46,17 @@ def examples(count: int) -> int:
 COSTLY_FIXTURES = {"run": "process", "browser": "browser"}
 COSTLY_MODULES = {
     "test_adapted_linear": "training",
+    "test_bad_input_machine": "process",
     "test_bad_input_preprocess": "process",
     "test_distributed": "training",
     "test_dry_run": "training",
     "test_export": "training",
     "test_families": "training",
     "test_likeness_evaluate": "training",
+    "test_likeness_held_out": "training",
     "test_memory_estimate": "training",
     "test_model_families": "training",
+    "test_preference_gradient": "training",
     "test_preference_rounds": "training",
     "test_report": "training",
     "test_resume": "training",
@@ -67,13 +70,18 @@ COSTLY_MODULES = {
     "test_session_terminal": "process",
     "test_setup_routes": "process",
     "test_web": "process",
-    "test_web_server": "process",
+    "test_web_access": "process",
+    "test_web_connections": "process",
+    "test_web_queue": "process",
+    "test_web_start_and_end": "process",
 }
 """What `python3 tests/run.py --quick` leaves out, besides tests that are marked themselves."""
+LONGEST = ("model", "training", "browser", "process")
+"""Marks of tests that take long, the longest first."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark tests by what they cost, and begin with the longest, so that no worker ends alone."""
+    """Mark tests by what they cost, and begin with the files that have the longest, so that no worker ends alone."""
     for item in items:
         fixtures = getattr(item, "fixturenames", ())
         marks = {mark for fixture, mark in COSTLY_FIXTURES.items() if fixture in fixtures}
@@ -82,7 +90,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             marks.add("memory")
         for mark in marks - {""}:
             item.add_marker(mark)
-    items.sort(key=lambda item: [item.get_closest_marker(mark) is None for mark in ("model", "training", "process")])
+    marked = {(item.path, mark.name) for item in items for mark in item.iter_markers()}
+    items.sort(key=lambda item: [(item.path, mark) not in marked for mark in LONGEST])
 
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -39,7 +39,8 @@ def main():
     tool = (PYTHON, "-m")
     run(tool + ("ruff", "format", "--check", "."), "some files are not formatted: run ruff format")
     run(tool + ("ruff", "check", "."), "the linter found something: see above")
-    workers = ("-n", "2", "--dist", "worksteal")  # cores are the least that there is
+    # Cores are the least that there is. A file stays with one worker, which makes what its tests share once.
+    workers = ("-n", "2", "--dist", "loadfile", "--no-loadscope-reorder")
     with TemporaryFile("w+", encoding="utf-8") as found:
         # Beside the tests, which often wait.
         with subprocess.Popen([str(word) for word in tool] + ["mypy"], cwd=str(ROOT), stdout=found) as types:

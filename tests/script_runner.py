@@ -1,4 +1,4 @@
-"""Runs a console script or a function in a process of its own that has imported torch and its friends already.
+"""Runs a console script or a function in a process of its own that has imported torch, its friends and the formats.
 
 A script spends most of a short test on imports. Here a fork server imports them once; each run is forked from it, with
 arguments, environment, folder and streams of its own. Where there is no fork, or for other options of
@@ -8,17 +8,23 @@ arguments, environment, folder and streams of its own. Where there is no fork, o
 import io
 import multiprocessing
 import os
+import pkgutil
 import runpy
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Mapping, Sequence
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
+from selfchatbot import preprocessors
+
 PRELOADED = ["torch", "transformers", "peft", "datasets", "accelerate", "sklearn.linear_model", "rich.console"]
 PRELOADED += ["matplotlib.figure", "matplotlib.backends.backend_agg", "prompt_toolkit", "pydantic"]
+PRELOADED += [f"selfchatbot.{name}" for name in ("conversations.stage", "setup.models", "trainer", "player")]
+PRELOADED += [module.name for module in pkgutil.iter_modules(preprocessors.__path__, "selfchatbot.preprocessors.")]
 FORKS = "forkserver" in multiprocessing.get_all_start_methods()
 
 
@@ -30,8 +36,7 @@ def run_script(
     ``before``, a function of a module, is called first in its process.
     """
     before = options.pop("before", None)
-    light = script == "preprocess"  # it imports none of those
-    if light or options.keys() - {"input", "errors"} or not FORKS:
+    if options.keys() - {"input", "errors"} or not FORKS:
         if before:
             options["preexec_fn"] = before
         return subprocess.run(
@@ -95,6 +100,17 @@ class Forked:
     def signal(self, number: int) -> None:
         assert self.process.pid is not None
         os.kill(self.process.pid, number)
+
+    def first_line(self, seconds: float = 120) -> str:
+        """What it wrote to stdout first. Raises AssertionError if it ends, or takes longer, without that."""
+        deadline = time.monotonic() + seconds
+        while True:
+            alive, path = self.process.is_alive() and time.monotonic() < deadline, self._streams[1]
+            line, end, _ = path.read_text(encoding="utf-8").partition("\n") if path.exists() else ("", "", "")
+            if end:
+                return line
+            assert alive, self.done(0).stderr
+            time.sleep(0.02)
 
     def done(self, seconds: float | None = None) -> "subprocess.CompletedProcess[str]":
         """Its exit code and what it wrote, when it has ended. Raises AssertionError if it takes longer."""

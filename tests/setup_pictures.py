@@ -1,11 +1,12 @@
 """Pictures of the page that goes from files to a model, for the documents: python tests/setup_pictures.py [ENVIRONMENT]
 
 Every screen in the real browser, on a desk and on a phone. ENVIRONMENT is a folder with a dataset that is trained: by
-default SampleEnvironment, after its run.py. The pictures that the documents show go to docs/, all of them to the folder
-setup-pictures among the temporary files.
+default SampleEnvironment, after its run.py. A small training is begun as well, for a picture of it: some minutes. The
+pictures that the documents show go to docs/, all of them to the folder setup-pictures among the temporary files.
 """
 
 import io
+import json
 import os
 import shutil
 import sys
@@ -45,8 +46,8 @@ class Pictures:
             page.goto(address)
             expect(page.locator("#status")).not_to_have_text("connecting")
 
-    def take(self, name: str, *sections: str, ready: str | None = None) -> None:
-        """The sections with these ids, as high as they are."""
+    def take(self, name: str, *sections: str, ready: str | None = None, whole_on_phone: bool = True) -> None:
+        """The sections with these ids, as high as they are; of a long one, a phone may show what its screen shows."""
         self._phone.reload()
         for kind, page in (("desk", self.desk), ("phone", self._phone)):
             for section in sections:
@@ -55,7 +56,7 @@ class Pictures:
                 expect(page.locator(ready).first).to_be_visible(timeout=60_000)
             page.evaluate(ONLY, list(sections))
             page.mouse.move(0, 0)
-            self._save(page, f"{name}-{kind}")
+            self._save(page, f"{name}-{kind}", whole=whole_on_phone or kind == "desk")
             page.evaluate(ONLY, [])
 
     def phone_dialog(self, name: str, button: str) -> None:
@@ -94,7 +95,9 @@ def main(trained: Path) -> None:
         path = next(filter(None, map(shutil.which, BROWSERS)), None)
         browser = started.chromium.launch(executable_path=path, args=list(FLAGS))
         with serving(None, setup=Setup(load)) as address:
-            read_chats(Pictures(browser, address, folder))
+            pictures = Pictures(browser, address, folder)
+            read_chats(pictures)
+            train(pictures)
         for stage in stages:
             shutil.rmtree(stage)
             shutil.copytree(trained / f"selfChatBot_{stage}", stage)
@@ -124,8 +127,20 @@ def read_chats(pictures: Pictures) -> None:
     pictures.take("chats", "chats", ready=".example mark")
 
 
+def train(pictures: Pictures) -> None:
+    """Several validations, and short steps, so that one chat makes a curve."""
+    (path,) = Path("preprocessed").glob("*/parameters.json")
+    values = json.loads(path.read_text(encoding="utf-8")) | {"evaluations_per_epoch": 5, "max_length": 256}
+    path.write_text(json.dumps(values, indent=2), encoding="utf-8")
+    page = pictures.desk
+    page.get_by_role("button", name="Train").click()
+    expect(page.locator("#curve circle")).to_have_count(4, timeout=MINUTES)
+    pictures.take("training", "training", ready="#samples dl", whole_on_phone=False)
+    page.locator("#stop").click()
+    expect(page.get_by_role("button", name="Resume")).to_be_visible(timeout=MINUTES)
+
+
 def look_at_the_model(pictures: Pictures) -> None:
-    pictures.take("training", "training", ready="#curve circle")
     pictures.take("model", "after", ready="#runs input")
     # What was made from other conversations can be forgotten.
     (conversations,) = Path("preprocessed").glob("*/train.jsonl")

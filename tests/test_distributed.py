@@ -2,9 +2,9 @@
 
 import json
 import os
+import runpy
 import signal
 import socket
-import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -16,7 +16,7 @@ import torch
 from conftest import write_training_data
 from safetensors.torch import load_file
 from script_runner import Forked, script_main
-from test_preference_rounds import write_varied_data
+from varied_data import write_varied_data
 
 from selfchatbot.cli.shell import run
 from selfchatbot.errors import UsageError
@@ -29,8 +29,7 @@ from selfchatbot.trainer.signals import Stopped
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
 CPU = Machine("cpu", torch.float32)
 VARIABLES = {**os.environ, "OMP_NUM_THREADS": "1"}
-LAUNCH = [sys.executable, "-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes", "2"]
-LAUNCH += ["--main_process_port", "0"]
+LAUNCH = ["launch", "--multi_gpu", "--num_processes", "2", "--main_process_port", "0"]
 # A run that its launcher is told to end after a step.
 SCRIPT = """
 import os, signal, sys, time, torch
@@ -106,10 +105,16 @@ def train_launched(data: Path, output: Path, last: int) -> str:
     """What two processes write on stderr, whose launcher is told to end after step ``last``."""
     script = output.parent / "script.py"
     script.write_text(SCRIPT, encoding="utf-8")
-    command = [*LAUNCH, str(script), str(data), str(output), str(last)]
-    done = subprocess.run(command, env=VARIABLES, capture_output=True, text=True, timeout=120, check=False)
+    with Forked(launch, [str(script), str(data), str(output), str(last)], variables=VARIABLES) as launcher:
+        done = launcher.done(120)
     assert done.returncode != 0, done.stderr
     return done.stderr
+
+
+def launch(arguments: list[str]) -> None:
+    """In a process: ``accelerate launch``, which starts two others."""
+    sys.argv = [*LAUNCH, *arguments]
+    runpy.run_module("accelerate.commands.launch", run_name="__main__")
 
 
 def train_one_of_two(before: Callable[[], None], data: Path, output: Path, stop_at: int | None) -> None:
@@ -220,13 +225,24 @@ def test_stopped_with_two_processes_goes_on_with_one(
     same(output, undisturbed)
 
 
+ROUNDS = {"type_fine_tune": "lora", "epochs": 4, "learning_rate": 0.003, "preference_rounds": 2}
+
+
+@pytest.fixture(scope="module")
+def rounds(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One process with batches of two, and preference rounds."""
+    folder = tmp_path_factory.mktemp("rounds")
+    train_alone(write_varied_data(folder / "data", tiny_model, batch_size=2, **ROUNDS), folder / "out")
+    return folder / "out"
+
+
 @pytest.mark.parametrize("before", [as_it_is, shard_weights], ids=["ddp", "fsdp"])
-def test_preference_rounds_with_two_processes(before: Callable[[], None], tiny_model: Path, tmp_path: Path) -> None:
-    options = {"type_fine_tune": "lora", "epochs": 4, "learning_rate": 0.003, "preference_rounds": 2}
-    train_alone(write_varied_data(tmp_path / "one", tiny_model, batch_size=2, **options), tmp_path / "alone")
-    data = write_varied_data(tmp_path / "two", tiny_model, batch_size=1, **options)
+def test_preference_rounds_with_two_processes(
+    before: Callable[[], None], tiny_model: Path, tmp_path: Path, rounds: Path
+) -> None:
+    data = write_varied_data(tmp_path / "data", tiny_model, batch_size=1, **ROUNDS)
     train_together(before, data, tmp_path / "together")
-    same(tmp_path / "together", tmp_path / "alone")
+    same(tmp_path / "together", rounds)
 
 
 def test_stopped_with_one_process_goes_on_with_two_and_little_memory(

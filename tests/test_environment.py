@@ -185,10 +185,11 @@ def test_an_id_that_is_not_there_lists_those_that_are(home: Path, given: str) ->
     assert "Dataset_1_Rowan, Dataset_5_Zoë" in said
     assert not {"Dataset_x", "notes", "Dataset_2_file"} & set(said.replace(",", "").split())
     assert ("rename dataset_2_small to Dataset_2_small" in said) == (given == "2")
+    assert ("give its ID: -d 1" in said) == (given in ("Rowan", "Dataset_1_Rowan"))
 
 
 def test_no_dataset_at_all(home: Path) -> None:
-    assert "no Dataset_<ID>_<Name> folder at all" in dataset_error(environment(home), "1")
+    assert "nor any other dataset" in dataset_error(environment(home), "1")
 
 
 def test_two_folders_with_one_id_are_both_named(home: Path) -> None:

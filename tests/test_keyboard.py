@@ -39,5 +39,5 @@ def test_a_book_does_not_fill_the_memory(pipe: PipeInput, monkeypatch: pytest.Mo
     monkeypatch.setattr(keyboard, "MAX_TYPED", 2_000)
     started = time.monotonic()
     ended = "\x1b[201~" if begun else ""
-    assert typed(pipe, begun + "word " * 60_000 + ended + "more\r") == "word " * 400
-    assert time.monotonic() - started < 60
+    assert typed(pipe, begun + "word " * 20_000 + ended + "more\r") == "word " * 400
+    assert time.monotonic() - started < 20

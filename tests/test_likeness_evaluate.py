@@ -1,98 +1,31 @@
-"""An evaluation from end to end: replies and likelihoods, cases with known answers, no leak of the test split."""
+"""An evaluation from end to end: replies and likelihoods, cases with known answers, a judge, the command."""
 
-import json
-import random
-import re
 import shutil
 import stat
-from collections.abc import Callable
-from functools import cache
 from pathlib import Path
-from typing import Any
 
 import pytest
-import torch
-from conftest import Run, edit_settings, one_line_error, write_training_data
-from tiny_models import TEMPLATES, WORDS, save_tiny_model, tiny_tokenizer
+from conftest import Run, one_line_error
+from likeness_learned import CPU, EPOCHS, NAME, PAIRS, SECRET, TIMES, count_loads, dataset_in, evaluated, learn, pairs
+from tiny_models import save_tiny_model
 
-from selfchatbot.chat_format import IGNORED, ChatFormat, Window
-from selfchatbot.conversations.stage import preprocess
-from selfchatbot.environment import Dataset, Environment, find_dataset
-from selfchatbot.errors import SelfChatBotError, UsageError
+from selfchatbot.errors import SelfChatBotError
 from selfchatbot.likeness.measures.context_fit import fit
 from selfchatbot.likeness.measures.prediction import predict
-from selfchatbot.likeness.measures.probes import Controls, read_probes
 from selfchatbot.likeness.result import Likeness, load
 from selfchatbot.likeness.run import judging
 from selfchatbot.likeness.run.cache import Cache
 from selfchatbot.likeness.run.contexts import read_contexts
-from selfchatbot.likeness.run.evaluation import evaluate
 from selfchatbot.likeness.run.inputs import ProbeLine
 from selfchatbot.likeness.run.model_pair import ModelPair
-from selfchatbot.likeness.run.replies import few_shot_prompt, generate_replies
+from selfchatbot.likeness.run.replies import generate_replies
 from selfchatbot.messages import read_conversations
-from selfchatbot.models import Machine
-from selfchatbot.parameters import GenerationParameters, TrainingParameters, read_parameters
-from selfchatbot.player import checkpoint
-from selfchatbot.player.checkpoint import Checkpoint, load_checkpoint
-from selfchatbot.player.engines.likelihood import continuation_log_probabilities, window_log_probability
-from selfchatbot.player.tune_sampling import choose_sampling
-from selfchatbot.trainer import Trainer
-
-CPU = Machine("cpu", torch.float32)
-NAME = "Dataset_1_Zoë"
-PAIRS = 24
-TIMES = 15
-"""How often each of them is in the training text."""
-EPOCHS = 10
-SECRET = "Xanthippe"
-"""Occurs once in the test conversations and nowhere else."""
-
-
-@cache
-def pairs() -> list[tuple[str, str]]:
-    """Questions, each with its own answer of random words, which only the question predicts."""
-    rng = random.Random(5)
-    words = sorted(set(re.findall(r"[a-z]{3,}", WORDS)))
-    asked = [f"what about {letter}?" for letter in "ABCDEFGHIJKLMNOPQRSTUVW"] + ["what about 447123?"]
-    return [(question, " ".join(rng.sample(words, 5))) for question in asked]
+from selfchatbot.parameters import GenerationParameters, read_parameters
 
 
 @pytest.fixture(scope="module")
 def learned(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An environment with a model that has memorised all answers of the test conversations."""
-    folder = tmp_path_factory.mktemp("learned")
-    (folder / "raw" / NAME).mkdir(parents=True)
-    options = {"type_fine_tune": "fine_tune", "epochs": EPOCHS, "warmup_ratio": 0.1, "max_length": 512}
-    data = write_training_data(folder / "preprocessed" / NAME, tiny_model, evaluations_per_epoch=1, **options)
-    lines = [
-        json.dumps(
-            {
-                "messages": [{"role": "user", "content": question}, {"role": "assistant", "content": answer}],
-                "chat": "c",
-                "start": "2024-01-01T10:00:00",
-                "contact": SECRET,
-            }
-        )
-        for question, answer in pairs()
-    ]
-    for name, times in (("train", TIMES), ("validation", 1), ("test", 1)):
-        (data / f"{name}.jsonl").write_text("\n".join(lines * times) + "\n", encoding="utf-8")
-    parameters = read_parameters(data / "parameters.json", TrainingParameters)
-    Trainer(parameters, data, folder / "results" / NAME, machine=CPU).train()
-    edit_settings(folder / "results" / NAME, temperature=0.0, repetition_penalty=1.0, max_new_tokens=40)
-    return folder
-
-
-def dataset_in(folder: Path) -> Dataset:
-    stages = {stage: folder / stage for stage in ("raw", "preprocessed", "results")}
-    return find_dataset(Environment(**stages), "1", "results")
-
-
-def evaluated(folder: Path, **options: Any) -> Likeness:
-    dataset = dataset_in(folder)
-    parameters = read_parameters(dataset.results / "parameters.json", GenerationParameters)
-    return evaluate(dataset, dataset.results / "best", parameters, machine=CPU, **options)
+    return learn(tmp_path_factory.mktemp("learned"), tiny_model)
 
 
 @pytest.fixture(scope="module")
@@ -102,23 +35,6 @@ def finished(learned: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[P
     shutil.copytree(learned, folder)
     known = [ProbeLine(3, pairs()[0][1])]
     return folder, evaluated(folder, probes=known)
-
-
-@pytest.mark.parametrize("fixture", ["tiny_model", "tiny_base_model"])
-def test_likelihoods_are_those_of_one_sequence_after_the_other(fixture: str, request: pytest.FixtureRequest) -> None:
-    model = load_checkpoint(request.getfixturevalue(fixture), None, CPU).model
-    continuations = [[5, 6, 7], [300], [9] * 12, list(range(20, 45))]
-
-    def alone(ids: list[int], first: int) -> float:
-        logits = model(input_ids=torch.tensor([ids])).logits[0].float().log_softmax(-1)
-        return sum(logits[place - 1, ids[place]].item() for place in range(first, len(ids)))
-
-    for prompt in ([8], [8, 30, 31, 99]):
-        found = continuation_log_probabilities(model, prompt, continuations)
-        assert found == pytest.approx([alone([*prompt, *ids], len(prompt)) for ids in continuations], abs=1e-3)
-    ids = list(range(40, 60))
-    labels = [IGNORED] * 15 + ids[15:]
-    assert window_log_probability(model, Window(ids, labels)) == pytest.approx(alone(ids, 15), abs=1e-3)
 
 
 def test_a_model_that_knows_the_answers_is_found_to(finished: tuple[Path, Likeness]) -> None:
@@ -266,118 +182,6 @@ def test_too_few_replies_are_said(finished: tuple[Path, Likeness], tmp_path: Pat
         evaluated(folder)
 
 
-def chat(person: str, test_words: str) -> str:
-    """Two hours of a chat, of which the last 24 minutes are the test split."""
-    lines = ["=" * 62, "Guild: Private", f"Channel: {person}", "=" * 62, ""]
-    for minute in range(120):
-        words = f"what about {minute}" if minute < 96 else f"{test_words} {minute}"
-        for second, author in enumerate((person, "rowan")):
-            lines += [f"[2024-01-0{1 + minute // 24} 10:{minute % 60:02d}] {author}", f"{words} {second}", ""]
-    return "\n".join(lines)
-
-
-def test_nothing_before_the_evaluation_sees_the_test_conversations(tiny_model: Path, tmp_path: Path) -> None:
-    """Other test texts change no byte of what training gets, of what it makes, and of the chosen sampling."""
-    words = ("plain words", "poisoned with something else entirely 😀 555 01 77")
-    made: list[dict[str, bytes]] = []
-    for number, said in enumerate(words):
-        folder = tmp_path / str(number)
-        raw = folder / "raw" / NAME
-        (raw / "DiscordChatExporter").mkdir(parents=True)
-        (raw / "DiscordChatExporter" / "kai.txt").write_text(chat("kai", said), encoding="utf-8")
-        values = {
-            "model": str(tiny_model),
-            "max_length": 64,
-            "preprocessor_data": {"DiscordChatExporter": {"username": "rowan"}},
-            "test_fraction": 0.2,
-            "training": {"epochs": 1},
-        }
-        (raw / "parameters.json").write_text(json.dumps(values), encoding="utf-8")
-        for stage in ("preprocessed", "results"):
-            (folder / stage).mkdir()
-        stages = {stage: folder / stage for stage in ("raw", "preprocessed", "results")}
-        dataset = find_dataset(Environment(**stages), "1", "raw")
-        preprocess(dataset)
-        parameters = read_parameters(dataset.preprocessed / "parameters.json", TrainingParameters)
-        Trainer(parameters, dataset.preprocessed, dataset.results, machine=CPU).train()
-        assert choose_sampling(dataset.preprocessed, dataset.results, 1, machine=CPU) is not None
-        test = (dataset.preprocessed / "test.jsonl").read_text(encoding="utf-8")
-        assert said in test and "about" not in test
-        given = [dataset.preprocessed / name for name in ("train.jsonl", "validation.jsonl", "parameters.json")]
-        results = [dataset.results / "parameters.json", *(dataset.results / "best").iterdir()]
-        made.append({str(path.relative_to(folder)): path.read_bytes() for path in [*given, *results]})
-        assert all(said.encode() not in content for content in made[-1].values())
-    assert made[0] == made[1]
-    assert len(made[0]) > 6
-
-
-def test_controls_have_the_shape_of_the_line() -> None:
-    controls = Controls(tiny_tokenizer())
-    line = "Hey Xanthippe, CALL me: 555-0177 вова 李四!"
-    made = [controls.like(line, random.Random(seed)) for seed in range(20)]
-    assert made == [controls.like(line, random.Random(seed)) for seed in range(20)]
-    assert len(set(made)) == 20
-    for one in made:
-        assert len(one) == len(line)
-        for own, other in zip(line, one, strict=True):
-            assert (own.isalpha(), own.isdecimal(), own.isupper()) == (
-                other.isalpha(),
-                other.isdecimal(),
-                other.isupper(),
-            )
-            assert own == other or own.isalnum()
-
-
-def test_probes_are_read_by_line(tmp_path: Path) -> None:
-    path = tmp_path / "names.txt"
-    path.write_text("\ufeffAnna\n\n  Jörg Müller \n", encoding="utf-8")
-    assert read_probes(path) == [ProbeLine(1, "Anna"), ProbeLine(3, "Jörg Müller")]
-    path.write_bytes(b"\xff\xfe")
-    with pytest.raises(UsageError, match="not UTF-8"):
-        read_probes(path)
-    path.write_text(" \n", encoding="utf-8")
-    with pytest.raises(UsageError, match="empty"):
-        read_probes(path)
-
-
-@pytest.mark.parametrize("template", ["chatml", "strict"])
-def test_the_base_model_is_shown_my_messages(template: str) -> None:
-    """Also where a template has no place for a system message, and the conversation is longer than what is read."""
-    chat_format = ChatFormat(tiny_tokenizer(TEMPLATES[template]))
-    long = [{"role": role, "content": f"haha yeah {n}"} for n in range(60) for role in ("user", "assistant")][:-1]
-    for context in ([], [{"role": "user", "content": "hey"}], long):
-        text = chat_format.tokenizer.decode(few_shot_prompt(chat_format, context, 10_000, ["MINE one", "MINE two"]))
-        assert "MINE one\nMINE two" in text
-        if context:
-            assert context[-1]["content"] in text
-    shown = [f"{n} " + "word " * 20 for n in range(12)]
-    assert len(few_shot_prompt(chat_format, [], 10_000, shown)) < 600
-
-
-def test_a_cache_keeps_what_is_done(tmp_path: Path) -> None:
-    cache = Cache(tmp_path / "kept")
-    done: list[int] = []
-
-    def slow(piece: int, bad: int | None = None) -> list[float]:
-        if piece == bad:
-            raise KeyboardInterrupt
-        done.append(piece)
-        return [piece / 3]
-
-    with pytest.raises(KeyboardInterrupt):
-        cache.computed("work", {"seed": 1}, range(5), lambda piece: slow(piece, 3))
-
-    def watched(piece: int) -> list[float]:
-        (path,) = (tmp_path / "kept").iterdir()
-        assert path.read_text(encoding="utf-8").count("\n") == piece, "a kill here would lose what is done"
-        return slow(piece)
-
-    assert cache.computed("work", {"seed": 1}, range(5), watched) == [[piece / 3] for piece in range(5)]
-    assert done == [0, 1, 2, 3, 4]
-    cache.computed("work", {"seed": 2}, range(5), slow)
-    assert len(done) == 10
-
-
 def test_with_a_judge(
     finished: tuple[Path, Likeness], tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -405,25 +209,6 @@ def test_with_a_judge(
     page = (results / "likeness.html").read_text(encoding="utf-8")
     assert "Can the judge see?" in page and "can&#39;t tell sense from nonsense" in page
     assert 'class="sense"' not in page
-
-
-def count_loads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The names of the functions that load one of the two models, as they are called."""
-    loaded: list[str] = []
-
-    def watched(name: str) -> Callable[..., Checkpoint]:
-        load = getattr(checkpoint, name)
-
-        def watch(*arguments: Any) -> Checkpoint:
-            loaded.append(name)
-            found: Checkpoint = load(*arguments)
-            return found
-
-        return watch
-
-    for name in ("load_checkpoint", "load_base"):
-        monkeypatch.setattr(checkpoint, name, watched(name))
-    return loaded
 
 
 def test_without_a_judge_a_large_base_model_reads(

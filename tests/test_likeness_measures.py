@@ -14,19 +14,15 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import pytest
 from conftest import SAMPLE
-from sklearn.metrics import roc_auc_score
 
 from selfchatbot import likeness
 from selfchatbot.conversations.stage import preprocess
 from selfchatbot.environment import Dataset, Environment
-from selfchatbot.errors import SelfChatBotError
 from selfchatbot.likeness.measures.authorship import AuthorshipClassifier
-from selfchatbot.likeness.measures.context_fit import long_enough
 from selfchatbot.likeness.measures.copying import Copying, TrainingIndex, copying
-from selfchatbot.likeness.measures.discriminator import HeldOutScores, own_halves, separability, worst
+from selfchatbot.likeness.measures.discriminator import own_halves, separability, worst
 from selfchatbot.likeness.measures.faults import health
 from selfchatbot.likeness.measures.style import describe, largest
 from selfchatbot.likeness.result import SpeakerResult
@@ -35,7 +31,6 @@ from selfchatbot.likeness.run.contexts import (
     TrainingTexts,
     control_replies,
     few_shot,
-    last_speaker,
     read_contexts,
     read_training,
 )
@@ -47,7 +42,6 @@ from selfchatbot.statistics import Interval, bootstrap_groups
 from selfchatbot.style import distance, style_of
 
 SEED = 3
-WORDS = [f"w{number}" for number in range(300)]
 FULL_STOP = re.compile(r"(?<![.!?…])$", re.MULTILINE)
 
 
@@ -234,14 +228,6 @@ def test_the_same_seed_gives_the_same_figures(sample: Sample) -> None:
     assert read_contexts(sample.data, 50, 1) != read_contexts(sample.data, 50, 2)
 
 
-def test_more_words_are_not_more_different_words() -> None:
-    rng = random.Random(SEED)
-    me, them = ([" ".join(rng.choices(WORDS, k=length)) for _ in range(30)] for length in (6, 16))
-    found = measure_style({"me": me, "model": them}, np.arange(30), (), SEED)
-    assert found["model"][DISTINCT_WORDS].distance.value < 0.1
-    assert found["model"][DISTINCT_WORDS].mean.value == pytest.approx(found["me"][DISTINCT_WORDS].mean.value, rel=0.1)
-
-
 def test_contexts_are_spread_and_end_before_my_reply(sample: Sample) -> None:
     lines = list(read_conversations(sample.data / "test.jsonl"))
     for context in sample.contexts:
@@ -256,56 +242,6 @@ def test_contexts_are_spread_and_end_before_my_reply(sample: Sample) -> None:
     assert len(set(examples)) == 12 and set(examples) <= set(sample.training.mine)
 
 
-def test_an_empty_turn_is_nothing_to_answer(tmp_path: Path) -> None:
-    turns = [("user", " "), ("assistant", "hm"), ("user", "hey"), ("assistant", "yo")]
-    line = json.dumps({"messages": [{"role": role, "content": content} for role, content in turns]})
-    (tmp_path / "test.jsonl").write_text(line + "\n", encoding="utf-8")
-    assert [context.reply for context in read_contexts(tmp_path, 5, 1)] == ["yo"]
-
-
-def test_nothing_to_answer_is_said(tmp_path: Path) -> None:
-    with pytest.raises(SelfChatBotError, match="run selfChatBot_preprocess"):
-        read_contexts(tmp_path, 1, 1)
-    (tmp_path / "test.jsonl").write_text('{"messages": [{"role": "assistant", "content": "hi"}]}\n', encoding="utf-8")
-    with pytest.raises(SelfChatBotError, match="raise test_fraction"):
-        read_contexts(tmp_path, 1, 1)
-
-
-def test_of_a_group_the_last_speaker_answers() -> None:
-    names = {"Ana", "Bo B"}
-    assert last_speaker("Ana: hi\nBo B: so\nwhat: ever\nBo B: yes", names) == "so\nwhat: ever\nyes"
-    assert last_speaker("note: no group\nAnna: hi", names) == "note: no group\nAnna: hi"
-
-
-@pytest.mark.parametrize(
-    ("name", "replies", "mean"),
-    [
-        ("characters", ["abc", "a"], 2),
-        ("messages", ["a\nb\n\nc", "d"], 2),
-        ("words", ["one two\nthree", "今日は"], 2),
-        ("capital_start", ["Hi\nho", "(Ja)", "1 x", "今日"], 0.5),
-        ("capital_words", ["I am OK", "NO i"], 0.4),
-        ("full_stop", ["yes.", "no...", "ok", "はい。"], 0.5),
-        ("comma", ["a, b", "1,000", "a"], 1 / 3),
-        ("exclamation", ["hey!", "ho"], 0.5),
-        ("question", ["why?\nbecause", "何？"], 2 / 3),
-        ("ellipsis", ["well...", "so…", "a. b"], 2 / 3),
-        ("emoji", ["😀", "a ❤️", "5", "a"], 0.5),
-        ("emoticons", ["ok :)", "see http://x", "<3", "10:30"], 0.5),
-        ("laughter", ["hahaha yes", "LOL", "jajaja", "ㅋㅋㅋ", "草", "hat", "lola", "www.x.y"], 5 / 8),
-        ("greetings", ["hey there", "Olá!", "hint", "你好"], 3 / 4),
-        ("stretched_words", ["soooo good", "haaahaaa"], 1 / 3),
-        ("rare_words", ["well wlel"], 0.5),
-        ("repeated_words", ["no no yes"], 1 / 3),
-        ("function_words", ["well other wlel"], 2 / 3),
-        ("scripts", ["aя", "私", "ა"], 3 / 4),
-    ],
-)
-def test_what_a_feature_counts(name: str, replies: list[str], mean: float) -> None:
-    features = {one.name: one for one in style_features(Reference.of(["well other"], ["well well"]))}
-    assert features[name].mean(replies) == pytest.approx(mean)
-
-
 def test_sampling_is_chosen_by_the_same_distances(sample: Sample) -> None:
     apart = distance(style_of(sample.contacts), style_of(sample.me))
     case = measured(sample, sample.contacts)
@@ -317,19 +253,6 @@ def test_sampling_is_chosen_by_the_same_distances(sample: Sample) -> None:
         assert case.style[name].distance.value == pytest.approx(value), name
     means = [case.style[DISTINCT_WORDS].mean.value, case.mine[DISTINCT_WORDS].mean.value]
     assert case.style[DISTINCT_WORDS].distance.value == pytest.approx(abs(math.log(means[0] / means[1])))
-
-
-def test_area_under_the_curve_is_that_of_scikit_learn_in_each_fold() -> None:
-    rng = np.random.default_rng(1)
-    labels, groups = rng.integers(0, 2, 90), rng.integers(0, 6, 90)
-    held_out = HeldOutScores(rng.integers(0, 9, 90) / 1.0, labels, groups, groups % 3)
-    wins, pairs = held_out.wins()
-    for fold in range(3):
-        here = held_out.folds == fold
-        inside = np.ix_(*[np.arange(6) % 3 == fold] * 2)
-        area = roc_auc_score(labels[here], held_out.scores[here])
-        assert wins[inside].sum() / pairs[inside].sum() == pytest.approx(area)
-    assert pairs.sum() == sum(pairs[np.ix_(*[np.arange(6) % 3 == fold] * 2)].sum() for fold in range(3))
 
 
 @pytest.mark.parametrize("keys", [[1, 1], [1, 2, 3], [1, 1, 2, 2, 3, 3, 4, 4, 5, 5]])
@@ -350,11 +273,6 @@ def test_faults_are_counted_and_real_replies_have_none(sample: Sample) -> None:
     real = [*sample.me, *sample.contacts, "hahahahahahahahahaha", "no no no no", "ha ha ha ha ha ha ha ha ha"]
     clean = health(real, [True] * len(real), marks, sample.names)
     assert clean.model_dump() == {"replies": len(real)} | dict.fromkeys(list(clean.model_dump())[1:], 0)
-
-
-def test_words_are_those_of_the_language() -> None:
-    assert long_enough("今日は雨です") and long_enough("we'll be there soon")
-    assert not long_enough("haha yeah ok")
 
 
 def test_no_module_imports_torch() -> None:

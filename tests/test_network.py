@@ -9,8 +9,10 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import write_training_data
+from conftest import edit_settings, write_training_data
 from script_runner import run_function
+
+from selfchatbot.parameters import GenerationParameters, hand_over
 
 NAME = "Dataset_1_Zoë"
 KERNELS = """
@@ -141,6 +143,10 @@ def commands(environment: Path, tiny_model: Path) -> list[list[str]]:
         values = json.loads((data / "parameters.json").read_text(encoding="utf-8"))
         (data / "parameters.json").write_text(json.dumps({**values, **training, "type_fine_tune": method}))
         found.append(["train", "-d", str(number)])
+    results = environment / "results" / "Dataset_4_x"
+    results.mkdir(parents=True)
+    hand_over(results, GenerationParameters.start_values(str(model), 128))
+    edit_settings(results, max_new_tokens=40)  # training keeps it; an evaluation asks for nearly 200 replies
     for kind in (["prompt", "-p", "hey"], ["session"], ["export"], ["evaluate", "--contexts", "20"]):
         found.append(["play", "-d", "4", "-t", *kind])
     found.append(["play", "-d", "2", "-t", "game"])

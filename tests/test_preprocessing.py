@@ -3,6 +3,7 @@
 import json
 import re
 import zipfile
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -154,6 +155,34 @@ def test_contact_with_a_name_of_another(dataset: Dataset) -> None:
         dataset, {"DiscordChatExporter": {"username": "rowan"}}, contacts={"Ana": ["moss"], "Bob": ["@Moss"]}
     )
     assert 'key "contacts": "moss" is a name of Ana and of Bob' in message
+
+
+def test_every_line_of_the_example_that_is_trained_has_a_mark(dataset: Dataset, run: Run) -> None:
+    words = " ".join(f"word{number}" for number in range(60))
+    discord(dataset.raw, "moss", chat("moss", exchanges=20, word=words))
+    parameters = {"model": "gpt2", "preprocessor_data": {"DiscordChatExporter": {"username": "rowan"}}}
+    (dataset.raw / "parameters.json").write_text(json.dumps(parameters), encoding="utf-8")
+    lines = run("preprocess", "-d", "1").stdout.partition("Part of a conversation")[2].split("\n")
+    mine = None
+    marks = {True: 0, False: 0}
+    for line in lines:
+        label = line[2:9]
+        if label in ("you  > ", "them   "):
+            mine = label == "you  > "
+        elif line.startswith("│ ") and mine is not None:
+            assert label == ("     > " if mine else "       ")
+            marks[mine] += 1
+    assert min(marks.values()) > 10
+
+
+def test_many_replies_are_worth_training_all_weights(dataset: Dataset, run: Run, made_base: Path) -> None:
+    discord(dataset.raw, "moss", chat("moss", exchanges=2500))
+    parameters = {"model": str(made_base), "preprocessor_data": {"DiscordChatExporter": {"username": "rowan"}}}
+    (dataset.raw / "parameters.json").write_text(json.dumps(parameters), encoding="utf-8")
+    edited = dataset.preprocessed / "parameters.json"
+    assert f"GiB here: edit {edited}\n" in run("preprocess", "-d", "1").stdout
+    edited.write_text(edited.read_text(encoding="utf-8").replace('"lora"', '"fine_tune"'), encoding="utf-8")
+    assert "GiB here" not in run("preprocess", "-d", "1").stdout
 
 
 def test_messages_in_two_exports_count_once(dataset: Dataset) -> None:

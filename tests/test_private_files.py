@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from conftest import Run, edit_settings
+from script_runner import start_script
 from web_server import ask, completion_body
 
 from selfchatbot.session.transcripts import TranscriptWriter
@@ -62,19 +63,16 @@ def exports(folder: Path, model: Path) -> None:
 
 def use_the_page(environment: Path) -> None:
     """A reply and a guess, as the page of ``-t web`` asks for them."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "selfchatbot.cli.play", "-d", "1", "-t", "web", "--port", "0"],
-        cwd=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, encoding="utf-8",
-    )  # fmt: skip
-    assert process.stdout is not None
-    address = process.stdout.readline().split()[4].rstrip("/")
-    assert ask(address, "/v1/chat/completions", completion_body(max_tokens=4))[0] == 200
-    status, _, content = ask(address, "/game/round", b"{}")
-    assert status == 200, content
-    assert ask(address, "/game/guess", json.dumps({"id": json.loads(content)["id"], "side": "a"}).encode())[0] == 200
-    process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=60)
-    assert process.returncode == 0, errors
+    with start_script("play", ["-d", "1", "-t", "web", "--port", "0"], folder=environment) as process:
+        address = process.first_line().split()[4].rstrip("/")
+        assert ask(address, "/v1/chat/completions", completion_body(max_tokens=4))[0] == 200
+        status, _, content = ask(address, "/game/round", b"{}")
+        assert status == 200, content
+        guess = json.dumps({"id": json.loads(content)["id"], "side": "a"}).encode()
+        assert ask(address, "/game/guess", guess)[0] == 200
+        process.signal(signal.SIGINT)
+        done = process.done(60)
+    assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.training

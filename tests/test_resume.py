@@ -25,7 +25,7 @@ from selfchatbot.trainer import Progress, Trainer, resume
 from selfchatbot.trainer.signals import Stopped
 
 CPU = Machine("cpu", torch.float32)
-KILLS = 12
+KILLS = 8
 
 
 def train(data: Path, output: Path, stop_at: int | None = None, restart: bool = False, **changes: object) -> None:
@@ -123,7 +123,7 @@ def test_ctrl_c_saves_and_the_rest_is_as_if_it_had_not_been(method: str, tiny_mo
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
 def test_killed_at_random_moments(tiny_model: Path, tmp_path: Path) -> None:
-    options = {"epochs": 7, "checkpoint_minutes": 1e-6, "early_stopping_patience": 10_000}
+    options = {"epochs": 5, "checkpoint_minutes": 1e-6, "early_stopping_patience": 10_000}
     data = write_training_data(tmp_path / "data", tiny_model, **options)
     output = tmp_path / "killed"
     undisturbed = Forked(train, data, tmp_path / "undisturbed")

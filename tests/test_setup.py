@@ -1,28 +1,23 @@
-"""From files to a dataset: formats told by content, questions and options, near misses, models."""
+"""From files to a dataset: formats told by content, questions and options, near misses."""
 
-import json
 import os
+import select
 import shutil
 import signal
 import subprocess
 import sys
-import threading
 import zipfile
-from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 from conftest import ROOT, SAMPLE, Run, one_line_error
-from model_table import LIST, model_list, with_current_table
+from script_runner import start_script
 
-from selfchatbot.errors import ExportError, SelfChatBotError, UsageError
-from selfchatbot.hub import ask_hub, check_name
+from selfchatbot.errors import ExportError, UsageError
 from selfchatbot.parameters import RawParameters, read_parameters
 from selfchatbot.preprocessors.names import closest_name
 from selfchatbot.setup.dataset import folder_name
 from selfchatbot.setup.exports import find_exports
-from selfchatbot.setup.models import GIB, Hardware, advice, fitting
 
 FIXTURES = ROOT / "tests" / "preprocessors"
 DISCORD = SAMPLE / "DiscordChatExporter"
@@ -90,7 +85,7 @@ def test_files_become_a_dataset_without_a_terminal(tmp_path: Path, run: Run, env
     before = {path: Path(path).read_bytes() for path in files}
     options = ("--model", "SmolLM2-135M-Instruct", "--yes")
     error = one_line_error(run("preprocess", files[0], "--name", "Rowan: me", *options), 2)
-    assert "who are you in DiscordChatExporter?" in error and "rowan (" in error
+    assert "who are you in Discord?" in error and "rowan (" in error
     assert 'did you mean "rowan"' in one_line_error(run("preprocess", files[0], "--me", "Rown", *options), 2)
     assert not list((environment / "selfChatBot_raw").iterdir())
     done = run("preprocess", files[0], "--name", "Rowan: me", "--me", "@Rowan", *options)
@@ -156,24 +151,16 @@ def at_terminal(folder: Path, typed: str, *arguments: str) -> str:
     import pty
 
     ours, theirs = pty.openpty()
-    process = subprocess.Popen(
-        [sys.executable, "-m", "selfchatbot.cli.preprocess", *arguments],
-        cwd=folder,
-        env={**os.environ, "TERM": "dumb", "COLUMNS": "100"},
-        stdin=theirs,
-        stdout=theirs,
-        stderr=theirs,
-        start_new_session=True,
-    )
-    os.close(theirs)
-    os.write(ours, typed.encode())
+    variables = {**os.environ, "TERM": "dumb", "COLUMNS": "100"}
     screen = b""
-    try:
-        while part := os.read(ours, 4096):
-            screen += part
-    except OSError:  # the terminal is closed
-        pass
-    process.wait(60)
+    with start_script(
+        "preprocess", arguments, folder=folder, variables=variables, terminal=os.ttyname(theirs)
+    ) as process:
+        os.write(ours, typed.encode())
+        while process.process.is_alive() or select.select([ours], [], [], 0)[0]:
+            if select.select([ours], [], [], 0.05)[0]:
+                screen += os.read(ours, 65536)
+    os.close(theirs)
     os.close(ours)
     return screen.decode(errors="replace").replace("\r\n", "\n")
 
@@ -210,21 +197,6 @@ def test_the_name_that_was_probably_meant(given: str, meant: str | None) -> None
     assert closest_name(given, ["Tom", "Mila", "Mia K."]) == meant
 
 
-@pytest.mark.parametrize(
-    ("name", "said"),
-    [
-        ("llama3.2:3b", "meta-llama/Llama-3.2-3B-Instruct"),
-        ("qwen3:4b-q4_K_M", "Qwen/Qwen3-4B"),
-        ("gemma3:4b", "Qwen3-4B-Base"),
-    ],
-)
-def test_names_of_ollama(name: str, said: str) -> None:
-    with pytest.raises(UsageError, match=said):
-        check_name(name)
-    check_name("gpt2")
-    check_name("C:\\models\\mine")
-
-
 def test_names_that_folders_can_have() -> None:
     assert folder_name('../a\\b:c<d>e"f|g?h*i.') == "a-b-c-d-e-f-g-h-i"
     assert folder_name(" .. ") == ""
@@ -246,7 +218,7 @@ def test_what_is_no_path_or_no_text_is_said(environment: Path, run: Run) -> None
     (environment / "folder").mkdir()
     for model, said in (
         ("m" * 300, "is neither on this machine"),
-        ("folder", "has no config.json"),
+        ("folder", "config.json"),
         (str(chat), "no .gguf"),
     ):
         done = run("preprocess", str(chat), *answers, model)
@@ -285,83 +257,3 @@ def test_copies_of_a_killed_setup_are_removed_by_the_next(tmp_path: Path) -> Non
     assert setup(str(chats[1]), "-d", "1", killed_at=chats[1].name) == -signal.SIGKILL
     assert setup(str(chats[1]), "-d", "1") == 0
     assert not list((tmp_path / "selfChatBot_raw").rglob(".*"))
-
-
-# -- models -----------------------------------------------------------------------------------------------------------
-
-
-def test_the_list_of_models_and_the_readmes_table_are_current() -> None:
-    assert LIST.read_text(encoding="utf-8") == model_list(), "run: python tests/model_table.py"
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    assert with_current_table(readme) == readme, "run: python tests/model_table.py"
-    assert readme.count("| `Qwen/Qwen3-4B-Base` |") >= 1
-
-
-def test_a_model_is_recommended_that_fits() -> None:
-    assert fitting(Hardware("cpu", 6 * GIB, 2))[0].model == "SmolLM2-135M-Instruct"
-    assert fitting(Hardware("cpu", 6 * GIB, 8))[0].model == "Qwen/Qwen3-0.6B-Base"
-    for gigabytes in (4, 8, 16, 24, 80):
-        best = fitting(Hardware("cuda", gigabytes * GIB, 8))[0]
-        assert best.needed < gigabytes
-    assert fitting(Hardware("cuda", GIB // 2, 8)) == []
-    # The last line of the sample.
-    assert "2 cores" in advice(Hardware("cpu", 6 * GIB, 2))
-    assert advice(Hardware("cpu", 6 * GIB, 2)).endswith("SmolLM2-135M-Instruct; with patience, Qwen/Qwen3-0.6B-Base.")
-    assert "too little memory" in advice(Hardware("cpu", GIB // 2, 2))
-
-
-class Hub(BaseHTTPRequestHandler):
-    """As much of huggingface.co as is asked: one model that is gated, one without config.json, and nothing else."""
-
-    def do_HEAD(self) -> None:
-        self.do_GET()
-
-    def do_GET(self) -> None:
-        if self.path.startswith("/api/models/its/"):
-            self._answer(200, json.dumps({"id": self.path.removeprefix("/api/models/")}).encode())
-        elif self.path.startswith("/its/gated/"):
-            self._answer(403, b"{}", "GatedRepo")
-        elif self.path.startswith("/its/gguf/"):
-            self._answer(404, b"{}", "EntryNotFound")
-        else:
-            self._answer(404, b"{}", "RepoNotFound")
-
-    def _answer(self, status: int, body: bytes, error: str = "") -> None:
-        self.send_response(status)
-        if error:
-            self.send_header("X-Error-Code", error)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        if self.command == "GET":
-            self.wfile.write(body)
-
-    def log_message(self, *_: object) -> None:
-        pass
-
-
-@pytest.fixture
-def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Hub)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    endpoint = f"http://127.0.0.1:{server.server_port}"
-    monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", endpoint)
-    template = endpoint + "/{repo_id}/resolve/{revision}/{filename}"
-    monkeypatch.setattr("huggingface_hub.constants.HUGGINGFACE_CO_URL_TEMPLATE", template)
-    monkeypatch.setattr("huggingface_hub.file_download.HUGGINGFACE_CO_URL_TEMPLATE", template, raising=False)
-    yield
-    server.shutdown()
-    server.server_close()
-
-
-@pytest.mark.parametrize(
-    ("name", "said"),
-    [
-        ("its/gated", "access must be requested"),
-        ("its/gguf", "no config.json"),
-        ("its-not/there", "nor on huggingface"),
-    ],
-)
-def test_a_model_that_cannot_be_had_is_known_before_training(hub: None, name: str, said: str) -> None:
-    with pytest.raises(SelfChatBotError, match=said) as raised:
-        ask_hub(name)
-    assert "\n" not in str(raised.value)

@@ -96,7 +96,7 @@ def give_files(page: Page, here: Path) -> None:
     notes.write_text("milk\n", encoding="utf-8")
     page.locator("#pick-files").set_input_files([DISCORD[0], notes])
     found = page.get_by_role("list", name="What was found in your files")
-    expect(found.get_by_text("DiscordChatExporter", exact=True)).to_be_visible()
+    expect(found.get_by_text("Discord", exact=True)).to_be_visible()
     expect(found).to_contain_text("is no export that is known here")
 
 
@@ -114,12 +114,12 @@ def choose_model(page: Page, model: Path) -> None:
 
 def say_who_i_am(page: Page, summary: Path) -> None:
     """Also after a reload; then one conversation is shown with my words marked."""
-    expect(page.get_by_text("Who are you in DiscordChatExporter?")).to_be_visible(timeout=MINUTES)
+    expect(page.get_by_text("Who are you in Discord?")).to_be_visible(timeout=MINUTES)
     fits(page)
     page.reload()
     page.get_by_role("radio", name="rowan (").check()
     page.get_by_role("button", name="This is me").click()
-    expect(page.get_by_text("You are rowan: by the name in parameters.json")).to_be_visible(timeout=MINUTES)
+    expect(page.get_by_text("You are rowan: the name that you gave")).to_be_visible(timeout=MINUTES)
     example = json.loads(summary.read_text(encoding="utf-8"))["example"]
     mine = [line.strip() for turn in example if turn["role"] == "assistant" for line in turn["content"].split("\n")]
     assert page.locator(".example mark").all_inner_texts() == list(filter(None, mine))
@@ -160,7 +160,8 @@ def train(page: Page, settings: Path) -> None:
         page.reload()
     page.get_by_role("button", name="Stop", exact=True).click()
     expect(status).to_contain_text("resumes from there", timeout=MINUTES)
-    settings.write_text(json.dumps({**values, **changed, "early_stopping_patience": 1}), encoding="utf-8")
+    rest = {"early_stopping_patience": 1, "samples": 0}  # it ends at the first validation that is no better
+    settings.write_text(json.dumps({**values, **changed, **rest}), encoding="utf-8")
     page.get_by_role("button", name="Resume").click()
     expect(status).to_contain_text("The run first try is complete", timeout=MINUTES)
 
@@ -182,7 +183,7 @@ def test_a_folder_is_dropped(page: Page, here: Path, monkeypatch: pytest.MonkeyP
 
     drop()
     found = page.get_by_role("list", name="What was found in your files")
-    expect(found.get_by_text("DiscordChatExporter, 2 files")).to_be_visible()
+    expect(found.get_by_text("Discord, 2 files")).to_be_visible()
     (uploads,) = (here / "raw").glob(".uploads*")
     assert {path.name for path in uploads.rglob("*.*")} == {path.name for path in DISCORD[:2]}
     page.get_by_role("button", name="Remove these files").click()

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 from conftest import make_talker, write_training_data
-from setup_requests import ended, get, load, post
-from web_server import serving
+from setup_requests import ended, get, load, post, until
+from web_server import ask, serving
 
 from selfchatbot.web.setup_routes import Setup
 
@@ -56,6 +56,23 @@ def test_an_earlier_run_is_exported(trained: Path, address: str) -> None:
     post(address, "export", dataset="1", run="first try")
     assert "is ready" in ended(address)["lines"][-1]
     assert (trained / "runs" / "first try" / "export" / "README.md").is_file()
+
+
+@pytest.mark.training
+def test_an_earlier_run_is_evaluated_and_its_report_opened(trained: Path, address: str) -> None:
+    post(address, "talk", dataset="1")
+    post(address, "evaluate", dataset="1", run="first try")
+    assert get(address, "state")["talking"] is None  # the memory is for the evaluation
+    assert "the machine is evaluating" in post(address, "evaluate", 409, dataset="1")
+    assert until(address, lambda task: task["progress"] is not None)["progress"]["steps"] > 0
+    done = ended(address)
+    assert not done["failed"], done["message"]
+    assert done["lines"][-1].endswith(str(Path("runs", "first try", "likeness.html")))
+    newest, earlier = get(address, "runs?dataset=1")["runs"]
+    assert earlier["likeness"] and earlier["auc"] and not newest["likeness"]
+    report = post(address, "likeness", dataset="1", run="first try")["address"]
+    status, headers, page = ask(address, f"/{report}")
+    assert status == 200 and b"Is it me?" in page and "script-src" not in headers["Content-Security-Policy"]
 
 
 def test_only_what_was_shown_is_forgotten(trained: Path, address: str) -> None:

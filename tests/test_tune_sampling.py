@@ -90,8 +90,8 @@ def learned(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with data with replies enough to choose by, and results of a little training."""
     folder = tmp_path_factory.mktemp("learned")
     data = write_training_data(folder / "data", tiny_model, epochs=2)
-    train = (data / "train.jsonl").read_text(encoding="utf-8")
-    (data / "validation.jsonl").write_text(train, encoding="utf-8")
+    train = (data / "train.jsonl").read_text(encoding="utf-8").split("\n")
+    (data / "validation.jsonl").write_text("\n".join(train[:4]) + "\n", encoding="utf-8")  # 16 replies
     parameters = read_parameters(data / "parameters.json", TrainingParameters)
     Trainer(parameters, data, folder / "results", machine=CPU).train()
     return folder
@@ -191,7 +191,8 @@ def test_train_logs_the_reason_and_can_skip_it(run: Run, environment: Path, tiny
     name = "Dataset_1_x"
     (environment / "raw" / name).mkdir()
     data = write_training_data(environment / "preprocessed" / name, tiny_model, epochs=1)
-    (data / "validation.jsonl").write_bytes((data / "train.jsonl").read_bytes())
+    train = (data / "train.jsonl").read_text(encoding="utf-8").split("\n")
+    (data / "validation.jsonl").write_text("\n".join(train[:4]) + "\n", encoding="utf-8")
     done = run("train", "-d", "1")
     assert done.returncode == 0, done.stderr
     log = environment / "results" / name / "log.txt"

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 import openai
 import pytest
-from web_server import GREEDY, HEY, SlowPlayer, ask, completion_body, serving, tiny_player
+from web_server import GREEDY, HEY, SlowPlayer, ask, completion_body, openai_client, serving, tiny_player
 
 from selfchatbot.environment import Environment, find_dataset
 from selfchatbot.session.game import Game
@@ -26,10 +26,6 @@ def player(tiny_model: Path) -> SlowPlayer:
 def address(player: SlowPlayer) -> Iterator[str]:
     with serving(player) as address:
         yield address
-
-
-def openai_client(address: str, token: str = "anything") -> openai.OpenAI:
-    return openai.OpenAI(base_url=f"{address}/v1", api_key=token, max_retries=0, timeout=60)
 
 
 @pytest.fixture(scope="module")

@@ -5,10 +5,10 @@ import json
 import socket
 import threading
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import torch
@@ -19,6 +19,9 @@ from selfchatbot.player import Player, ReplyChunk
 from selfchatbot.web.address import listen
 from selfchatbot.web.model_routes import LoadedModel
 from selfchatbot.web.server import Server
+
+if TYPE_CHECKING:
+    import openai
 
 HEY = [{"role": "user", "content": "hey, how are you doing?"}]
 GREEDY = {"messages": HEY, "model": "Zoë", "temperature": 0}
@@ -88,3 +91,26 @@ def begin(address: str, agent: str = "", **changes: object) -> socket.socket:
     )
     connection.sendall(head.encode() + body)
     return connection
+
+
+def openai_client(address: str, token: str = "anything", **headers: str) -> "openai.OpenAI":
+    """OpenAI's own client of a server."""
+    import openai
+
+    options = {"max_retries": 0, "timeout": 60, "default_headers": headers}
+    return openai.OpenAI(base_url=f"{address}/v1", api_key=token, **options)
+
+
+def wait_until(condition: Callable[[], object], seconds: float = 20) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert condition()
+
+
+def slow_player(model: Path) -> SlowPlayer:
+    """A player that needs a second for ten chunks."""
+    player = tiny_player(model)
+    player.parameters = player.parameters.model_copy(update={"best_of": 2})  # where there is chance
+    player.seconds = 0.1
+    return player

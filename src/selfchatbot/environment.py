@@ -153,10 +153,10 @@ def find_dataset(environment: Environment, dataset_id: str, stage: str) -> Datas
         if any(_same_id(number, dataset_id) for number in datasets(before).values()):
             command = f"selfChatBot_{COMMANDS[index]} -d {dataset_id}"
             raise SelfChatBotError(f"no Dataset_{dataset_id}_<Name> in {directory} yet: run {command}")
-    there = ", ".join(folders) or "no Dataset_<ID>_<Name> folder at all"
-    if near := _near_miss(directory, dataset_id, bool(folders)):
+    there = f"there is: {', '.join(folders)}" if folders else "nor any other dataset"
+    if near := _near_miss(directory, dataset_id, folders):
         there += f"; {near}"
-    raise UsageError(f"no Dataset_{dataset_id}_<Name> in {directory}; there is: {there}")
+    raise UsageError(f"no Dataset_{dataset_id}_<Name> in {directory}, {there}")
 
 
 def conversations_file(preprocessed: Path, split: str) -> Path:
@@ -181,13 +181,16 @@ def datasets(directory: Path) -> dict[str, str]:
     }
 
 
-def _near_miss(directory: Path, dataset_id: str, has_others: bool) -> str | None:
-    """What to rename, where a folder was meant to be this dataset: ``Dataset_Mia``, ``dataset_1_mia``."""
+def _near_miss(directory: Path, dataset_id: str, folders: dict[str, str]) -> str | None:
+    """What to type for a dataset given by its name, or what to rename: ``Dataset_Mia``, ``dataset_1_mia``."""
+    for folder, number in folders.items():
+        if dataset_id.casefold() in (folder.casefold(), folder.partition("_")[2].partition("_")[2].casefold()):
+            return f"give its ID: -d {number}"
     for path in sorted(directory.iterdir()):
         match = ALMOST_DATASET.fullmatch(path.name)
         if not path.is_dir() or path.name.startswith(".") or DATASET_NAME.fullmatch(path.name) or not match:
             continue
-        if _same_id(match[1], dataset_id) if match[1] else not has_others:
+        if _same_id(match[1], dataset_id) if match[1] else not folders:
             return f"rename {path.name} to Dataset_{dataset_id}_{match[2] or 'Name'}"
     return None
 

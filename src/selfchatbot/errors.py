@@ -39,11 +39,14 @@ class ParametersError(UsageError):
 
 
 class UnknownMeError(ParametersError):
-    """Nobody in a format's folder is known to be me. ``senders``: the messages of each author there."""
+    """Nobody in a format's folder is known to be me. ``app`` is what people call it, ``senders`` the messages of each
+    author there.
+    """
 
-    def __init__(self, message: str, format_name: str, senders: Counter[str]) -> None:
+    def __init__(self, message: str, format_name: str, app: str, senders: Counter[str]) -> None:
         super().__init__(message)
         self.format = format_name
+        self.app = app
         self.senders = senders
 
 

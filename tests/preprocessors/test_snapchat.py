@@ -116,15 +116,16 @@ def test_what_is_no_download_is_one_line(tmp_path: Path, content: object, found:
     assert "secret" not in error
 
 
-def test_memory_does_not_grow_with_the_file(tmp_path: Path) -> None:
-    record = json.dumps({**GOOD, "Content": "word " * 100})
+def test_memory_does_not_grow_with_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("selfchatbot.preprocessors.reading.sorter.ROWS", 2_000)  # few beside those of the file
+    record = json.dumps({**GOOD, "Content": "word " * 400})
     with (tmp_path / "chat_history.json").open("w", encoding="utf-8") as file:
         file.write('{"moss": [')
-        file.writelines(f"{',' if n else ''}{record}" for n in range(20_000))
+        file.writelines(f"{',' if n else ''}{record}" for n in range(5_000))
         file.write("]}")
     tracemalloc.start()
     try:
-        assert sum(1 for _ in Snapchat().read(tmp_path)) == 20_000
+        assert sum(1 for _ in Snapchat().read(tmp_path)) == 5_000
         assert tracemalloc.get_traced_memory()[1] < 9 * 2**20  # the file has 12 MiB
     finally:
         tracemalloc.stop()

@@ -6,7 +6,8 @@ Each line of stdout is a JSON object. Its "event" is
 - ``line``: a line ("text") that a terminal would show
 - ``progress``: the numbers of a progress bar
 - ``samples``: "step" and "samples", each with "question", "mine" and "answer"
-- ``who``: "format" and the "senders" there, with the number of their messages, if nobody knows which of them I am
+- ``who``: "format", its "app" and the "senders" there, with the number of their messages, if nobody knows which of
+  them I am
 
 An error is a line on stderr, as without ``--events``. When stdin is closed, the stage stops as after Ctrl-C: the other
 program wants that, or has ended.

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from selfchatbot.environment import Dataset
     from selfchatbot.preprocessors import ExportFile
 
+PANEL_WIDTH = 4
+"""Of the border of a panel and the space within."""
 MAX_ROWS = 12
 """Rows of a table on the screen. summary.json has all of them."""
 
@@ -71,8 +73,8 @@ def _stage(chosen: argparse.Namespace) -> None:
     from selfchatbot.conversations.stage import preprocess
     from selfchatbot.environment import find_dataset, read_environment
     from selfchatbot.errors import SelfChatBotError, UnknownMeError
-    from selfchatbot.parameters import FILE_NAME, RawParameters, read_parameters
-    from selfchatbot.setup.model_check import problem_of
+    from selfchatbot.parameters import FILE_NAME, RawParameters, TrainingParameters, read_parameters
+    from selfchatbot.setup.model_check import full_fine_tuning, problem_of
     from selfchatbot.trainer.lock import is_training
 
     console, progress = consoles(chosen.events)
@@ -90,7 +92,7 @@ def _stage(chosen: argparse.Namespace) -> None:
             with exit_on_signals(), progress.status("reading") as status:
                 summary = preprocess(dataset, progress=status.update)
         except UnknownMeError as error:
-            progress.send("who", format=error.format, senders=dict(error.senders.most_common()))
+            progress.send("who", format=error.format, app=error.app, senders=dict(error.senders.most_common()))
             raise
     _show(console, summary)
     if training:
@@ -100,8 +102,13 @@ def _stage(chosen: argparse.Namespace) -> None:
     console.print(f"\n{total:,} conversations are in {dataset.preprocessed}", soft_wrap=True)
     with progress.status("checking the model"):
         problem = problem_of(read_parameters(dataset.raw / FILE_NAME, RawParameters))
+        training_file = dataset.preprocessed / FILE_NAME
+        parameters = read_parameters(training_file, TrainingParameters)
+        better = None if problem else full_fine_tuning(parameters, summary.splits["train"].replies)
     if problem:
         console.print(f"warning: {problem}", style="yellow", soft_wrap=True)
+    if better:
+        console.print(f"{better}: edit {training_file}", soft_wrap=True)
     console.print(f"Next: selfChatBot_train -d {dataset.id}", soft_wrap=True)
 
 
@@ -122,7 +129,7 @@ def _show(console: Console, summary: Summary) -> None:
     console.print(_splits(summary))
     if summary.redacted:
         console.print(_redacted(summary))
-    console.print(_example(summary))
+    console.print(_example(summary, console))
     if (expected := forecast(summary.splits["train"].replies)) is not None:
         console.print(expected, soft_wrap=True)
     for warning in [*summary.warnings, *summary.lookalikes]:
@@ -151,7 +158,7 @@ def _warn(console: Console, warning: str) -> None:
 def _files(found: FormatSummary, hide: Callable[[str], str]) -> RenderableType:
     from rich.table import Table
 
-    title = f"{found.name}: {len({str(file.path) for file in found.files}):,} file(s), {found.chats:,} chat(s)"
+    title = f"{found.app}: {len({str(file.path) for file in found.files}):,} file(s), {found.chats:,} chat(s)"
     counts = (
         (found.duplicates, "message(s) in several exports, counted once"),
         (found.dropped, 'message(s) left out by "drop"'),
@@ -208,7 +215,7 @@ def _contacts(summary: Summary) -> RenderableType:
 
     table = Table("contact", title="Who you reply to, in all apps", title_justify="left")
     for found in summary.formats:
-        table.add_column(found.name, justify="right")
+        table.add_column(found.app, justify="right")
     contacts = summary.contacts()
     for contact in list(contacts)[:MAX_ROWS]:
         counts = (contacts[contact].get(found.name, 0) for found in summary.formats)
@@ -239,7 +246,8 @@ def _splits(summary: Summary) -> RenderableType:
     return table
 
 
-def _example(summary: Summary) -> RenderableType:
+def _example(summary: Summary, console: Console) -> RenderableType:
+    """One conversation; each line on the screen that the model learns to say has a mark."""
     from rich.panel import Panel
     from rich.text import Text
 
@@ -247,9 +255,11 @@ def _example(summary: Summary) -> RenderableType:
     for message in summary.example:
         mine = message["role"] == "assistant"
         label = {"assistant": "you  > ", "user": "them   ", "system": "system "}[message["role"]]
-        for number, line in enumerate(message["content"].split("\n")):
+        width = max(1, console.width - len(label) - PANEL_WIDTH)
+        content = Text(visible(message["content"]), style="bold green" if mine else "dim")
+        for number, line in enumerate(content.wrap(console, width)):
             start = label if number == 0 else "     > " if mine else " " * len(label)
-            text.append(f"{start}{visible(line)}\n", style="bold green" if mine else "dim")
+            text.append(start, style=content.style).append_text(line).append("\n")
     text.rstrip()
     return Panel(text, title="Part of a conversation; the model learns to say the lines marked >", title_align="left")
 

@@ -14,6 +14,7 @@ from selfchatbot.display import visible_line
 from selfchatbot.environment import Dataset, Environment, find_dataset
 from selfchatbot.errors import ParametersError, UnknownMeError, UsageError
 from selfchatbot.hub import check_name
+from selfchatbot.preprocessors import Preprocessors
 from selfchatbot.preprocessors.names import closest_name, same_name
 from selfchatbot.setup.dataset import add, create, new_dataset, ready_environment, set_username, suggested_name
 from selfchatbot.setup.exports import FoundExport, find_exports
@@ -44,7 +45,7 @@ class Setup:
         """Raises UsageError for a question that nobody answers, and whatever `preprocess` raises."""
         exports = find_exports(map(Path, self._options.files))
         for name, count in Counter(export.format for export in exports).items():
-            self._say(f"{name}: {count:,} file(s)")
+            self._say(f"{Preprocessors[name].app_name()}: {count:,} file(s)")
         environment, written = ready_environment()
         if written is not None:
             self._say(f"{written} says where everything is kept: in three folders beside it")
@@ -132,7 +133,7 @@ class Setup:
             return mine
         if not self._interactive:
             return None
-        self._say(f"\nWho are you in {error.format}? Messages with text:")
+        self._say(f"\nWho are you in {error.app}? Messages with text:")
         for number, author in enumerate(authors[:MAX_SENDERS], 1):
             self._say(f"  {number}  {author} ({error.senders[author]:,})")
         if len(authors) > MAX_SENDERS:
@@ -155,7 +156,7 @@ class Setup:
         near = next(filter(None, (closest_name(name, authors) for name in self._options.me)), None)
         frequent = ", ".join(f"{author} ({error.senders[author]:,})" for author in authors[:10])
         what = f'did you mean "{near}"?' if near else "say it with --me;"
-        return ParametersError(f"who are you in {error.format}? {what} most messages are by: {frequent}")
+        return ParametersError(f"who are you in {error.app}? {what} most messages are by: {frequent}")
 
     def _ask(self, question: str, option: str, default: str | None = None) -> str:
         """The answer, at a terminal; elsewhere ``default``, with --yes."""

@@ -104,7 +104,7 @@ def _stage(dataset_id: str, restart: bool, dry_run: bool, name: str | None, even
         )
     else:
         output.print("warning: no better than the base model: lower learning_rate or add more chats", soft_wrap=True)
-    output.print(f"best/ and final/ of the run {run_name(dataset.results)} are in {dataset.results}", soft_wrap=True)
+    output.print(f'best/ and final/ of the run "{run_name(dataset.results)}" are in {dataset.results}', soft_wrap=True)
     output.print(f"Next: selfChatBot_play -d {dataset_id} -t session", soft_wrap=True)
 
 

@@ -59,7 +59,7 @@ class DatasetContext:
     def with_system_message(self, conversation: Conversation) -> Conversation:
         if self.raw.system is None:
             return conversation
-        app = Preprocessors[conversation.format].app or conversation.format
+        app = Preprocessors[conversation.format].app_name()
         names = {"me": self.me, "contact": conversation.contact, "format": app}
         return replace(conversation, system=self.raw.system.format_map(names))
 
@@ -71,7 +71,7 @@ class FormatPass:
         self, folder: Path, preprocessor: Preprocessor, dataset: DatasetContext, is_me: Callable[[str], bool]
     ) -> None:
         self._preprocessor = preprocessor
-        self._name = preprocessor.name
+        self._name, self._app = preprocessor.name, preprocessor.app_name()
         self._dataset = dataset
         self._speakers = Speakers(is_me, dataset.contacts)
         self._filter = MessageFilter(folder, preprocessor, self._speakers, dataset.exclusion, dataset.gap)
@@ -110,7 +110,7 @@ class FormatPass:
 
     def _read_chat(self, chat: str, messages: Iterable[Message]) -> None:
         store, redactor, summary, speakers = self._dataset.store, self._dataset.redactor, self._summary, self._speakers
-        self._show_progress(f"reading {self._name}: chat {summary.chats + 1:,}")
+        self._show_progress(f"reading {self._app}: chat {summary.chats + 1:,}")
         length, counts = len(store), redactor.counts.copy()
         number = len(summary.files)
         file = summary.files[-1] if summary.files and summary.files[-1].chat == chat else None
@@ -205,13 +205,13 @@ class FormatPass:
 
     def _phrase_notes(self) -> Iterator[str]:
         """What the user should know about phrases that somebody else than their author may have written."""
-        name, senders = self._name, self._summary.senders
+        name, app, senders = self._name, self._app, self._summary.senders
         for phrase, count in self._phrases.suspicious(senders):
             shown = json.dumps(self._dataset.redactor.name(phrase), ensure_ascii=False)
-            yield f"{name}: {shown} {count:,} times: written by the app? Then add it to preprocessor_data.{name}.drop"
+            yield f"{app}: {shown} {count:,} times: written by the app? Then add it to preprocessor_data.{name}.drop"
         if joined := self._phrases.joined(senders):
             yield (
-                f'{name}: {joined[1]:,} messages end in what looks like the beginning of another one ("{joined[0]}"): '
+                f'{app}: {joined[1]:,} messages end in what looks like the beginning of another one ("{joined[0]}"): '
                 "are its dates in a form that can't be read?"
             )
         for number in self._filter.drop.unused():

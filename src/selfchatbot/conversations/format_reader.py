@@ -26,7 +26,7 @@ class FormatReader:
     def __init__(self, folder: Path, preprocessor: Preprocessor, dataset: DatasetContext) -> None:
         self._folder = folder
         self._preprocessor = preprocessor
-        self._name = preprocessor.name
+        self._name, self._app = preprocessor.name, preprocessor.app_name()
         self._dataset = dataset
         self._parameters_file = folder.parent / FILE_NAME
         self._exports = preprocessor.export_files(folder)
@@ -46,7 +46,7 @@ class FormatReader:
             hint = hint_for_folder(kind, self._folder)
             suffixes = " or ".join(self._preprocessor.suffixes)
             raise ExportError(hint or f"{self._folder} contains no export ({suffixes}): put your exports there")
-        self._dataset.progress(f"reading {len(self._exports)} file(s) of {self._name}")
+        self._dataset.progress(f"reading {len(self._exports)} file(s) of {self._app}")
         notes = self._preprocessor.prepare(self._folder, self._dataset.progress)
         try:
             try:
@@ -93,7 +93,7 @@ class FormatReader:
         if not summary.me and summary.senders:
             raise self._unknown_me(census, "the exports don't state who you are")
         if len(summary.me) > 1:
-            summary.notes.append(f"{self._name}: according to the exports, you are {' and '.join(sorted(summary.me))}")
+            summary.notes.append(f"{self._app}: according to the exports, you are {' and '.join(sorted(summary.me))}")
         return summary
 
     def _read_despite_username(self, summary: FormatSummary) -> FormatSummary:
@@ -106,12 +106,12 @@ class FormatReader:
         again = self._pass(names.__contains__, "export")
         if not again.me:
             raise self._unknown_me(summary, f'"{given}" wrote none of the messages', given)
-        again.notes.append(f'{self._name}: "{given}" wrote no message, so the exports decide who you are')
+        again.notes.append(f'{self._app}: "{given}" wrote no message, so the exports decide who you are')
         return again
 
     def _census(self) -> tuple[set[str], str, FormatSummary]:
         """My names: the author who writes in every chat. This takes a pass of its own: only its end shows who it is."""
-        self._dataset.progress(f"reading {self._name}: looking for you")
+        self._dataset.progress(f"reading {self._app}: looking for you")
         dataset = self._dataset
         speakers = Speakers(lambda _: False, dataset.contacts)
         messages = MessageFilter(self._folder, self._preprocessor, speakers, dataset.exclusion, dataset.gap)
@@ -142,6 +142,7 @@ class FormatReader:
             f'{self._parameters_file}: key "preprocessor_data.{self._name}.username": {reason}; {what} '
             f"most messages are by: {frequent}",
             self._name,
+            self._app,
             summary.senders,
         )
 

@@ -95,7 +95,7 @@ def _warnings(formats: list[FormatSummary]) -> list[str]:
         total, mine = summary.senders.total(), sum(summary.senders[author] for author in summary.me)
         if mine < MIN_SHARE_OF_ME * total:
             warnings.append(
-                f"{summary.name}: only {mine / total:.1%} of the messages are yours: is {', '.join(summary.me)} you?"
+                f"{summary.app}: only {mine / total:.1%} of the messages are yours: is {', '.join(summary.me)} you?"
             )
         warnings.extend(summary.notes)
         warnings.extend(f"{name}: no message of yours" for name in summary.without_me)

@@ -14,10 +14,10 @@ from selfchatbot.conversations.store import ConversationStore
 from selfchatbot.conversations.typing_pace import TypingGaps
 from selfchatbot.display import visible
 from selfchatbot.messages import ChatMessages
-from selfchatbot.preprocessors import ExportFile
+from selfchatbot.preprocessors import ExportFile, Preprocessors
 
 HOW = {
-    "username": "by the name in parameters.json",
+    "username": "the name that you gave",
     "export": "according to the export",
     "common": "the only one who writes in every chat",
 }
@@ -55,6 +55,11 @@ class FormatSummary:
     """Names of files, or of chats (see `by_chat`), without a message of mine."""
 
     @property
+    def app(self) -> str:
+        """The format's name for people."""
+        return Preprocessors[self.name].app_name()
+
+    @property
     def media(self) -> Counter[str]:
         """What was sent besides text, by kind."""
         return sum((file.media for file in self.files), Counter[str]())
@@ -71,6 +76,7 @@ class FormatSummary:
             senders[redact(author)] += count
         return {
             "name": self.name,
+            "app": self.app,
             "me": list(dict.fromkeys(map(redact, self.me))),
             "me_found": HOW.get(self.how, ""),
             "chats": self.chats,

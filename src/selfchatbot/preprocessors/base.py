@@ -101,6 +101,11 @@ class Preprocessor(Parameters):
             raise ValueError("texts that hold more than *, which would drop every message")
         return patterns
 
+    @classmethod
+    def app_name(cls) -> str:
+        """What people call the app that the chats come from."""
+        return cls.app or cls.name
+
     def prepare(self, path: Path, progress: Callable[[str], None]) -> list[str]:
         """Called once before a folder is read. Returns what the user should know.
 

@@ -36,10 +36,10 @@ def find_exports(paths: Iterable[Path]) -> list[FoundExport]:
         if path.is_dir():
             exports = list(_in_folder(path))
             if not exports:
-                raise ExportError(f"{path} has no export that is known here ({', '.join(Preprocessors)})")
+                raise ExportError(f"{path} has no export that is known here ({_apps()})")
         elif path.is_file():
             if (name := format_of(path)) is None:
-                advice = advice_for(path) or f"is no export that is known here ({', '.join(Preprocessors)})"
+                advice = advice_for(path) or f"is no export that is known here ({_apps()})"
                 raise ExportError(f"{path} {advice}")
             exports = [FoundExport(name, path, PurePath(path.name))]
         else:
@@ -56,6 +56,10 @@ def _expanded(path: Path) -> Path:
         return path.expanduser()
     except RuntimeError:  # ~name, and there is no such user: a file may be called that
         return path
+
+
+def _apps() -> str:
+    return ", ".join(kind.app_name() for kind in Preprocessors.values())
 
 
 def _in_folder(folder: Path) -> Iterator[FoundExport]:

@@ -7,6 +7,9 @@ from selfchatbot.errors import SelfChatBotError
 from selfchatbot.parameters import RawParameters, TrainingParameters
 
 GIB = 2**30
+MANY_REPLIES = 2000
+PLENTY = 0.5
+"""The fraction of free memory below which it is no question whether a training fits."""
 MAX_LABELS = 512
 """Trained tokens in a window, at most, for the estimate."""
 
@@ -18,10 +21,13 @@ def problem_of(raw: RawParameters) -> str | None:
     configuration takes some seconds.
     """
     try:
-        if not models.is_hub_name(raw.model):
-            return _incomplete(Path(raw.model))
-        if not hub.is_downloaded(raw.model):
-            hub.ask_hub(raw.model)
+        if models.is_hub_name(raw.model):
+            if not hub.is_downloaded(raw.model):
+                hub.ask_hub(raw.model)
+        elif not (model := Path(raw.model).expanduser()).is_dir():
+            if model.exists() and (model.suffix.lower() != ".gguf" or not model.is_file()):
+                return f"{model} is no .gguf file: use the folder that contains config.json"
+            return None  # the embedded model is the smallest, and a .gguf takes long to read
         return _too_large(raw)
     except SelfChatBotError as error:
         return str(error)
@@ -29,26 +35,46 @@ def problem_of(raw: RawParameters) -> str | None:
         return None
 
 
-def _incomplete(model: Path) -> str | None:
-    """What is wrong with a model on this machine, as far as can be seen without reading it."""
-    if model.is_dir() and not (model / "config.json").is_file():
-        return f"{model} has no config.json: a model's folder is needed, such as a download from huggingface.co"
-    if model.exists() and not model.is_dir() and (model.suffix.lower() != ".gguf" or not model.is_file()):
-        return f"{model} is no .gguf file: use the folder that contains config.json"
-    return None
+def full_fine_tuning(parameters: TrainingParameters, replies: int) -> str | None:
+    """A sentence where training all weights instead of adapters is worth trying with so many replies; else None.
+
+    That is from where it was measured to learn more (docs/training.md), and where memory is plenty.
+    """
+    if parameters.type_fine_tune != "lora" or replies < MANY_REPLIES:
+        return None
+    try:
+        full = parameters.model_copy(update={"type_fine_tune": "fine_tune"})
+        needed, available = _memory(full, gradient_checkpointing=False)
+    except (SelfChatBotError, ValueError):
+        return None
+    if needed > PLENTY * available:
+        return None
+    return (
+        'with this many replies, "type_fine_tune": "fine_tune" learned more than "lora" (measured with the smallest '
+        f"model); it needs about {needed / GIB:.0f} of {available / GIB:.0f} GiB here"
+    )
+
+
+def _memory(parameters: TrainingParameters, gradient_checkpointing: bool) -> tuple[int, int]:
+    """Bytes that training needs for a window, and those that are free.
+
+    Raises SelfChatBotError for a model that can't be had, ValueError for one of an unknown shape.
+    """
+    from selfchatbot.memory import free
+    from selfchatbot.trainer.memory_estimate import MicroBatch, ModelShape, bytes_needed
+
+    machine = models.fast_machine()
+    config = models.load_config(parameters.model)
+    length = models.window(config, parameters.max_length)
+    window = MicroBatch(length, min(length, MAX_LABELS))
+    return bytes_needed(parameters, ModelShape(config), machine, window, gradient_checkpointing), free(machine.device)
 
 
 def _too_large(raw: RawParameters) -> str | None:
-    from selfchatbot.memory import free
-    from selfchatbot.trainer.memory_estimate import USABLE_SHARE, MicroBatch, ModelShape, bytes_needed
+    from selfchatbot.trainer.memory_estimate import USABLE_SHARE
 
     parameters = TrainingParameters(model=raw.model, type_fine_tune=raw.type_fine_tune, max_length=raw.max_length)
-    machine = models.fast_machine()
-    config = models.load_config(raw.model)
-    length = models.window(config, raw.max_length)
-    window = MicroBatch(length, min(length, MAX_LABELS))
-    needed = bytes_needed(parameters, ModelShape(config), machine, window, gradient_checkpointing=True)
-    available = free(machine.device)
+    needed, available = _memory(parameters, gradient_checkpointing=True)
     if needed <= USABLE_SHARE * available:
         return None
     smaller = "a smaller model"

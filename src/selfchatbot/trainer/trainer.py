@@ -28,7 +28,7 @@ from selfchatbot.errors import SelfChatBotError
 from selfchatbot.files import remove_leftovers, restore_directory
 from selfchatbot.models import Machine, fast_machine, quiet
 from selfchatbot.parameters import GenerationParameters, TrainingParameters, hand_over, handed_over
-from selfchatbot.runs import begin_run
+from selfchatbot.runs import begin_run, run_name
 from selfchatbot.trainer.accelerator import make_accelerator
 from selfchatbot.trainer.lock import training_lock
 from selfchatbot.trainer.loop import Loop
@@ -120,6 +120,8 @@ class Trainer:
             self._checkpoints = checkpoints
             if kept:
                 logger.info("the run before this one is kept in runs/%s", kept)
+            if checkpoint is not None and self._name not in (None, run_name(self.output)):
+                logger.info('this goes on with the run "%s"; --name is for a new one', run_name(self.output))
             advice = f"close other programs and run the same command again to resume; or {SMALLER}, with --restart"
             with out_of_memory_advice(advice):
                 return self._prepare_and_run(machine, checkpoints, checkpoint)

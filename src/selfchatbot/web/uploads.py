@@ -13,6 +13,7 @@ from starlette.requests import ClientDisconnect, Request
 
 from selfchatbot.errors import SelfChatBotError
 from selfchatbot.files import partial_path, remove_leftovers
+from selfchatbot.preprocessors import Preprocessors
 from selfchatbot.preprocessors.reading.archives import CONTROL, UNSAFE_NAME
 from selfchatbot.setup.exports import FoundExport, find_exports
 from selfchatbot.web.openai_schema import ApiError
@@ -80,7 +81,7 @@ class Uploads:
             try:
                 new = find_exports([entry])
                 exports += new
-                formats.update(export.format for export in new)
+                formats.update(Preprocessors[export.format].app_name() for export in new)
             except SelfChatBotError as error:
                 problem = str(error).replace(f"{self._folder}{os.sep}", "")
             shown.append({"name": entry.name, "folder": entry.is_dir(), "formats": formats, "problem": problem})

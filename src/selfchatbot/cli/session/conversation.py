@@ -75,6 +75,7 @@ class _Session:
             return None
         except KeyboardInterrupt:
             if self._keyboard.typed:
+                self._leaving = False
                 return ""
             if self._leaving:
                 self._screen.say("")

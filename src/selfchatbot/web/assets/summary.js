@@ -9,11 +9,11 @@ const PLACEHOLDER = /^\[.*\]$/;
 const WARNING = "warning: ";
 
 /** Ask who I am in a format. */
-export function askWho({ format, senders }) {
+export function askWho({ format, app, senders }) {
   const all = Object.entries(senders);
   part("who").hidden = false;
   part("who").dataset.format = format;
-  part("who-title").textContent = `Who are you in ${format}?`;
+  part("who-title").textContent = `Who are you in ${app ?? format}?`;
   part("senders").replaceChildren(
     ...all.slice(0, MAX_ROWS).map(([name, number]) => choice("me", name, `${name} (${several(number, "message")})`)),
   );
@@ -30,7 +30,7 @@ export function chosenMe() {
 /**
  * Show summary.json.
  * @param {string[] | null} said the lines that were printed with it, which have more warnings
- * @param {(found: {format: string, senders: object}) => void} change asks who I am after all
+ * @param {(found: {format: string, app: string, senders: object}) => void} change asks who I am after all
  */
 export function showSummary({ formats = [], splits, warnings = [], example = [], left_out = [] }, said, change) {
   if (said) warnings = said.filter((line) => line.startsWith(WARNING)).map((line) => line.slice(WARNING.length));
@@ -73,7 +73,7 @@ export function chosenOut() {
   return [...checked, part("another").value.trim()].filter(Boolean);
 }
 
-function format({ name, files, chats, me, me_found, senders }, change) {
+function format({ name, app = name, files, chats, me, me_found, senders }, change) {
   const days = files.flatMap(({ first, last }) => [first, last]).filter(Boolean).map((time) => time.slice(0, 10).replaceAll("-", "\u2011")).sort();
   const when = days.length ? `, ${days[0]} to ${days.at(-1)}` : "";
   const paths = new Set(files.map(({ path }) => path));
@@ -87,11 +87,11 @@ function format({ name, files, chats, me, me_found, senders }, change) {
   if (all.length > shown.length) rows.push(make("tr", "", [make("th", "", `and ${count(all.length - shown.length)} more`)]));
   const wrong = make("button", "wide", "That is not me");
   wrong.type = "button";
-  wrong.addEventListener("click", () => change({ format: name, senders }));
+  wrong.addEventListener("click", () => change({ format: name, app, senders }));
   return make("div", "format-found", [
-    make("h3", "", name),
+    make("h3", "", app),
     make("p", "", `${several(paths.size, "file")}, ${several(chats, "chat")}${when}`),
-    make("table", "", [make("caption", "hidden", `Who writes in ${name}, by messages with text`), make("tbody", "", rows)]),
+    make("table", "", [make("caption", "hidden", `Who writes in ${app}, by messages with text`), make("tbody", "", rows)]),
     make("p", "", `You are ${me.join(" and ")}: ${me_found}. `),
     wrong,
   ]);
