@@ -5,18 +5,26 @@ import logging
 import re
 import shutil
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 from conftest import Run, make_talker, one_line_error, write_training_data
 from hypothesis import given
 from hypothesis import strategies as st
 from likeness_results import result
+from prompt_toolkit.completion import CompleteEvent
+from prompt_toolkit.document import Document
 
+from selfchatbot.cli.session.completion import CommandCompleter
 from selfchatbot.cli.shell import show_log
 from selfchatbot.display import markdown, visible, visible_line
 from selfchatbot.export.card import model_card
 from selfchatbot.likeness.report.page import Example, write_page
 from selfchatbot.trainer.report import log_file
+from selfchatbot.web.model_routes import ASSETS
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 CLIPBOARD = "\x1b]52;c;aGk=\x07"
 EVIL = f"Eve{CLIPBOARD}\x9b2J\u202egnp\u2066.exe\u200b"
@@ -111,6 +119,17 @@ def test_play(hostile_model: Path, run: Run, arguments: tuple[str, ...], typed: 
     assert is_visible(done.stdout, done.stderr)
 
 
+def test_the_name_of_a_kept_run(hostile_model: Path, run: Run) -> None:
+    results = hostile_model / "results" / DATASET
+    kept = results / "runs" / EVIL
+    shutil.copytree(results, kept)
+    for name in ("best", "final"):
+        shutil.rmtree(results / name)
+    done = run("play", "-d", "1", "-t", "prompt", "-p", "hey", "--engine", "transformers")
+    assert done.returncode == 0 and "the newest run has no model yet" in done.stderr
+    assert is_visible(done.stdout, done.stderr)
+
+
 @pytest.mark.training
 def test_train(hostile_model: Path, run: Run) -> None:
     data, results = (hostile_model / stage / DATASET for stage in ("preprocessed", "results"))
@@ -135,6 +154,31 @@ def test_the_log_on_the_screen_and_in_its_file(tmp_path: Path) -> None:
         logger.handlers = handlers
     (written,) = (tmp_path / "log.txt").read_text(encoding="utf-8").strip().split("\n")
     assert is_visible(lines[0]) and is_visible(written) and r"\nforged" in lines[0] and r"\nforged" in written
+
+
+def test_files_that_are_offered(tmp_path: Path) -> None:
+    (tmp_path / f"a\u202e{CLIPBOARD}").touch()
+    completer = CommandCompleter(lambda: cast(Any, object()))
+    (offered,) = completer.get_completions(Document(f"/load {tmp_path}/"), CompleteEvent())
+    assert is_visible(offered.display_text) and offered.text == f"a\u202e{CLIPBOARD}"
+
+
+def test_the_page_shows_the_same(browser: "Browser") -> None:
+    texts = [
+        EVIL,
+        FLAG,
+        "Ana\u200d\t\n\r\x00",
+        "\U000e0041",
+        "é 高橋 😀\ufe0f",
+        "👩\u200d💻",
+        "می\u200cخواهم",
+        "שלום\u200f!",
+    ]
+    page = browser.new_page()
+    source = (ASSETS / "dom.js").read_text(encoding="utf-8")
+    page.add_script_tag(content=source + "\nwindow.visible = visible;", type="module")
+    assert page.evaluate("texts => texts.map(visible)", texts) == list(map(visible, texts))
+    page.close()
 
 
 def test_the_model_card() -> None:

@@ -13,6 +13,9 @@ from pathlib import Path
 import pytest
 
 from selfchatbot import files
+from selfchatbot.changes import record
+from selfchatbot.chat_format.saved import load_chat_format
+from selfchatbot.errors import SelfChatBotError
 from selfchatbot.files import (
     atomic_directory,
     atomic_file,
@@ -23,6 +26,11 @@ from selfchatbot.files import (
     restore_directory,
     write_text,
 )
+from selfchatbot.likeness.measures.probes import read_probes
+from selfchatbot.likeness.result import load
+from selfchatbot.runs import RUN_FILE, run_name
+from selfchatbot.session.transcripts import read_transcript
+from selfchatbot.trainer.preference_pairs import read_preferences
 
 
 def names(folder: Path) -> list[str]:
@@ -288,3 +296,20 @@ def test_the_newest_fingerprints_stay(tmp_path: Path, cache: Path, monkeypatch: 
         fingerprint(tmp_path / name)
     remembered = json.loads((cache / "fingerprints.json").read_text())
     assert len(remembered) == 3 and [Path(path).name for path in remembered][1:] == ["d", "e"]
+
+
+def test_the_longest_name_that_a_file_can_have(tmp_path: Path) -> None:
+    path = tmp_path / ("é" * 127)
+    write_text(path, "hey")
+    assert path.read_text() == "hey" and list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="pipes with a name are of POSIX")
+def test_a_pipe_where_a_file_is_read_is_not_waited_for(tmp_path: Path) -> None:
+    pipe = tmp_path / RUN_FILE
+    os.mkfifo(pipe)
+    assert list(read_jsonl(pipe)) == [] and record(pipe) == {} and run_name(tmp_path) == ""
+    assert load_chat_format(pipe) is None and read_preferences(pipe) == []
+    for read in (load, read_probes, read_transcript):
+        with pytest.raises(SelfChatBotError, match="it is not a file"):
+            read(pipe)

@@ -30,6 +30,11 @@ def private_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     ("excluded", "other", "alike"),
     [
         ("Daniel", "Daniel Reyes", True),
+        ("Daniel Reyes", "Даниэль Рейес", True),
+        ("Даниэль", "daniel", True),
+        ("Юлия Ковальчук", "yulia.kovalchuk", True),
+        ("Mary Lynn", "Mari Lin", False),
+        ("Daniel Reyes", "Дмитрий", False),
         ("Daniel Reyes", "daniel", True),
         ("Daniel Reyes", "danielreyes92", True),
         ("Daniel Reyes", "d.reyes", True),
@@ -79,6 +84,7 @@ def test_first_names_alone_are_counted() -> None:
     lines = [json.dumps({"messages": [{"role": "user", "content": "Zelda? zelda's [name]"}], "chat": "zelda"}).encode()]
     assert count_parts(lines, ["zelda fitzgerald"]) == 2
     assert count_parts(lines, ["zelda"]) == 0
+    assert count_parts(lines, ["zëlda"]) == 2
 
 
 @pytest.fixture
@@ -156,6 +162,12 @@ def test_slack_knows_more_names_of_somebody(environment: Path, run: Run) -> None
     assert "hello there 2" in text and '"hello there 1"' not in text and "daniel" not in text
 
 
+def test_names_and_numbers_are_found_however_they_are_written() -> None:
+    redactor = Redactor(RedactOptions(), ["zoë", "+49 170 1234567", "491701234567"])
+    text = "Zoe\u0308 and ZOË: +49 (170) 123-4567, 0049/170/1234567, 491701234567, but 4917012345678 and zoes"
+    assert redactor.text(text) == "[name] and [name]: [name], 0049/170/1234567, [name], but 4917012345678 and zoes"
+
+
 def with_record(dataset: Dataset, model: str, **parameters: object) -> None:
     """What training writes beside a model."""
     data = {"train.jsonl": fingerprint(dataset.preprocessed / "train.jsonl")}
@@ -199,6 +211,17 @@ def test_an_unfinished_run_on_the_conversations_of_now_stays(dataset: Dataset) -
         folder.mkdir(parents=True)
         (folder / "state.json").write_text(json.dumps({"run": {"data": {"train.jsonl": digest}}}), encoding="utf-8")
     assert [path.name for path in remaining(dataset)] == ["step-1"]
+
+
+def test_what_a_killed_training_left_is_forgotten(dataset: Dataset) -> None:
+    nobody = 2**30
+    left = [".best.old", f".best.partial-{nobody}", "checkpoints/.best.old", f"checkpoints/.step-5.partial-{nobody}"]
+    for name in left:
+        (dataset.results / name).mkdir(parents=True)
+        (dataset.results / name / "adapter_model.safetensors").write_text("")
+        os.utime(dataset.results / name / "adapter_model.safetensors", (1, 1))
+    forget(dataset)
+    assert not any((dataset.results / name).exists() for name in left)
 
 
 def test_play_says_what_still_knows_them(environment: Path, talker: Path, run: Run) -> None:

@@ -1,5 +1,6 @@
 """Names of one person, and people, chats and days that are left out."""
 
+import unicodedata
 from datetime import date, datetime
 
 import pytest
@@ -37,6 +38,16 @@ def test_people_by_any_name() -> None:
     assert found.unused(ExcludeOptions(contacts=("ana.92", "bob#0001", "Ana"))) == []
     assert found.excludes_chat("Ana María")
     assert not found.excludes_chat("Ana María's")
+
+
+def test_names_are_what_one_sees_of_them() -> None:
+    decomposed = unicodedata.normalize("NFD", "Zoë")  # as a Mac names files
+    for written in ("Zoë", decomposed, "Zo\u200bë\u202e", "Ｚｏë"):
+        found = exclusion(contacts=[written], chats=[f"{written} & *"])
+        for name in ("zoë", decomposed, "\u200eZoë\u200e"):
+            assert found.excludes_person(name), (written, name)
+            assert found.excludes_chat(f"{name} & me") is (written != "Ｚｏë")
+    assert not found.excludes_person("Zoe")
 
 
 def test_people_by_a_name_that_got_an_id() -> None:

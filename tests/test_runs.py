@@ -55,6 +55,18 @@ def test_a_move_that_was_interrupted_goes_on(tmp_path: Path) -> None:
     assert {path.name for path in (tmp_path / "runs" / "first").iterdir()} >= {"best", "final", "run.json"}
 
 
+@pytest.mark.parametrize("name", ["../../elsewhere", "", ".", "x\x1b[2J", 5, None, "a" * 300])
+def test_a_name_that_leads_elsewhere_is_none(tmp_path: Path, name: object) -> None:
+    results = tmp_path / "results" / "Dataset_1_Zoë"
+    results.mkdir(parents=True)
+    finished(results, "first")
+    (results / "run.json").write_text(json.dumps({"name": name}), encoding="utf-8")
+    begin_run(results, "second")
+    (kept,) = (results / "runs").iterdir()
+    assert check_name(kept.name) is None and (kept / "best" / "weights").read_text() == "first"
+    assert [path.name for path in tmp_path.iterdir()] == ["results"]
+
+
 def test_a_run_of_an_older_version_gets_the_day_it_ended_as_its_name(tmp_path: Path) -> None:
     for name in ("best", "final"):
         (tmp_path / name).mkdir()

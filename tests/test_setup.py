@@ -3,6 +3,8 @@
 import os
 import select
 import shutil
+import signal
+import subprocess
 import sys
 import zipfile
 from pathlib import Path
@@ -198,3 +200,60 @@ def test_the_name_that_was_probably_meant(given: str, meant: str | None) -> None
 def test_names_that_folders_can_have() -> None:
     assert folder_name('../a\\b:c<d>e"f|g?h*i.') == "a-b-c-d-e-f-g-h-i"
     assert folder_name(" .. ") == ""
+    assert folder_name("Zoë\u202egnp\udcff") == "Zoë-u202egnp-udcff"
+    assert folder_name("高" * 200) == "高" * 53  # with "Dataset_1_" and what writes it, at most 255 bytes
+
+
+def test_what_is_no_path_or_no_text_is_said(environment: Path, run: Run) -> None:
+    (chat,) = sorted(DISCORD.glob("*.txt"))[:1]
+    for name, said in (("~nobody-at-all/chat.txt", "is not there"), ("a" * 300, "File name too long")):
+        assert said in one_line_error(run("preprocess", name), 1 if name.startswith("a") else 2)
+    for option in ("--name", "--me", "--model"):
+        assert "is not UTF-8 text" in one_line_error(run("preprocess", str(chat), option, "\udcff\udcfe"), 2)
+    evil = environment / "a\x1b[2J.txt"
+    shutil.copyfile(chat, evil)
+    answers = ("--name", "Zoë", "--me", "rowan", "--yes", "--model")
+    assert "has a control character" in one_line_error(run("preprocess", str(evil), *answers, "m"), 1)
+    assert list((environment / "raw").iterdir()) == []
+    (environment / "folder").mkdir()
+    for model, said in (
+        ("m" * 300, "is neither on this machine"),
+        ("folder", "config.json"),
+        (str(chat), "no .gguf"),
+    ):
+        done = run("preprocess", str(chat), *answers, model)
+        assert done.returncode == 0 and said in done.stdout.replace("\n", " "), done.stderr
+        for made in (environment / "raw").iterdir():
+            shutil.rmtree(made)
+
+
+KILLED = """
+import os, signal, sys
+
+where = sys.argv.pop(1)
+
+def kill(event, arguments):
+    if event == "open" and ".partial-" in str(arguments[0]) and where in str(arguments[0]):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+sys.addaudithook(kill)
+from selfchatbot.cli import scripts
+sys.exit(scripts.preprocess())
+"""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
+def test_copies_of_a_killed_setup_are_removed_by_the_next(tmp_path: Path) -> None:
+    chats = sorted(DISCORD.glob("*.txt"))[:2]
+    answers = ("--name", "Zoë", "--me", "rowan", "--yes", "--model", "m")
+
+    def setup(*arguments: str, killed_at: str = "nowhere") -> int:
+        command = [sys.executable, "-c", KILLED, killed_at, *arguments]
+        return subprocess.run(command, cwd=tmp_path, capture_output=True, check=False).returncode
+
+    assert setup(str(chats[0]), *answers, killed_at=".env") == -signal.SIGKILL
+    assert setup(str(chats[0]), *answers, killed_at="/parameters.json") == -signal.SIGKILL
+    assert setup(str(chats[0]), *answers) == 0
+    assert setup(str(chats[1]), "-d", "1", killed_at=chats[1].name) == -signal.SIGKILL
+    assert setup(str(chats[1]), "-d", "1") == 0
+    assert not list((tmp_path / "selfChatBot_raw").rglob(".*"))

@@ -52,6 +52,48 @@ def test_a_name_that_leads_elsewhere_is_refused(address: str, here: Path, name: 
     assert sorted(here.rglob("*")) == before
 
 
+def test_names_of_files_that_a_disk_does_not_take(address: str, here: Path) -> None:
+    get(address, "datasets")
+    assert put(address, DISCORD[0], "é" * 125 + ".txt") == 200  # the longest that it takes
+    assert put(address, b"x", "a" * 300) == put(address, b"x", "é" * 125 + ".txt/b") == 400
+    assert [list(one["formats"].values()) for one in get(address, "files")["files"]] == [[1]]
+    assert len(list((here / "raw").rglob("*"))) == 2
+
+
+def test_names_that_are_no_text_do_not_stop_the_page(address: str, here: Path, made_base: Path) -> None:
+    get(address, "datasets")
+    results = make_talker(here / "results" / FOLDER, made_base)
+    (results / "runs").mkdir()
+    for broken in (results / "runs" / "\udcff", here / "raw" / "Dataset_\udcff_\udcfe"):
+        try:
+            (broken / "best").mkdir(parents=True)
+        except (OSError, ValueError):
+            pytest.skip("this disk takes text only")
+    assert [one["id"] for one in get(address, "datasets")["datasets"]] == ["1", "\udcff"]
+    assert [one["name"] for one in get(address, "runs?dataset=1")["runs"]][1:] == ["\udcff"]
+    assert "is neither on this machine" in post(address, "check", model="m" * 300)["problem"]
+
+
+def test_who_i_am_may_have_characters_that_nobody_sees(address: str, tiny_model: Path) -> None:
+    me = "Zoë\u202e"
+    lines = [f"2024-01-01 {n // 60:02d}:{n % 60:02d}:00\t{me if n % 2 else 'Eve'}\thello {n}" for n in range(200)]
+    put(address, "\n".join(lines).encode() + b"\n", "irc.net.#a.weechatlog")
+    post(address, "create", name="Zoë", model=str(tiny_model))
+    who = ended(address)["who"]
+    assert who["senders"] == {"Eve": 100, me: 100}
+    post(address, "preprocess", dataset="1", format=who["format"], me=me)
+    assert not ended(address)["failed"]
+
+
+def test_parameters_stay_readable(address: str, here: Path, made_base: Path) -> None:
+    get(address, "datasets")
+    (here / "raw" / FOLDER).mkdir()
+    parameters = here / "raw" / FOLDER / "parameters.json"
+    parameters.write_text('{"model": "m"}', encoding="utf-8")
+    assert "that is too much" in post(address, "preprocess", 400, dataset="1", left_out=["x" * 2**20])
+    assert parameters.read_text(encoding="utf-8") == '{"model": "m"}'
+
+
 def test_what_waits_is_bounded_and_gone_with_the_server(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("selfchatbot.web.uploads.MAX_BYTES", 3_000_000)
     with serving(None, setup=Setup(load)) as address:

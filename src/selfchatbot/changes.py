@@ -8,7 +8,7 @@ from typing import Any
 
 from selfchatbot.environment import Dataset
 from selfchatbot.errors import SelfChatBotError
-from selfchatbot.files import fingerprint
+from selfchatbot.files import fingerprint, read_small
 from selfchatbot.parameters import FILE_NAME, TrainingParameters, read_parameters
 
 RECORD_NAME = "training.json"
@@ -60,7 +60,7 @@ def written(path: Path) -> float:
 def record(path: Path) -> dict[str, Any]:
     """A JSON object; empty where there is none."""
     try:
-        values = json.loads(path.read_bytes())
+        values = json.loads(read_small(path))
     except (OSError, ValueError, RecursionError):
         return {}
     return values if isinstance(values, dict) else {}

@@ -22,6 +22,7 @@ _HIDDEN = (
 """Control characters, and what Unicode's DerivedCoreProperties.txt calls Default_Ignorable_Code_Point, such as bidi
 controls and zero-width spaces, without the variation selectors of emoji."""
 _INVISIBLE = re.compile(f"({_NEEDED})|[{_HIDDEN}]")
+_ANY_HIDDEN = re.compile(f"[{_HIDDEN}]")
 _MARKUP = re.compile(r"([\\`*_\[\]<>|~$&#])")
 
 
@@ -31,6 +32,11 @@ def visible(text: str) -> str:
     JSON remains the same JSON. Joiners and marks stay where a script or an emoji needs them.
     """
     return _INVISIBLE.sub(lambda match: match[1] or _escaped(match[0]), text)
+
+
+def without_hidden(text: str) -> str:
+    """``text`` without invisible characters, joiners too: for comparing what people see."""
+    return _ANY_HIDDEN.sub("", text)
 
 
 def visible_line(text: str) -> str:

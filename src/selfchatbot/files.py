@@ -14,18 +14,28 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
+MAX_NAME_BYTES = 200
+"""Of a name that gets an addition. File systems allow 255."""
 MAX_FINGERPRINTS = 200
 """Files whose fingerprints are remembered."""
 MIN_AGE_SECONDS = 2.0
 """Some file systems store times this coarsely: a younger file could change again without getting another time."""
 
 
+def partial_path(path: Path) -> Path:
+    """Where this process writes what becomes ``path``, which may have the longest name that a file can have."""
+    name = path.name
+    if len(os.fsencode(name)) > MAX_NAME_BYTES:
+        name = hashlib.sha256(os.fsencode(name)).hexdigest()[:16]
+    return path.with_name(f".{name}.partial-{os.getpid()}")
+
+
 @contextmanager
 def atomic_file(path: Path) -> Iterator[Path]:
     """Give a path next to ``path`` to write to. On success it replaces ``path``, on any error it is removed."""
-    partial = path.with_name(f".{path.name}.partial-{os.getpid()}")
+    partial = partial_path(path)
     try:
         yield partial
         fsync(partial)
@@ -41,7 +51,7 @@ def atomic_files(*paths: Path) -> Iterator[list[Path]]:
     for path in paths:
         if path.is_dir():  # otherwise noticed only after others have been renamed
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
-    partials = [path.with_name(f".{path.name}.partial-{os.getpid()}") for path in paths]
+    partials = list(map(partial_path, paths))
     try:
         yield partials
         for partial in partials:
@@ -60,7 +70,7 @@ def atomic_directory(path: Path) -> Iterator[Path]:
 
     If the process is killed between the two renames, the old state is in ``.NAME.old``: see `restore_directory`.
     """
-    partial = path.with_name(f".{path.name}.partial-{os.getpid()}")
+    partial = partial_path(path)
     old = path.with_name(f".{path.name}.old")
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
@@ -152,10 +162,7 @@ def read_small(path: Path, most: int = 64 * 2**20) -> bytes:
 
     Raises OSError for a larger file, and for a pipe or a device, which might never end.
     """
-    kind = path.stat().st_mode
-    if not (stat.S_ISREG(kind) or stat.S_ISDIR(kind)):
-        raise OSError(errno.EINVAL, "it is not a file", str(path))
-    with path.open("rb") as file:
+    with _opened(path) as file:
         content = file.read(most + 1)
     if len(content) > most:
         raise OSError(errno.EFBIG, f"it has more than {most:,} bytes", str(path))
@@ -166,9 +173,9 @@ def read_jsonl(path: Path, stop_at_damage: bool = False) -> Iterator[Any]:
     """The values of the lines of a JSONL file. Lines left incomplete by a crash are skipped.
 
     With ``stop_at_damage``, nothing is read after such a line: for files where the number of a line has a meaning.
-    A file that can't be opened has no lines.
+    A file that can't be opened has no lines, and nor does a pipe, which might never end.
     """
-    with suppress(OSError), path.open("rb") as file:
+    with suppress(OSError), _opened(path) as file:
         for line in file:
             if not line.endswith(b"\n"):
                 return
@@ -179,6 +186,14 @@ def read_jsonl(path: Path, stop_at_damage: bool = False) -> Iterator[Any]:
                     return
                 continue
             yield value
+
+
+def _opened(path: Path) -> IO[bytes]:
+    """A regular file, to read it. Raises OSError for a pipe or a device, which might never end."""
+    kind = path.stat().st_mode
+    if not (stat.S_ISREG(kind) or stat.S_ISDIR(kind)):
+        raise OSError(errno.EINVAL, "it is not a file", str(path))
+    return path.open("rb")
 
 
 def fingerprint(path: Path) -> str:
@@ -202,7 +217,7 @@ def fingerprint(path: Path) -> str:
 
 def _fingerprints() -> dict[str, Any]:
     try:
-        values = json.loads(_fingerprints_file().read_bytes())
+        values = json.loads(read_small(_fingerprints_file()))
     except (OSError, ValueError):
         return {}
     return values if isinstance(values, dict) else {}

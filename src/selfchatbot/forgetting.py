@@ -7,13 +7,14 @@ from pathlib import Path
 
 from selfchatbot.changes import RECORD_NAME, trained_on, written
 from selfchatbot.environment import RUNS_FOLDER, Dataset
+from selfchatbot.files import remove_leftovers
 from selfchatbot.runs import kept_runs
 from selfchatbot.session.transcripts import history_file
 
 MODELS = ("best", "final")
 MADE_WITH_MODELS = (
     "export", "*.gguf", "*.gguf.*", "sessions/*", "preferences.jsonl", "report.md",
-    "likeness/*.jsonl", "likeness/canaries", "likeness.html",
+    "likeness/*.jsonl", "likeness/canaries", "likeness.html", ".*.old", "checkpoints/.*.old",
 )  # fmt: skip
 """In the results folder, besides models: what can hold words of the conversations, or weights."""
 
@@ -59,6 +60,8 @@ def names(dataset: Dataset, paths: list[Path]) -> str:
 
 def forget(dataset: Dataset) -> str:
     """Delete what is `remaining`; returns its `names`. Raises OSError."""
+    for folder in (dataset.results, dataset.results / "checkpoints"):
+        remove_leftovers(folder)
     paths = remaining(dataset)
     found = names(dataset, paths)
     for path in paths:

@@ -23,10 +23,18 @@ ALTERNATIVES = (
 """The end of every error about a model that can't be found."""
 
 
+def is_here(name: str) -> bool:
+    """Whether there is a file or folder of that name. A text that can't be a path is none."""
+    try:
+        return Path(name).exists()
+    except (OSError, ValueError):
+        return False
+
+
 def check_name(name: str) -> None:
     """Raises UsageError for a model's name in Ollama, with its name on huggingface.co."""
     match = OLLAMA_NAME.fullmatch(name.strip())
-    if match is None or Path(name).exists():
+    if match is None or is_here(name):
         return
     family, size = match[1].casefold(), match[2].casefold().split("-")[0]
     pattern = HUB_NAMES.get(family, "")

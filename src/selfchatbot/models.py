@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from selfchatbot.errors import SelfChatBotError, UsageError, lacks_memory
 from selfchatbot.files import read_small
 from selfchatbot.gguf_models import converted
-from selfchatbot.hub import ALTERNATIVES, ask_hub, check_name
+from selfchatbot.hub import ALTERNATIVES, ask_hub, check_name, is_here
 from selfchatbot.memory import bound_caches
 from selfchatbot.model_families import LANGUAGE_MODEL_KEYS, language_config
 from selfchatbot.model_files import check_files, check_sizes, refuse_missing
@@ -82,9 +82,9 @@ def resolve(name: str) -> str:
     path = Path(name)
     with suppress(RuntimeError):  # ~name, and there is no such user
         path = path.expanduser()
-    if path.is_dir():
+    if is_here(str(path)) and path.is_dir():
         return str(path)
-    if path.is_file():
+    if is_here(str(path)) and path.is_file():
         if path.suffix.lower() != ".gguf":
             raise UsageError(f'model "{name}" is a file, but no .gguf: use the folder that contains config.json')
         return str(converted(path))
@@ -102,12 +102,12 @@ def is_hub_name(name: str) -> bool:
 
     Raises SelfChatBotError for a path that doesn't exist and for an embedded model that is not installed.
     """
-    if Path(name).exists():
+    if is_here(name):
         return False
     if name in EMBEDDED:
         _embedded_file(name)
         return False
-    return not Path(resolve(name)).exists()
+    return not is_here(resolve(name))
 
 
 def load_tokenizer(name: str) -> "PreTrainedTokenizerBase":

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from selfchatbot.environment import RUNS_FOLDER
 from selfchatbot.errors import UsageError
-from selfchatbot.files import write_text
+from selfchatbot.files import read_small, write_text
 
 RUN_FILE, FINAL = "run.json", "final"
 NAME = re.compile(r"[\w][\w .+-]{0,79}")
@@ -30,8 +30,10 @@ def check_name(name: str) -> None:
 
 def run_name(results: Path) -> str:
     """The name of the run in ``results``, which may be a kept one; of one without a name, the day it ended."""
-    with suppress(OSError, ValueError, KeyError, TypeError):
-        return str(json.loads((results / RUN_FILE).read_text(encoding="utf-8"))["name"])
+    with suppress(OSError, ValueError, KeyError, TypeError, RecursionError, UsageError):
+        name = json.loads(read_small(results / RUN_FILE))["name"]
+        check_name(name)  # it becomes the name of a folder
+        return str(name)
     with suppress(OSError):
         return f"{datetime.fromtimestamp((results / FINAL).stat().st_mtime):%Y-%m-%d_%H%M}"
     return ""

@@ -11,7 +11,7 @@ from tokenizers import Tokenizer
 
 from selfchatbot.chat_format.chat_format import ChatFormat
 from selfchatbot.chat_format.template import TemplateParts
-from selfchatbot.files import write_text
+from selfchatbot.files import read_small, write_text
 
 
 class SavedTokenizer:
@@ -47,7 +47,7 @@ def save_chat_format(chat_format: ChatFormat, path: Path) -> None:
 def load_chat_format(path: Path) -> ChatFormat | None:
     """What `save_chat_format` wrote; None if it is missing or damaged."""
     with suppress(OSError, ValueError, KeyError, TypeError):
-        values = json.loads(path.read_text(encoding="utf-8"))
+        values = json.loads(read_small(path))
         parts = TemplateParts(**values["parts"])
         try:
             backend = Tokenizer.from_str(values["tokenizer"])

@@ -69,9 +69,12 @@ class _EventStatus(Status):
 
 
 def _plain(value: Any) -> Any:
-    """``value`` for any reader of JSON: numbers that are none become null, and text is visible."""
+    """``value`` for any reader of JSON: numbers that are none become null, and text is visible.
+
+    Keys stay as they are, as names of people: the program gives one of them back.
+    """
     if isinstance(value, dict):
-        return {str(_plain(key)): _plain(one) for key, one in value.items()}
+        return {str(key): _plain(one) for key, one in value.items()}
     if isinstance(value, list | tuple):
         return [_plain(one) for one in value]
     if isinstance(value, float) and not math.isfinite(value):

@@ -64,7 +64,7 @@ def _play(chosen: argparse.Namespace) -> None:
         kind.run_without_model(chosen)
         return
     if play.dataset.run and not chosen.run:
-        print(f"the newest run has no model yet: this is {play.dataset.run}", file=sys.stderr)
+        print(visible_line(f"the newest run has no model yet: this is {play.dataset.run}"), file=sys.stderr)
     for line in _changes(play.dataset, play.checkpoint):
         print(visible_line(line), file=sys.stderr)
     kind.run(play)

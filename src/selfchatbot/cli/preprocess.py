@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from selfchatbot.cli.shell import add_events_option, parser, run
+from selfchatbot.cli.shell import add_events_option, parser, run, text
 from selfchatbot.display import visible, visible_line
 
 if TYPE_CHECKING:
@@ -52,11 +52,18 @@ def _add_setup_options(arguments: argparse.ArgumentParser) -> None:
     """What `setup.Setup` takes."""
     arguments.add_argument("files", nargs="*", metavar="FILE", help="exports of your chats, or folders with them")
     options = arguments.add_argument_group("with files")
-    options.add_argument("--name", help="the new dataset's name")
+    options.add_argument("--name", type=text, help="the new dataset's name")
     options.add_argument(
-        "--me", action="append", default=[], metavar="NAME", help="your name in the chats; repeat it for several names"
+        "--me",
+        type=text,
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="your name in the chats; repeat it for several names",
     )
-    options.add_argument("--model", help="the model to train: a name on huggingface.co, a folder or a .gguf file")
+    options.add_argument(
+        "--model", type=text, help="the model to train: a name on huggingface.co, a folder or a .gguf file"
+    )
     options.add_argument("--yes", action="store_true", help="ask nothing: take what is recommended")
 
 

@@ -67,6 +67,15 @@ def integer(low: int, high: int | None = None) -> Callable[[str], int]:
     return parse
 
 
+def text(value: str) -> str:
+    """The ``type`` of an option that is written into a file."""
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise argparse.ArgumentTypeError(f"{value} is not UTF-8 text") from None
+    return value
+
+
 def show_log(write: Callable[[str], object]) -> None:
     """Pass what selfchatbot logs to ``write``, line by line."""
 

@@ -1,10 +1,12 @@
 """Who is who: contacts with several names, and excluded people, chats and days."""
 
 import re
+import unicodedata
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 
 from selfchatbot.conversations.lookalikes import is_phone_number
+from selfchatbot.display import without_hidden
 from selfchatbot.errors import ParametersError
 from selfchatbot.parameters import ExcludeOptions
 from selfchatbot.preprocessors.names import comparable, without_discriminator
@@ -54,7 +56,7 @@ class Exclusion:
         people: dict[frozenset[str], list[int]] = {}
         spellings: set[str] = set()
         for number, name in enumerate(options.contacts, 1):
-            names = contacts.names(name)
+            names = tuple(map(without_hidden, contacts.names(name)))
             people.setdefault(frozenset(map(comparable, [*names, *_digits(names)])), []).append(number)
             spellings.update(form for one in names for form in _forms(lower(one.strip().removeprefix("@"))))
         # The keys are the numbers of the entries; no author has such a name.
@@ -80,7 +82,7 @@ class Exclusion:
 
     def excludes_chat(self, chat: str) -> bool:
         """Whether a chat is excluded, by its name or because it is named after an excluded person."""
-        numbers = [number for number, pattern in enumerate(self._chats, 1) if pattern.fullmatch(chat)]
+        numbers = [number for number, pattern in enumerate(self._chats, 1) if pattern.fullmatch(_composed(chat))]
         self._used.update(f"chats {number}" for number in numbers)
         if numbers or self.excludes_person(chat):
             self._hidden_chats.add(chat)
@@ -121,7 +123,12 @@ class Exclusion:
 
 
 def _wildcards(pattern: str) -> re.Pattern[str]:
-    return re.compile(".*".join(map(re.escape, pattern.strip().split("*"))), re.IGNORECASE | re.DOTALL)
+    return re.compile(".*".join(map(re.escape, _composed(pattern).strip().split("*"))), re.IGNORECASE | re.DOTALL)
+
+
+def _composed(chat: str) -> str:
+    """The name of a chat as one sees it: on a Mac, accents in names of files are characters of their own."""
+    return unicodedata.normalize("NFC", without_hidden(chat))
 
 
 def _digits(names: Iterable[str]) -> list[str]:

@@ -51,6 +51,8 @@ def preprocess(dataset: Dataset, progress: Callable[[str], None] = lambda _: Non
     exclusion = Exclusion(raw.exclude, contacts)
     redactor = Redactor(raw.redact, exclusion.names)
     scratch = dataset.environment.preprocessed
+    for folder in (dataset.environment.raw, dataset.raw, *preprocessors):  # copies that a killed setup left incomplete
+        remove_leftovers(folder)
     with ConversationStore(scratch) as store:
         context = DatasetContext(raw, dataset.name, contacts, exclusion, redactor, store, scratch, progress)
         formats = [FormatReader(folder, preprocessor, context).read() for folder, preprocessor in preprocessors.items()]

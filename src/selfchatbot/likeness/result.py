@@ -10,7 +10,7 @@ from typing import Any, Literal
 from pydantic import Field, ValidationError
 
 from selfchatbot.errors import SelfChatBotError
-from selfchatbot.files import write_text
+from selfchatbot.files import read_small, write_text
 from selfchatbot.likeness.measures.base import Measure, SpeakerMeasure
 from selfchatbot.likeness.measures.canaries import CanaryResult
 from selfchatbot.likeness.measures.context_fit import Fitting
@@ -83,7 +83,7 @@ def save(result: Likeness, path: Path) -> None:
 def load(path: Path) -> Likeness:
     """Read a result. Raises SelfChatBotError where it can't be read or isn't of this version."""
     try:
-        return Likeness.model_validate_json(path.read_bytes())
+        return Likeness.model_validate_json(read_small(path))
     except OSError as error:
         raise SelfChatBotError(f"{path} can't be read: {error.strerror}") from error
     except ValidationError as error:

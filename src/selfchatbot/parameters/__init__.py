@@ -3,6 +3,7 @@
 from selfchatbot.parameters.base import Parameters, Trait
 from selfchatbot.parameters.files import (
     FILE_NAME,
+    MAX_BYTES,
     WRITTEN_NAME,
     hand_over,
     handed_over,
@@ -17,6 +18,7 @@ from selfchatbot.parameters.training import TrainingOptions, TrainingParameters
 
 __all__ = [
     "FILE_NAME",
+    "MAX_BYTES",
     "WRITTEN_NAME",
     "DateRange",
     "ExcludeOptions",

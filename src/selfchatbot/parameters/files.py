@@ -14,6 +14,7 @@ from selfchatbot.files import atomic_files, read_small
 FILE_NAME = "parameters.json"
 WRITTEN_NAME = ".parameters.written.json"
 MAX_BYTES = 2**20
+"""Of a parameters.json."""
 MAX_JSON5_CHARACTERS = 2**16
 """json5 reads some 30,000 characters in a second."""
 BROKEN_JSON = re.compile(r"<string>:(\d+) (.*) at column (\d+)", re.DOTALL)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from selfchatbot.chat_format import ChatFormat
 from selfchatbot.chat_format.saved import save_chat_format
-from selfchatbot.files import fingerprint, remove_leftovers, write_text
+from selfchatbot.files import fingerprint, read_small, remove_leftovers, write_text
 from selfchatbot.gguf.writer import Quantization, check_gguf, write_gguf
 from selfchatbot.models import Machine, load_config, window
 from selfchatbot.parameters import GenerationParameters
@@ -72,7 +72,7 @@ def format_file(gguf: Path) -> Path:
 
 def _is_intact(path: Path) -> bool:
     try:
-        return _checksum_file(path).read_text(encoding="utf-8").split(" ")[0] == fingerprint(path)
+        return read_small(_checksum_file(path)).decode().split(" ")[0] == fingerprint(path)
     except (OSError, UnicodeDecodeError):
         return False
 

@@ -2,7 +2,10 @@
 
 import difflib
 import re
+import unicodedata
 from collections.abc import Iterable
+
+from selfchatbot.display import without_hidden
 
 DISCRIMINATOR = re.compile(r"#\d{4}$")
 """Discord's number behind a name."""
@@ -13,7 +16,12 @@ def without_discriminator(name: str) -> str:
 
 
 def comparable(name: str) -> str:
-    """A name without what doesn't count in comparisons: case and a leading ``@``."""
+    """A name without what doesn't count in comparisons: case, a leading ``@``, and what nobody sees.
+
+    That is invisible characters, and whether an accent is a character of its own (Unicode's NFKC).
+    """
+    if not name.isascii():
+        name = unicodedata.normalize("NFKC", without_hidden(name))
     return name.strip().removeprefix("@").casefold()
 
 

@@ -1,6 +1,7 @@
 """Links, e-mail and street addresses, phone numbers, and words that the user lists. All of these are optional."""
 
 import re
+import unicodedata
 from collections.abc import Iterable, Iterator
 
 from selfchatbot.redaction.rule import LETTER_AFTER, LETTER_BEFORE, Rule, Span, every, holds, lower, windows
@@ -84,25 +85,29 @@ VARIANTS = {
     **dict.fromkeys(("ß", "ss"), "(?:ß|ss)"),
 }
 """Patterns for characters that are written in several ways."""
-VARIANT = re.compile("|".join(map(re.escape, VARIANTS)))
+VARIANT = re.compile(rf"{'|'.join(map(re.escape, VARIANTS))}|[^\x00-\x7f]")
 
 
 def _variants_of(match: re.Match[str]) -> str:
-    return VARIANTS[match[0]]
+    """The pattern for a character; an accent may be a character of its own, as in names of files on a Mac."""
+    decomposed = unicodedata.normalize("NFD", match[0])
+    return VARIANTS.get(match[0]) or (match[0] if decomposed == match[0] else f"(?:{match[0]}|{decomposed})")
 
 
 MIN_JOINED_LETTERS = 7
 """Shorter names in one word could be another word: Ann A."""
+BETWEEN_DIGITS = r"[ ()./\u00a0-]{0,3}"
+"""Of a phone number."""
 
 
 def words(kind: str, listed: Iterable[str], joined: bool = False) -> Rule:
     """Whole words, ignoring case and a plural ``s``. In scripts without spaces, parts of words match too.
 
-    All kinds of apostrophes are equal, and so are ``ß`` and ``ss``. Several words may be on two lines, and with
-    ``joined``, which is for names, they may also be written as one: ``#janedoe``, ``jane_doe``.
+    All kinds of apostrophes are equal, and so are ``ß`` and ``ss``. Several words may be on two lines. With ``joined``,
+    which is for names, they may also be written as one (``#janedoe``, ``jane_doe``), and a number's digits in groups.
     """
     alternatives = []
-    plain = {" ".join(APOSTROPHE.sub("'", lower(word)).split()) for word in listed} - {""}
+    plain = {" ".join(unicodedata.normalize("NFC", APOSTROPHE.sub("'", lower(word))).split()) for word in listed} - {""}
     for word in sorted(plain, key=len, reverse=True):
         has_spaces = all(character < "\u2000" for character in word)
         before = LETTER_BEFORE if has_spaces and word[0].isalnum() else ""
@@ -110,6 +115,8 @@ def words(kind: str, listed: Iterable[str], joined: bool = False) -> Rule:
         spelled = VARIANT.sub(_variants_of, re.escape(word))
         if joined and len(word.replace(" ", "")) >= MIN_JOINED_LETTERS:
             spelled = spelled.replace(SPACE, rf"(?:{SPACE}|[._-]?)")
+            if word.isdecimal():
+                before, spelled = rf"{LETTER_BEFORE}\+?", BETWEEN_DIGITS.join(word)
         alternatives.append(before + spelled + after)
     pattern = "|".join(alternatives) or "(?!)"
     return Rule(kind, re.compile(pattern).search, every(pattern))

@@ -10,6 +10,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+from selfchatbot.display import visible_line
 from selfchatbot.environment import (
     DATASET_NAME,
     STAGES,
@@ -20,13 +21,15 @@ from selfchatbot.environment import (
     read_environment,
 )
 from selfchatbot.errors import ParametersError, UsageError
-from selfchatbot.files import atomic_directory, atomic_file, fingerprint, write_text
-from selfchatbot.parameters import FILE_NAME, RawParameters, read_parameters
+from selfchatbot.files import atomic_directory, atomic_file, fingerprint, remove_leftovers, write_text
+from selfchatbot.parameters import FILE_NAME, MAX_BYTES, RawParameters, read_parameters
 from selfchatbot.preprocessors import Preprocessors
 from selfchatbot.setup.exports import FoundExport
 
 NOT_IN_NAMES = re.compile(r'[<>:"/\\|?*\x00-\x1f\x7f]+')
 """What Windows or Linux doesn't take in the name of a folder."""
+MAX_NAME_BYTES = 160
+"""Of a dataset's name. With what is put before and after it, a folder's name may have 255."""
 ENV_LINES = "".join(f"selfChatBot_{stage}=selfChatBot_{stage}\n" for stage in STAGES)
 
 
@@ -39,8 +42,8 @@ def ready_environment() -> tuple[Environment, Path | None]:
         return read_environment(), None
     path = Path.cwd() / ".env"
     before = path.read_text(encoding="utf-8-sig") if path.exists() else ""
-    write_text(path, before + ("\n" if before and not before.endswith("\n") else "") + ENV_LINES)
     Path("selfChatBot_raw").mkdir(exist_ok=True)
+    write_text(path, before + ("\n" if before and not before.endswith("\n") else "") + ENV_LINES)
     return read_environment(), path
 
 
@@ -53,7 +56,8 @@ def suggested_name() -> str:
 
 def folder_name(name: str) -> str:
     """``name`` as a part of a folder's name; empty if nothing is left."""
-    return NOT_IN_NAMES.sub("-", name).strip(" .-")[:80]
+    cleaned = NOT_IN_NAMES.sub("-", visible_line(name)).strip(" .-")
+    return cleaned.encode()[:MAX_NAME_BYTES].decode(errors="ignore").strip(" .-")
 
 
 def new_dataset(environment: Environment, name: str) -> Dataset:
@@ -98,6 +102,7 @@ def add(dataset: Dataset, exports: Iterable[FoundExport]) -> int:
         target = _free_place(folders.get(export.format, dataset.raw / export.format), export)
         if target is not None:
             target.parent.mkdir(parents=True, exist_ok=True)
+            remove_leftovers(target.parent)
             with atomic_file(target) as partial:
                 shutil.copyfile(export.source, partial)
             added += 1
@@ -142,7 +147,10 @@ def _change(dataset: Dataset, change: Callable[[dict[str, Any]], None], key: str
             "left to you"
         ) from None
     change(values)
-    write_text(path, _dump(values))
+    text = _dump(values)
+    if len(text.encode()) > MAX_BYTES:
+        raise ParametersError(f'{path}: key "{key}": that is too much, a file may have {MAX_BYTES:,} bytes')
+    write_text(path, text)
 
 
 def _free_place(folder: Path, export: FoundExport) -> Path | None:

@@ -9,6 +9,7 @@ from pathlib import Path, PurePath
 
 from selfchatbot.errors import ExportError, UsageError
 from selfchatbot.preprocessors import Preprocessors
+from selfchatbot.preprocessors.reading.archives import CONTROL
 from selfchatbot.preprocessors.reading.hints import advice_for, format_of
 
 
@@ -31,7 +32,7 @@ def find_exports(paths: Iterable[Path]) -> list[FoundExport]:
     any.
     """
     found: dict[Path, FoundExport] = {}
-    for path in (given.expanduser() for given in paths):
+    for path in map(_expanded, paths):
         if path.is_dir():
             exports = list(_in_folder(path))
             if not exports:
@@ -44,8 +45,17 @@ def find_exports(paths: Iterable[Path]) -> list[FoundExport]:
         else:
             raise UsageError(f"{path} is not there: check the path, or drag the file into the terminal")
         for export in exports:
+            if CONTROL.search(str(export.place)):
+                raise ExportError(f"{export.source} has a control character in its name: rename the file")
             found.setdefault(export.source.resolve(), export)
     return list(found.values())
+
+
+def _expanded(path: Path) -> Path:
+    try:
+        return path.expanduser()
+    except RuntimeError:  # ~name, and there is no such user: a file may be called that
+        return path
 
 
 def _apps() -> str:

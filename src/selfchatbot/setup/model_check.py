@@ -24,7 +24,9 @@ def problem_of(raw: RawParameters) -> str | None:
         if models.is_hub_name(raw.model):
             if not hub.is_downloaded(raw.model):
                 hub.ask_hub(raw.model)
-        elif not Path(raw.model).expanduser().is_dir():
+        elif not (model := Path(raw.model).expanduser()).is_dir():
+            if model.exists() and (model.suffix.lower() != ".gguf" or not model.is_file()):
+                return f"{model} is no .gguf file: use the folder that contains config.json"
             return None  # the embedded model is the smallest, and a .gguf takes long to read
         return _too_large(raw)
     except SelfChatBotError as error:

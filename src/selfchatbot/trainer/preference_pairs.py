@@ -146,7 +146,7 @@ def read_preferences(path: Path) -> list[tuple[ChatMessages, str, str]]:
     The format is TRL's conversational one with an explicit prompt, see `session.preferences`. Lines whose two replies
     are the same are left out. Raises SelfChatBotError with file and line for any other line.
     """
-    if not path.exists():
+    if not path.is_file():
         return []
     found = []
     with path.open(encoding="utf-8", errors="replace", newline="\n") as file:

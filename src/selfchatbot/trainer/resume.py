@@ -20,7 +20,7 @@ from safetensors.torch import load_file, save_file
 from selfchatbot import distributed
 from selfchatbot.environment import PREFERENCES_FILE
 from selfchatbot.errors import SelfChatBotError, UsageError
-from selfchatbot.files import atomic_file
+from selfchatbot.files import atomic_file, read_small
 from selfchatbot.parameters import TrainingParameters, Trait
 from selfchatbot.trainer.preference_pairs import read_preferences
 from selfchatbot.trainer.saved_models import whole_folder
@@ -155,7 +155,7 @@ def undamaged(checkpoint: Path) -> Iterator[None]:
 
 def read_state(checkpoint: Path) -> dict[str, Any]:
     """The JSON part of a checkpoint."""
-    state: dict[str, Any] = json.loads((checkpoint / STATE).read_text(encoding="utf-8"))
+    state: dict[str, Any] = json.loads(read_small(checkpoint / STATE))
     return state
 
 

@@ -53,7 +53,9 @@ def application(
                 secret_paths=setup.open_paths if setup else (),
             )
         ],
-        exception_handlers=dict.fromkeys((ApiError, HTTPException, SelfChatBotError, Exception), _error_response),
+        exception_handlers=dict.fromkeys(
+            (ApiError, HTTPException, SelfChatBotError, OSError, Exception), _error_response
+        ),
     )
     app.state.large_bodies = asyncio.Semaphore(LARGE_BODIES)
     return app
@@ -65,6 +67,8 @@ async def _error_response(request: Request, error: Exception) -> Response:
         error = ApiError(error.status_code, f"{request.method} {request.url.path}: {error.detail.lower()}")
     if isinstance(error, SelfChatBotError):  # for the person at the page, as at the terminal
         error = ApiError(400, visible_line(str(error)))
+    if isinstance(error, OSError) and request.url.path.startswith("/setup/"):  # a full disk, no permission
+        error = ApiError(500, visible_line(f"{error.strerror or error} ({error.filename})"), "server_error")
     if not isinstance(error, ApiError):
         logging.getLogger("selfchatbot").error("a request failed (%s)", type(error).__name__)
         error = ApiError(500, f"the server failed ({type(error).__name__})", "server_error")

@@ -1,16 +1,25 @@
 """What the setup is asked: the bodies of its requests, and the datasets in them."""
 
 import asyncio
-from typing import TypeVar
+import json
+from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.requests import Request
+from starlette.responses import JSONResponse
 
 from selfchatbot.environment import Dataset, find_dataset, read_environment
 from selfchatbot.web.jobs import body
 from selfchatbot.web.openai_schema import parsed
 
 Asked = TypeVar("Asked", bound=BaseModel)
+
+
+class Answer(JSONResponse):
+    """JSON in ASCII: names of files and people may hold half a character, which has no UTF-8."""
+
+    def render(self, content: Any) -> bytes:
+        return json.dumps(content, allow_nan=False, separators=(",", ":")).encode()
 
 
 class Values(BaseModel):

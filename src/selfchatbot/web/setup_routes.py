@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 from starlette.routing import BaseRoute, Mount, Route
 
 from selfchatbot.environment import Dataset, is_environment_set, read_environment
@@ -33,7 +33,7 @@ from selfchatbot.web.datasets import all_datasets, records
 from selfchatbot.web.jobs import body
 from selfchatbot.web.model_routes import CurrentModel, LoadedModel
 from selfchatbot.web.openai_schema import ApiError
-from selfchatbot.web.setup_requests import OfDataset, OfRun, Values, asked_for, from_query
+from selfchatbot.web.setup_requests import Answer, OfDataset, OfRun, Values, asked_for, from_query
 from selfchatbot.web.tasks import Tasks
 from selfchatbot.web.trained_routes import TrainedRoutes
 from selfchatbot.web.uploads import MAX_BYTES, Uploads
@@ -121,14 +121,14 @@ class SetupRoutes:
     async def _state(self, request: Request) -> Response:
         """What happens now: cheap enough to be asked for every second."""
         task = self._tasks.newest
-        return JSONResponse({"task": task.shown() if task else None, "talking": self._talking})
+        return Answer({"task": task.shown() if task else None, "talking": self._talking})
 
     async def _datasets(self, request: Request) -> Response:
         """What is there, in the folders of the environment; they are made with the first dataset."""
         found = await asyncio.to_thread(lambda: all_datasets(read_environment()) if is_environment_set() else [])
         for one in found:
             one["training"] = one["training"] and one["id"] != self._tasks.training
-        return JSONResponse({"datasets": found, "folder": str(Path.cwd()), "name": suggested_name()})
+        return Answer({"datasets": found, "folder": str(Path.cwd()), "name": suggested_name()})
 
     async def _models(self, request: Request) -> Response:
         """What can be trained here; the first one is recommended."""
@@ -136,7 +136,7 @@ class SetupRoutes:
 
         hardware = await asyncio.to_thread(this_hardware)
         models = [{**asdict(one), "what": str(one)} for one in fitting(hardware)]
-        return JSONResponse({"hardware": str(hardware), "models": models})
+        return Answer({"hardware": str(hardware), "models": models})
 
     async def _check(self, request: Request) -> Response:
         """What stands against a model; looks it up at huggingface.co if it is not here."""
@@ -145,7 +145,7 @@ class SetupRoutes:
         asked = await asked_for(request, _Model)
         check_name(asked.model)
         raw = RawParameters(model=asked.model, type_fine_tune=asked.method)
-        return JSONResponse({"problem": await asyncio.to_thread(problem_of, raw)})
+        return Answer({"problem": await asyncio.to_thread(problem_of, raw)})
 
     async def _receive(self, request: Request) -> Response:
         # Another site's page can't send this type without asking (CORS preflight).
@@ -153,7 +153,7 @@ class SetupRoutes:
             raise ApiError(415, "Content-Type must be application/octet-stream")
         parent = read_environment().raw if is_environment_set() else Path.cwd()
         await self._uploads.receive(request, parent, request.query_params.get("path", ""))
-        return JSONResponse({})
+        return Answer({})
 
     async def _files(self, request: Request) -> Response:
         """The files that wait, the suffixes and names of files that any format reads, and how much may wait."""
@@ -163,12 +163,12 @@ class SetupRoutes:
         suffixes = sorted({".zip", *(suffix for kind in kinds for suffix in kind.suffixes)})
         names = sorted({name for kind in kinds for name in kind.companions})
         _, shown = await asyncio.to_thread(self._uploads.found)
-        return JSONResponse({"files": shown, "suffixes": suffixes, "names": names, "max_bytes": MAX_BYTES})
+        return Answer({"files": shown, "suffixes": suffixes, "names": names, "max_bytes": MAX_BYTES})
 
     async def _clear(self, request: Request) -> Response:
         await body(request)
         await asyncio.to_thread(self._uploads.clear)
-        return JSONResponse({})
+        return Answer({})
 
     async def _create(self, request: Request) -> Response:
         """A new dataset of the files that wait, which is then preprocessed."""
@@ -188,7 +188,7 @@ class SetupRoutes:
         with self._tasks.busy("copy"):
             dataset = await asyncio.to_thread(work)
         self._tasks.start("preprocess", dataset.id, "preprocess")
-        return JSONResponse({"dataset": dataset.id})
+        return Answer({"dataset": dataset.id})
 
     async def _add(self, request: Request) -> Response:
         """The files that wait, into a dataset that exists, which is then preprocessed."""
@@ -203,7 +203,7 @@ class SetupRoutes:
         with self._tasks.busy("copy"):
             added = await asyncio.to_thread(work)
         self._tasks.start("preprocess", dataset.id, "preprocess")
-        return JSONResponse({"added": added})
+        return Answer({"added": added})
 
     async def _preprocess(self, request: Request) -> Response:
         """Read the chats, after it was said who I am in a format or whom to leave out."""
@@ -215,7 +215,7 @@ class SetupRoutes:
         if asked.left_out is not None:
             await asyncio.to_thread(leave_out, dataset, asked.left_out)
         self._tasks.start("preprocess", dataset.id, "preprocess")
-        return JSONResponse({})
+        return Answer({})
 
     async def _summary(self, request: Request) -> Response:
         """summary.json: what preprocess found, with one conversation. And who is left out, whom it doesn't name."""
@@ -226,7 +226,7 @@ class SetupRoutes:
             left_out = read_parameters(raw, RawParameters).exclude.contacts if raw.exists() else ()
             return {**read_summary(dataset.preprocessed), "left_out": left_out}
 
-        return JSONResponse(await asyncio.to_thread(work))
+        return Answer(await asyncio.to_thread(work))
 
     async def _train(self, request: Request) -> Response:
         """Begin a training, or resume an unfinished one. The memory of the model that is loaded is given back."""
@@ -238,18 +238,18 @@ class SetupRoutes:
         await self._unload(TRAINING)
         named = ["--name", asked.name] if asked.name else []
         self._tasks.start("train", dataset.id, "train", *named, *(["--restart"] if asked.restart else []))
-        return JSONResponse({})
+        return Answer({})
 
     async def _metrics(self, request: Request) -> Response:
         """The losses of the newest training: the lines of metrics.jsonl."""
         dataset = await from_query(request).find("preprocessed")
-        return JSONResponse({"records": await asyncio.to_thread(records, dataset)})
+        return Answer({"records": await asyncio.to_thread(records, dataset)})
 
     async def _stop(self, request: Request) -> Response:
         """As Ctrl-C does; a training saves first."""
         await body(request)
         self._tasks.stop()
-        return JSONResponse({})
+        return Answer({})
 
     async def _talk(self, request: Request) -> Response:
         """Load a model and serve it; when this returns, the page of the conversation is there."""
@@ -258,7 +258,7 @@ class SetupRoutes:
             await self._unload("another model is being loaded")
             self._model.use(await asyncio.to_thread(self._load, asked.dataset, asked.run))
         self._talking = {"dataset": asked.dataset, "run": asked.run}
-        return JSONResponse({})
+        return Answer({})
 
     async def _unload(self, reason: str) -> None:
         self._talking = None

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, JSONResponse, Response
+from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
 from selfchatbot.forgetting import forget, names, remaining
@@ -16,7 +16,7 @@ from selfchatbot.runs import chosen_run
 from selfchatbot.trainer.lock import is_training
 from selfchatbot.web.datasets import compared_runs
 from selfchatbot.web.openai_schema import ApiError
-from selfchatbot.web.setup_requests import OfDataset, OfRun, asked_for, from_query
+from selfchatbot.web.setup_requests import Answer, OfDataset, OfRun, asked_for, from_query
 from selfchatbot.web.tasks import Tasks
 
 MAX_REPORTS = 16
@@ -60,7 +60,7 @@ class TrainedRoutes:
     async def _runs(self, request: Request) -> Response:
         """The trainings of a dataset, the newest first."""
         dataset = await from_query(request).find("results")
-        return JSONResponse({"runs": await asyncio.to_thread(compared_runs, dataset)})
+        return Answer({"runs": await asyncio.to_thread(compared_runs, dataset)})
 
     async def _evaluate(self, request: Request) -> Response:
         return await self._play(request, "evaluate", "an evaluation needs the memory now, talk to the model after it")
@@ -75,7 +75,7 @@ class TrainedRoutes:
         await self._unload(reason)
         run = ["--run", asked.run] if asked.run else []
         self._tasks.start(kind, dataset.id, "play", "-t", kind, *run)
-        return JSONResponse({})
+        return Answer({})
 
     async def _likeness(self, request: Request) -> Response:
         """An address of likeness.html, which a browser can open in a tab, where it sends no token."""
@@ -88,7 +88,7 @@ class TrainedRoutes:
             del self._reports[next(iter(self._reports))]
         address = f"report/{secrets.token_urlsafe(24)}"
         self._reports[f"/{address}"] = path
-        return JSONResponse({"address": address})
+        return Answer({"address": address})
 
     async def _report(self, request: Request) -> Response:
         path = self._reports.get(request.url.path)
@@ -103,7 +103,7 @@ class TrainedRoutes:
     async def _remaining(self, request: Request) -> Response:
         """What was made from other conversations than those that are there now."""
         dataset = await from_query(request).find("results")
-        return JSONResponse({"what": await asyncio.to_thread(lambda: names(dataset, remaining(dataset)))})
+        return Answer({"what": await asyncio.to_thread(lambda: names(dataset, remaining(dataset)))})
 
     async def _forget(self, request: Request) -> Response:
         """Delete that."""
@@ -119,4 +119,4 @@ class TrainedRoutes:
 
         with self._tasks.busy("forget"):
             await self._unload("models are being deleted")
-            return JSONResponse({"deleted": await asyncio.to_thread(work)})
+            return Answer({"deleted": await asyncio.to_thread(work)})

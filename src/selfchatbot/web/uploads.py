@@ -12,7 +12,7 @@ from typing import Any
 from starlette.requests import ClientDisconnect, Request
 
 from selfchatbot.errors import SelfChatBotError
-from selfchatbot.files import remove_leftovers
+from selfchatbot.files import partial_path, remove_leftovers
 from selfchatbot.preprocessors import Preprocessors
 from selfchatbot.preprocessors.reading.archives import CONTROL, UNSAFE_NAME
 from selfchatbot.setup.exports import FoundExport, find_exports
@@ -46,7 +46,7 @@ class Uploads:
         await asyncio.to_thread(self._make_folder, parent)
         assert self._folder is not None
         path = self._folder.joinpath(*parts)
-        partial = path.with_name(f".{path.name}.partial-{os.getpid()}")
+        partial = partial_path(path)
         size = 0
         try:
             for folder in reversed(partial.relative_to(self._folder).parents[:-1]):
@@ -61,7 +61,8 @@ class Uploads:
             partial.replace(path)
         except BaseException as error:
             self._bytes -= size
-            partial.unlink(missing_ok=True)
+            with suppress(OSError):
+                partial.unlink()
             if isinstance(error, OSError):
                 reason = error.strerror or str(error)
                 raise ApiError(400, f"{name[:200]} can't be kept: {reason}", param="path") from None

@@ -30,7 +30,8 @@ class CommandCompleter(Completer):
             return
         name, space, rest = text.partition(" ")
         if space and name in PATH_COMMANDS:
-            yield from self._paths.get_completions(Document(rest, len(rest)), complete_event)
+            for path in self._paths.get_completions(Document(rest, len(rest)), complete_event):
+                yield Completion(path.text, path.start_position, display=visible_line(path.display_text))
             return
         words = commands.arguments(name) if space else commands.names()
         for word in words:

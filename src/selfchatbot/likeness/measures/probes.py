@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from pydantic import Field
 
 from selfchatbot.errors import UsageError
+from selfchatbot.files import read_small
 from selfchatbot.likeness.measures.base import Explanation, Measure, Priority, Rule
 from selfchatbot.likeness.parts import Part, Run
 from selfchatbot.likeness.report.sections import Section, Table
@@ -73,7 +74,7 @@ class ProbeScores(NamedTuple):
 def read_probes(path: Path) -> list[ProbeLine]:
     """The non-empty lines of a text file. Raises UsageError where there are none, or the file can't be read."""
     try:
-        texts = path.read_text(encoding="utf-8-sig").split("\n")
+        texts = read_small(path).decode("utf-8-sig").split("\n")
     except OSError as error:
         raise UsageError(f"--probe: {path} can't be read ({error.strerror})") from error
     except UnicodeDecodeError as error:

@@ -2,7 +2,7 @@
 
 import { askToForget, chosenRun, openReport, renderAfter, showRuns } from "./after.js";
 import { setup, useToken } from "./api.js";
-import { choice, make, part } from "./dom.js";
+import { choice, make, part, visible } from "./dom.js";
 import { setUpFiles, showFiles } from "./files.js";
 import { load } from "./store.js";
 import { askWho, chosenMe, chosenOut, showSummary } from "./summary.js";
@@ -172,11 +172,12 @@ function renderTraining(dataset, own, trains) {
 
 /** A status, which is read aloud only when it changes. */
 function say(id, text) {
+  text = visible(text);
   if (part(id).textContent !== text) part(id).textContent = text;
-  part(id).classList.toggle("warning", Boolean(task?.failed && text === task.message));
+  part(id).classList.toggle("warning", Boolean(task?.failed && text === visible(task.message)));
 }
 
-const names = (id) => datasets.find((one) => one.id === id)?.name ?? id;
+const names = (id) => visible(datasets.find((one) => one.id === id)?.name ?? id);
 
 function doing() {
   const { kind, doing, stopping } = task;

@@ -1,6 +1,6 @@
 /** What was found in the chats: who I am there, how much it is, and one conversation with the words that are trained. */
 
-import { choice, count, make, part, several } from "./dom.js";
+import { choice, count, make, part, several, visible } from "./dom.js";
 
 /** Rows of a table. The rest can be typed. */
 const MAX_ROWS = 12;
@@ -17,7 +17,7 @@ export function askWho({ format, app, senders }) {
   part("senders").replaceChildren(
     ...all.slice(0, MAX_ROWS).map(([name, number]) => choice("me", name, `${name} (${several(number, "message")})`)),
   );
-  part("all-senders").replaceChildren(...all.map(([name]) => new Option(name)));
+  part("all-senders").replaceChildren(...all.map(([name]) => new Option(visible(name), name)));
   part("other-me").value = "";
   part("other-me").parentElement.hidden = all.length <= MAX_ROWS;
 }
@@ -62,7 +62,7 @@ function askWhomToLeaveOut(formats, leftOut) {
   for (const { firstChild } of out) firstChild.checked = true;
   const rows = others.slice(0, MAX_ROWS).map(([name, number]) => choice("out", name, `${name} (${several(number, "message")})`, "checkbox"));
   part("others").replaceChildren(...out, ...rows);
-  part("all-others").replaceChildren(...others.map(([name]) => new Option(name)));
+  part("all-others").replaceChildren(...others.map(([name]) => new Option(visible(name), name)));
   part("another").value = "";
   part("another").parentElement.hidden = others.length <= MAX_ROWS;
 }

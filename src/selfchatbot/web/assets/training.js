@@ -1,6 +1,6 @@
 /** A training as it goes on: the loss curve, the numbers, and what the model says so far. */
 
-import { count, make, part } from "./dom.js";
+import { count, make, part, visible } from "./dom.js";
 
 const WIDTH = 640;
 const HEIGHT = 260;
@@ -98,6 +98,6 @@ function shape(name, attributes) {
 
 function text(content, x, y, anchor) {
   const element = shape("text", { x, y, "text-anchor": anchor });
-  element.textContent = content;
+  element.textContent = visible(content);
   return element;
 }

@@ -1,5 +1,7 @@
 /** Shows turns as bubbles. Text is only set as text, so nothing in a message can be markup. */
 
+import { make, visible } from "./dom.js";
+
 const log = document.getElementById("log");
 const scroll = document.getElementById("scroll");
 /** What each element on the screen shows, as `content` says it. @type {WeakMap<Element, string>} */
@@ -49,7 +51,7 @@ export function growing(name) {
     const before = [...element.querySelectorAll(".bubble:not(.typing)")];
     lines.forEach((line, index) => {
       const bubble = before[index] ?? element.insertBefore(make("div", "bubble"), dots);
-      if (bubble.textContent !== line) bubble.textContent = line;
+      if (bubble.textContent !== visible(line)) bubble.textContent = visible(line);
     });
     // Between two messages of a reply, somebody is typing.
     dots.hidden = lines.length > 0 && !text.endsWith("\n");
@@ -130,13 +132,6 @@ function toolbar(tools) {
     bar.append(button);
   }
   return bar;
-}
-
-function make(tag, className = "", text = "") {
-  const element = document.createElement(tag);
-  if (className) element.className = className;
-  if (text) element.textContent = text;
-  return element;
 }
 
 function nearEnd() {
