@@ -6,6 +6,7 @@ import os
 import re
 import signal
 import sys
+from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -119,7 +120,7 @@ def test_the_report_of_a_run_that_was_stopped_is_that_of_one_that_was_not(tiny_m
     assert "| learning\\_rate | 0.01 |" in one and "| recency\\_half\\_life | null |" in one
     assert "| you | haha yeah<br>it's raining again, don't forget 😀 |" in one
     assert one.count("| base model |") == 3 and one.count("| after step 40 |") == 3
-    assert f"| torch | {torch.__version__}" in one
+    assert f"| torch | {version('torch')} |" in one
 
 
 def test_messages_are_no_markup(tiny_model: Path, tmp_path: Path) -> None:

@@ -228,7 +228,7 @@ def _remember_fingerprint(file: str, value: dict[str, Any]) -> None:
 
     path = _fingerprints_file()
     path.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(path.with_name(f".{path.name}.lock")):
+    with FileLock(path.with_name(f".{path.name}.lock"), mode=0o600):
         remove_leftovers(path.parent)
         values = _fingerprints()
         values.pop(file, None)

@@ -31,7 +31,7 @@ def converted(gguf: Path) -> Path:
     folder = cache / f"{gguf.stem}-{fingerprint(gguf)[:12]}"
     if not (folder / "config.json").exists():
         cache.mkdir(parents=True, exist_ok=True)
-        with FileLock(cache / ".converting.lock"):
+        with FileLock(cache / ".converting.lock", mode=0o600):
             if not (folder / "config.json").exists():  # another process may have made it meanwhile
                 remove_leftovers(cache)
                 with atomic_directory(folder) as partial:

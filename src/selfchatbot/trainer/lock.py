@@ -9,7 +9,7 @@ LOCK_NAME = ".training.lock"
 
 def training_lock(results: Path) -> FileLock:
     """The lock that a training holds while it runs."""
-    return FileLock(results / LOCK_NAME)
+    return FileLock(results / LOCK_NAME, mode=0o600)
 
 
 def is_training(results: Path) -> bool:
