@@ -125,6 +125,10 @@ def test_messages_that_swallowed_the_next_one_are_counted(line: str) -> None:
     assert "Moss" not in joined[0]
     assert not set(joined[0]) & set("0123456789")
     assert phrases.joined({"Moss": 3_000}) is None
+    # They are to be read, not to be dropped.
+    for _ in range(20):
+        phrases.add("Moss", f"see you\n{line}")
+    assert all("see you" in phrase for phrase, _ in phrases.suspicious({"Moss": 324}))
 
 
 # --- drop -------------------------------------------------------------------------------------------------------------

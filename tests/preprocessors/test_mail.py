@@ -95,12 +95,61 @@ def test_mail_in_two_mailboxes_counts_once(tmp_path: Path) -> None:
         ("plan:\nMonday: swim\nTuesday: run\nFriday: rest", "Sport", "plan:\nMonday: swim\nTuesday: run\nFriday: rest"),
         ("look\n\nBegin forwarded message:\n\nFrom: A\n\nx", "x", "look"),
         ("ok\n\nGet Outlook for iOS", "x", "ok"),
+        ("ok\n\nSent from my iPhone\n\n> On 5 Mar 2024, at 10:00, Ana <a@b.c> wrote:\n> \n> when?", "x", "ok"),
         ("I was\nSent from my old school to the new one on Monday morning by the head.", "x", None),
     ],
 )
 def test_quotes_and_signatures_are_known_by_their_form(body: str, subject: str, expected: str | None) -> None:
     assert written(body, subject) == (body if expected is None else expected)
     assert written(body.replace("\n", "\r\n"), subject) == (body if expected is None else expected)
+
+
+@pytest.mark.parametrize(
+    "signature",
+    [
+        "Von meinem iPhone gesendet",
+        "Gesendet von meinem Samsung Galaxy Smartphone.",
+        "Envoyé de mon iPad",
+        "Envoyé depuis mon smartphone Samsung Galaxy.",
+        "Enviado desde mi iPhone",
+        "Inviato da iPhone",
+        "Enviado do meu iPhone",
+        "Verstuurd vanaf mijn iPhone",
+        "Verzonden vanaf mijn Galaxy",
+        "Skickat från min iPhone",
+        "Sendt fra min iPhone",
+        "Lähetetty iPhonesta",
+        "Wysłane z iPhone’a",
+        "Wysłane z iPada",
+        "Odesláno z iPhonu",
+        "Отправлено с iPhone",
+        "Надіслано з iPhone",
+        "Trimis de pe iPhone-ul meu",
+        "iPhone'umdan gönderildi",
+        "iPad'imden gönderildi",
+        "Đã gửi từ iPhone của tôi",
+        "נשלח מה-iPhone שלי",
+        "나의 iPhone에서 보냄",
+        "iPhoneから送信",
+        "发自我的iPhone",
+        "發自我的 iPhone",
+        "從我的 iPhone 傳送",
+    ],
+)
+def test_what_a_phone_signs_with_is_left_out_in_its_language(signature: str) -> None:
+    assert written(f"yes\n\n{signature}", "x") == "yes"
+    assert written(f"yes\n\n{signature}\n\nOn 5 Mar 2024, Ana <a@b.c> wrote:\n> when?", "x") == "yes"
+    assert written(signature, "x") == ""
+    for typed in (f"yes,\n{signature}", f"yes\n\n{signature} und müde", f"yes\n\n{signature}\n\nMoss"):
+        assert written(typed, "x") == typed
+
+
+@pytest.mark.parametrize(
+    "typed",
+    ["Enviado desde mi pueblo", "Von meinem Vater gesendet", "Inviato da Ana", "Envoyé de mon iPhone tout neuf"],
+)
+def test_what_only_begins_like_a_signature_was_typed(typed: str) -> None:
+    assert written(f"yes\n\n{typed}", "x") == f"yes\n\n{typed}"
 
 
 def test_flowing_lines_are_one_line() -> None:

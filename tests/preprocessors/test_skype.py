@@ -58,6 +58,8 @@ def test_i_am_known_by_id_before_the_first_message() -> None:
     [
         ("a &lt; b &amp; c", "a < b & c"),
         ("I <3 you > me", "I <3 you > me"),
+        ('<p>hi <span><img alt="🙂" itemtype="http://schema.skype.com/Emoji" itemid="smile"></span></p>', "hi 🙂"),
+        ('<p>see<img itemtype="http://schema.skype.com/AMSImage" alt="image"></p>', "see"),
         ('<i raw_pre="_" raw_post="_">so</i> and <s raw_pre=\'~\'>so</s>', "_so_ and so"),
         ('<at id="8:a">@Ana</at> and <at id="8:b">Ben</at>', "@Ana and @Ben"),
         ('<quote a="1">one<quote>inner</quote>outer</quote>two<quote>three</quote>', "two"),

@@ -35,6 +35,25 @@ def address(number: str, kind: str) -> dict[str, str]:
     return {"address": number, "type": kind} | ({"__display_name": name} if name else {})
 
 
+def test_a_group_is_one_chat_though_only_mms_to_groups_tell_my_number(tmp_path: Path) -> None:
+    def mms(box: str, sender: str, *recipients: str) -> dict[str, object]:
+        return MMS | {
+            "msg_box": box,
+            "__sender_address": address(sender, "137"),
+            "__recipient_addresses": [address(number, "151") for number in recipients],
+            "__parts": [{"ct": "text/plain", "text": f"from {sender}"}],
+        }
+
+    rows = [
+        mms("1", "5550001", MINE, "5550002"),
+        mms("2", "insert-address-token", "5550001", "5550002"),
+        mms("1", "5550002", "5550001", MINE),
+    ]
+    path = tmp_path / "messages.ndjson"
+    path.write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
+    assert {message.chat for message in SMS().read(path)} == {"Anna, Jürgen (Arbeit)"}
+
+
 @settings(max_examples=examples(80))
 @given(
     sent=st.lists(

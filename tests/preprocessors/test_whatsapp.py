@@ -275,3 +275,19 @@ def test_exports_of_one_chat_follow_each_other(tmp_path: Path) -> None:
 
 
 # Below: an independent writer. It shares no code and no tables with the parser.
+
+
+@pytest.mark.parametrize(
+    ("lines", "named"),
+    [
+        ("{}, 10:0{} - Moss: x", "16 Mar 2024, 10:05 - Moss: y"),
+        ("{}, 10:0{} - Moss: x", "March 16, 2024, 9:05 PM - Moss: y"),
+        ("[{}, 10:0{}:00] Moss: x", "[Sat, Mar 16, 2024 at 10:05:01 AM] Moss: y"),
+        ("[{}, 10:0{}:00] Moss: x", "[16-Mar-24, 10:05:01] Moss: y"),
+    ],
+)
+def test_dates_with_a_months_name_are_counted_where_others_have_numbers(tmp_path: Path, lines: str, named: str) -> None:
+    beginning, end = (lines.format("15/03/2024", minute) for minute in (1, 2))
+    messages, files = read(write(tmp_path, "WhatsApp Chat with Moss.txt", beginning, named, "May 5, 2024 is fine", end))
+    assert [content for *_, content in messages] == [f"x\n{named}\nMay 5, 2024 is fine", "x"]
+    assert any(note.startswith("1 line(s) that look like the beginning") for note in files[0].notes)

@@ -71,10 +71,13 @@ class AppPhrases:
         elif "\n" in content:
             first, _, rest = content.partition("\n")
             last = rest.rpartition("\n")[2]
-            if (match := _MESSAGE_START.match(last)) and len(self._joined) < MAX_PHRASES:
-                self._joined[author, _VARIABLE.sub(VARIES, match[0])] += 1
             self._count(author, first)
-            self._count(author, last)
+            if match := _MESSAGE_START.match(last):
+                # Nothing to drop: the words before the line would be lost with what was joined to them.
+                if len(self._joined) < MAX_PHRASES:
+                    self._joined[author, _VARIABLE.sub(VARIES, match[0])] += 1
+            else:
+                self._count(author, last)
         else:
             self._count(author, content)
 

@@ -7,21 +7,21 @@ Only what has an exact form is left out:
 - what follows a block of headers, in any language: three or more lines as ``From: Ana``, one of which repeats the
   subject, and the line of dashes or underscores above;
 - what follows "---------- Forwarded message ---------" and "Begin forwarded message:";
-- the signature, behind a line ``-- `` (RFC 3676), and what phones sign with, "Sent from my iPhone".
+- the signature, behind a line ``-- `` (RFC 3676), and what phones sign with, "Sent from my iPhone" (`device`), where no
+  more than a quote follows.
 
 Forms: github/email_reply_parser, and its descendants mailstrip and mail-parser-reply.
 """
 
 import re
 
+from selfchatbot.preprocessors.mail.device import is_signature
+
 HEADER = re.compile(r"[*]?[^\s:>][^:\n]{0,30}:[*]?(?: |\xa0|$).*")
 LINE = re.compile(r"[-_*\s]{5,}|-{2,} ?[^-\n]{3,60} ?-{2,}")
 FORWARDED = re.compile(r"-{2,} ?Forwarded message ?-{2,}|Begin forwarded message:", re.IGNORECASE)
 INTRODUCES = re.compile(r"\d{1,2}[:.]\d\d\b|\b(?:19|20)\d\d\b|\S@\S")
 ANSWER = re.compile(r"(?:\w{1,4}(?:\[\d+\])?: ?)+", re.IGNORECASE)
-SIGNED = re.compile(
-    r"Sent from (?:my [\w ]{2,40}|Yahoo Mail\b.*|Mail for Windows\b.*|Outlook\b.*)|Get Outlook for (?:iOS|Android)\b.*"
-)
 SIGNATURE = "-- "
 INTRODUCTION_LINES = 3
 
@@ -38,9 +38,9 @@ def written(text: str, subject: str) -> str:
                 kept.append(">")
         elif not kept or kept[-1] != ">" or line.strip():
             kept.append(line)
-    while kept and not kept[-1].strip():
+    while kept and kept[-1].strip() in ("", ">"):
         kept.pop()
-    if kept and SIGNED.fullmatch(kept[-1].strip()):
+    if kept and is_signature(kept):
         kept.pop()
     return "\n".join(line.rstrip() for line in kept if line != ">").strip()
 

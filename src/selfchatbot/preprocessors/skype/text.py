@@ -4,7 +4,8 @@ Grammar: siwen-r/skype-export-parser (``SkypeParser.ts``) and suurjaak/Skyperiou
 with tags: ``<ss type="hi">(wave)</ss>`` for emoticons, ``<a href="…">`` for links, ``<at id="…">`` for mentions,
 ``<b raw_pre="*" raw_post="*">`` for bold and other kinds of text with the signs that were typed, ``<quote …>``, in
 Teams ``<blockquote …>``, around what somebody else had written, ``<e_m ts_ms="…">`` behind what was edited, with the
-time of the first version. Teams also has paragraphs and line breaks of HTML, and spaces that don't break.
+time of the first version. Teams also has paragraphs and line breaks of HTML, spaces that don't break, and images:
+``<img itemtype="http://schema.skype.com/Emoji" alt="🙂">`` for an emoji, ``…/AMSImage`` for a picture.
 """
 
 import html
@@ -30,6 +31,9 @@ KINDS = {
     "Event/Call": CALL,
 }
 """What a kind of message was, which nobody typed."""
+EMOJI = re.compile(r'\balt="([^"<>]{1,40})"')
+EMOJI_IMAGE = 'itemtype="http://schema.skype.com/Emoji"'
+PICTURE = 'itemtype="http://schema.skype.com/AMSImage"'
 FILE_NAME = re.compile(r'<OriginalName v="([^"<>]{1,300})"')
 CALL_BEGINS = '<partlist type="started"'
 """There is one more message when it ends."""
@@ -43,7 +47,7 @@ def edited(content: str) -> int | None:
 
 def besides_text(kind: str, content: str) -> str:
     """What a message of this kind was besides text, see `preprocessors.media`."""
-    media = KINDS.get(kind, "")
+    media = KINDS.get(kind, PHOTO if PICTURE in content else "")
     if media == FILE and (match := FILE_NAME.search(content)):
         return by_name(html.unescape(match[1]))
     return "" if media == CALL and content.startswith(CALL_BEGINS) else media
@@ -80,6 +84,8 @@ def typed(content: str) -> str:
             parts.append(waiting.pop() if waiting else "")
         elif name == "at" and not content.startswith("@", start):
             parts.append("@")
+        elif name == "img" and EMOJI_IMAGE in attributes and (emoji := EMOJI.search(attributes)):
+            parts.append(html.unescape(emoji[1]))
         elif name in ENDS_OF_LINES:
             parts.append("\n")
     if not quotes:

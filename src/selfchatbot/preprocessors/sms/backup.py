@@ -41,7 +41,7 @@ REFERENCE = re.compile(
 HIGH, LOW = 0xD800, 0xDFFF
 PLANE = 0x100000
 SURROGATES = re.compile(f"[{chr(PLANE)}-{chr(PLANE + LOW - HIGH)}]+")
-MEDIA = ("image/", "video/", "audio/")
+MEDIA = ("image/", "video/", "audio/", "text/x-vcard", "text/vcard")
 """Begin the content types of what people send; other parts are layout."""
 
 
@@ -141,7 +141,7 @@ class Backup:
             kind = values.get("ct", "")
             if self._mms is not None and kind == "text/plain" and (text := _given(values, "text")):
                 self._texts.append(text)
-            elif self._mms is not None and not self._media and kind.startswith(MEDIA):
+            elif self._mms is not None and not self._media and kind.lower().startswith(MEDIA):
                 self._media = by_content_type(kind)
         elif tag == "addr":
             if self._mms is not None and values.get("type") == FROM:

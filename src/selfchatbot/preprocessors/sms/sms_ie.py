@@ -34,6 +34,11 @@ class SmsIe:
         self._path = path
         self._book = book
         self._add = add
+        self._received: dict[str, set[str]] = {}
+        """By the number of a chat, everybody whom an MMS that I got there names."""
+        self._sent: dict[str, set[str]] = {}
+        """And everybody to whom I sent one."""
+        self._senders: set[str] = set()
 
     def load(self) -> list[str]:
         """Read the file; what the user should know about it.
@@ -55,7 +60,16 @@ class SmsIe:
             return [f"the export is cut short: {count:,} messages were found"]
         except NoObjectError:
             raise ExportError(f"{self._path}: no list of messages: export it again, or remove the file") from None
+        finally:
+            self._learn_my_number()
         return []
+
+    def _learn_my_number(self) -> None:
+        """Who gets what others send to a chat but not what I send there, and never writes, is me."""
+        for thread, members in self._received.items():
+            rest = members - self._sent.get(thread, members) - self._senders
+            if len(rest) == 1:
+                self._book.mine.update(rest)
 
     def _records(self) -> Iterator[Any]:
         if self._path.suffix.lower() == ".ndjson":
@@ -77,22 +91,26 @@ class SmsIe:
             return
         sender = self._meet(record.get("sender_address") or {})
         recipients = [self._meet(one) for one in record.get("recipient_addresses") or ()]
+        thread = _text(record.get("thread_id"))
         if record["msg_box"] == SENT:
             if sender != UNKNOWN:
                 self._book.mine.add(sender)
             members, sender = recipients, ME
+            self._sent.setdefault(thread, set()).update(recipients)
         elif len(recipients) == 1:
             # Nobody else got it.
             self._book.mine.update(one for one in recipients if one not in (UNKNOWN, sender))
             members = [sender]
         else:
             members = [sender, *recipients]
+            self._received.setdefault(thread, set()).update(members)
+            self._senders.add(sender)
         text, media = [], ""
         for part in record.get("parts") or ():
             kind = _text(part.get("ct"))
             if kind == "text/plain":
                 text.append(_text(part.get("text")))
-            elif not media and kind.startswith(MEDIA):
+            elif not media and kind.lower().startswith(MEDIA):
                 media = by_content_type(kind)
         time = milliseconds(record["date"], 1000)
         self._add(Entry(tuple(sorted(set(members))), time, sender, "\n".join(filter(None, text)), media))

@@ -20,14 +20,22 @@ _DATES = (rf"{_DAY}(?P<u>\D{{1,20}}?){_CLOCK}(?P<v>\D{{0,20}}?)", rf"{_CLOCK}(?P
 _LINES = (r"\[{}\] ?(?:- )?(?P<rest>.*)", r"{}\s[-–—]\s(?P<rest>.*)", r"{}: (?P<rest>.*)")
 BRACKETS, DASH = 0, 1
 _PLAUSIBLE = re.compile(rf"{_MARKS}\[?{_MARKS}{_ERA}?\d{{1,4}}\D")
+# "5 Mar 2024, 10:01", "Mar 5, 2024, 10:01:02 AM": no export writes the month so, but tools that change one do.
+_MONTH = "(?i:jan|feb|mar|apr|may|jun|jul|aug|sept?|oct|nov|dec)[a-z]*\\.?"
+_NAMED = re.compile(rf"{_MARKS}\[?{_MARKS}(?:[^\W\d]{{2,9}},? )?(?:\d{{1,2}}[^\w\n]{{1,2}})?{_MONTH}[^\w\n]")
 # Six or eight numbers where a date and a time are, and a name: the beginning of a message, whatever the words in it.
 _NUMBERS = (
     rf"{_MARKS}{_ERA}?\d{{1,4}}(?:[^\d\n]{{1,6}}\d{{1,4}}){{2}}"
     r"[^\d\n]{1,24}\d{1,2}(?:[^\d\n]{1,5}\d{1,2}){1,2}"
 )
+_LIKE_LINES = (r"\[{}[^\d\n]{{0,40}}\] ?", r"{}[^\d\n]{{0,40}}?\s[-–—]\s", r"{}: ")
+_NUMBERS_AND_NAME = (
+    rf"{_MARKS}(?:[^\W\d]{{2,9}},? )?(?:\d{{1,2}}[^\w\n]{{1,2}}{_MONTH}|{_MONTH}[^\w\n]{{1,2}}\d{{1,2}})"
+    r"[^\w\n]{1,2}\d{2,4}[^\d\n]{1,24}\d{1,2}(?:[^\d\n]{1,5}\d{1,2}){1,2}"
+)
 _LOOKS_LIKE = tuple(
-    re.compile(rf"{_MARKS}{pattern}[^\n]{{1,80}}?:(?: .*)?", re.DOTALL)
-    for pattern in (rf"\[{_NUMBERS}[^\d\n]{{0,40}}\] ?", rf"{_NUMBERS}[^\d\n]{{0,40}}?\s[-–—]\s", rf"{_NUMBERS}: ")
+    tuple(re.compile(rf"{_MARKS}{line.format(date)}[^\n]{{1,80}}?:(?: .*)?", re.DOTALL) for line in _LIKE_LINES)
+    for date in (_NUMBERS, _NUMBERS_AND_NAME)
 )
 MOST_STYLES = 32
 """Of dates in one file. An export has one or two, and what people paste a few more."""
@@ -101,7 +109,10 @@ class StampReader:
 
 def looks_like_stamp(line: str, kind: int) -> bool:
     """Whether a line that `StampReader` can't read begins as a message does in lines of this kind."""
-    return _PLAUSIBLE.match(line) is not None and _LOOKS_LIKE[kind].fullmatch(line) is not None
+    return any(
+        beginning.match(line) and patterns[kind].fullmatch(line)
+        for beginning, patterns in zip((_PLAUSIBLE, _NAMED), _LOOKS_LIKE, strict=True)
+    )
 
 
 def _line(number: int, date: str) -> re.Pattern[str]:
