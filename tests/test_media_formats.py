@@ -199,10 +199,11 @@ def test_sms(tmp_path: Path) -> None:
         mms(1, picture, text),
         mms(2, '<part ct="video/3gpp" data="QUJD"/>'),
         mms(3, '<part ct="application/smil"/>'),
+        mms(4, '<part ct="text/x-vCard" data="QUJD"/>'),
     ]
-    backup = f'<?xml version="1.0"?><smses count="3">{"".join(written)}</smses>'
+    backup = f'<?xml version="1.0"?><smses count="4">{"".join(written)}</smses>'
     (tmp_path / "sms-1.xml").write_text(backup, encoding="utf-8")
-    assert sent("SMS", tmp_path)[0] == [("look", "photo"), ("", "video")]
+    assert sent("SMS", tmp_path)[0] == [("look", "photo"), ("", "video"), ("", "contact")]
     assert sent("SMS", tmp_path, "drop")[0] == [("look", "")]
 
 

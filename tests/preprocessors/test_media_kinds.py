@@ -184,6 +184,8 @@ def test_a_call_of_skype_counts_once_and_files_have_kinds(tmp_path: Path) -> Non
         ("RichText/Media_GenericFile", '<URIObject type="File.1"><OriginalName v="a.pdf"></OriginalName></URIObject>'),
         ("RichText/Media_AudioMsg", '<URIObject type="Audio.1/Message.1"></URIObject>'),
         ("ThreadActivity/AddMember", "<addmember></addmember>"),
+        ("RichText/Html", '<p>look<img itemtype="http://schema.skype.com/AMSImage"></p>'),
+        ("RichText/Html", '<blockquote><img itemtype="http://schema.skype.com/AMSImage"></blockquote><p>nice</p>'),
     ]
     records = [
         {"originalarrivaltime": f"2020-07-06T17:20:0{n}Z", "messagetype": kind, "content": content, "from": "8:moss"}
@@ -191,4 +193,5 @@ def test_a_call_of_skype_counts_once_and_files_have_kinds(tmp_path: Path) -> Non
     ]
     export = {"userId": "8:rowan", "conversations": [{"id": "8:moss", "MessageList": records[::-1]}]}
     (tmp_path / "messages.json").write_text(json.dumps(export), encoding="utf-8")
-    assert sent("Skype", tmp_path)[0] == [("", "call"), ("", "file"), ("", "voice message")]
+    kinds = [("", "call"), ("", "file"), ("", "voice message"), ("look", "photo"), ("nice", "")]
+    assert sent("Skype", tmp_path)[0] == kinds

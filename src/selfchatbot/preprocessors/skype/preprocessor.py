@@ -147,12 +147,11 @@ class _Known:
         if isinstance(properties, str):
             properties = json.loads(properties)
         kind, deleted, time = record["messagetype"], properties.get("deletetime"), arrived
-        text = media = ""
+        text = ""
         if kind in TYPED:
             time = min(arrived, edited(content) or arrived)
             text = "" if deleted else typed(content)
-        elif isinstance(kind, str) and not deleted:
-            media = besides_text(kind, content)
+        media = besides_text(kind, content) if isinstance(kind, str) and not deleted else ""
         sorter.add(Sent(chat, time, author, text, f"{time} {author}", None, file, arrived, media))
 
 

@@ -47,7 +47,8 @@ def edited(content: str) -> int | None:
 
 def besides_text(kind: str, content: str) -> str:
     """What a message of this kind was besides text, see `preprocessors.media`."""
-    media = KINDS.get(kind, PHOTO if PICTURE in content else "")
+    own = content.rpartition("</blockquote>")[2]
+    media = KINDS.get(kind, PHOTO if PICTURE in own else "")
     if media == FILE and (match := FILE_NAME.search(content)):
         return by_name(html.unescape(match[1]))
     return "" if media == CALL and content.startswith(CALL_BEGINS) else media
