@@ -17,7 +17,7 @@ SCRIPTS = VENV / ("Scripts" if os.name == "nt" else "bin")
 PYTHON = SCRIPTS / ("python.exe" if os.name == "nt" else "python")
 STAMP = VENV / "selfchatbot-installed.txt"
 
-# The version that this sample and the tests were last run with; the package itself takes any from 2.6.
+# The version that this sample and the tests were last run with; the package itself takes any from 2.9.
 TORCH = "torch==2.13.0"
 CPU_WHEELS = "https://download.pytorch.org/whl/cpu"
 # Carries the model; its own dependencies compile C++ and are not needed.

@@ -1,8 +1,8 @@
 """Runs a console script or a function in a process of its own that has imported torch, its friends and the formats.
 
 A script spends most of a short test on imports. Here a fork server imports them once; each run is forked from it, with
-arguments, environment, folder and streams of its own. Where there is no fork, or for other options of
-`subprocess.run`, it is a plain process.
+arguments, environment, folder and streams of its own. Where there is no fork, with another PYTHONPATH, or for other
+options of `subprocess.run`, it is a plain process.
 """
 
 import io
@@ -26,6 +26,8 @@ PRELOADED += ["matplotlib.figure", "matplotlib.backends.backend_agg", "prompt_to
 PRELOADED += [f"selfchatbot.{name}" for name in ("conversations.stage", "setup.models", "trainer", "player")]
 PRELOADED += [module.name for module in pkgutil.iter_modules(preprocessors.__path__, "selfchatbot.preprocessors.")]
 FORKS = "forkserver" in multiprocessing.get_all_start_methods()
+PYTHONPATH = os.environ.get("PYTHONPATH")
+"""Where the fork server finds packages."""
 
 
 def run_script(
@@ -36,7 +38,7 @@ def run_script(
     ``before``, a function of a module, is called first in its process.
     """
     before = options.pop("before", None)
-    if options.keys() - {"input", "errors"} or not FORKS:
+    if options.keys() - {"input", "errors"} or variables.get("PYTHONPATH") != PYTHONPATH or not FORKS:
         if before:
             options["preexec_fn"] = before
         return subprocess.run(

@@ -205,7 +205,7 @@ def test_a_token_is_asked_for(browser: Browser, here: Path) -> None:
             page.locator("#token").press("Enter")
         expect(page.get_by_role("button", name="Read my chats")).to_be_visible()
         page.locator("#pick-files").set_input_files([DISCORD[0]])
-        expect(page.get_by_text("DiscordChatExporter", exact=True)).to_be_visible()
+        expect(page.get_by_text("Discord", exact=True)).to_be_visible()
         page.close()
 
 

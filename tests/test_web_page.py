@@ -8,6 +8,8 @@ pytest.importorskip("playwright.sync_api", reason="the page is tested with playw
 from chat_page import TRAP, PagePlayer, answered, say
 from playwright.sync_api import Page, expect
 
+from selfchatbot.display import visible
+
 pytest_plugins = ("chat_page",)
 
 
@@ -54,7 +56,7 @@ def test_send_and_the_reply_in_bubbles(page: Page, player: PagePlayer) -> None:
     say(page, "hey\nhow are you?")
     expect(page.locator(".turn.user .bubble")).to_have_text("hey\nhow are you?")
     text = answered(page)
-    assert bubbles(text) == bubbles(player.reply([{"role": "user", "content": "hey\nhow are you?"}]))
+    assert bubbles(text) == bubbles(visible(player.reply([{"role": "user", "content": "hey\nhow are you?"}])))
     player.says = "haha yeah\nit's raining again 😀\n\nsee you"
     say(page, "really?")
     answered(page)
