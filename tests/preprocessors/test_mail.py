@@ -146,7 +146,13 @@ def test_what_a_phone_signs_with_is_left_out_in_its_language(signature: str) -> 
 
 @pytest.mark.parametrize(
     "typed",
-    ["Enviado desde mi pueblo", "Von meinem Vater gesendet", "Inviato da Ana", "Envoyé de mon iPhone tout neuf"],
+    [
+        "Enviado desde mi pueblo",
+        "Von meinem Vater gesendet",
+        "Inviato da Ana",
+        "Envoyé de mon iPhone tout neuf",
+        f"iPhone{'-A' * 99}!",
+    ],
 )
 def test_what_only_begins_like_a_signature_was_typed(typed: str) -> None:
     assert written(f"yes\n\n{typed}", "x") == f"yes\n\n{typed}"

@@ -14,7 +14,7 @@ _NAMES = (
     "iPhone|iPad|iPod|Samsung|Galaxy|Huawei|Honor|Xiaomi|Redmi|Poco|OnePlus|Oppo|Realme|Motorola|Moto|Nokia|Sony|Xperia"
     "|LG|HTC|BlackBerry|Pixel|Android|Outlook"
 )
-_DEVICE = rf"(?:smartphone[ -]|tablet[ -])?(?i:{_NAMES})(?:[ -](?:[A-Z0-9+]\S*|smartphone|tablet|phone|mobile))*"
+_DEVICE = rf"(?:smartphone[ -]|tablet[ -])?(?i:{_NAMES})(?:[ -](?:[A-Z0-9+][^\s-]*|smartphone|tablet|phone|mobile))*"
 _FORMS = (
     "Von meinem {} gesendet",
     "Gesendet von meinem {}",

@@ -21,7 +21,7 @@ _LINES = (r"\[{}\] ?(?:- )?(?P<rest>.*)", r"{}\s[-–—]\s(?P<rest>.*)", r"{}: 
 BRACKETS, DASH = 0, 1
 _PLAUSIBLE = re.compile(rf"{_MARKS}\[?{_MARKS}{_ERA}?\d{{1,4}}\D")
 # "5 Mar 2024, 10:01", "Mar 5, 2024, 10:01:02 AM": no export writes the month so, but tools that change one do.
-_MONTH = "(?i:jan|feb|mar|apr|may|jun|jul|aug|sept?|oct|nov|dec)[a-z]*\\.?"
+_MONTH = "(?i:jan|feb|mar|apr|may|jun|jul|aug|sept?|oct|nov|dec)[^\\W\\d]*\\.?"
 _NAMED = re.compile(rf"{_MARKS}\[?{_MARKS}(?:[^\W\d]{{2,9}},? )?(?:\d{{1,2}}[^\w\n]{{1,2}})?{_MONTH}[^\w\n]")
 # Six or eight numbers where a date and a time are, and a name: the beginning of a message, whatever the words in it.
 _NUMBERS = (
