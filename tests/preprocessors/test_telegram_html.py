@@ -1,6 +1,7 @@
 """Telegram's HTML: every export in telegram_html/ gives what the .json beside it says, and so do written pages."""
 
 import html
+import shutil
 import tracemalloc
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -144,3 +145,14 @@ def test_memory_and_time_stay_small_whatever_the_page_holds(tmp_path: Path) -> N
         assert tracemalloc.get_traced_memory()[1] < 64 * 2**20  # the file has 20 MiB, with a line of 4 MiB
     finally:
         tracemalloc.stop()
+
+
+def test_html_is_read_in_a_folder_of_its_own_beside_json_of_other_chats(tmp_path: Path) -> None:
+    page, result = EXPORTS / "account" / "chats" / "chat_001" / "messages.html", EXPORTS / "both" / "result.json"
+    places = ("ChatExport_b", "chats/chat_001", "files", "ChatExport_b/files", "chats/chat_001/files", "")
+    for place in places:
+        (tmp_path / place).mkdir(parents=True, exist_ok=True)
+        shutil.copy(page, tmp_path / place)
+    shutil.copy(result, tmp_path)
+    read = [str(file.relative_to(tmp_path)) for file in map(Path, map(str, Telegram().export_files(tmp_path)))]
+    assert read == ["ChatExport_b/messages.html", "result.json"]
