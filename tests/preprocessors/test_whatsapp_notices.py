@@ -1,4 +1,4 @@
-"""WhatsApp: what the app itself writes, and damaged files."""
+"""WhatsApp: what the app itself writes."""
 
 import shutil
 from dataclasses import dataclass
@@ -9,9 +9,7 @@ import pytest
 from conftest import examples
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from test_whatsapp import EXPORTS, LRM, read, write
-
-from selfchatbot.errors import SelfChatBotError
+from test_whatsapp import LRM, read, write
 
 
 def test_who_i_am(tmp_path: Path) -> None:
@@ -281,23 +279,3 @@ def test_any_chat_comes_back_message_for_message(
     ]
     assert found == expected
     assert files[0].messages == len(messages)
-
-
-@settings(max_examples=examples(150))
-@given(data=st.data())
-def test_damaged_files_never_give_a_traceback(tmp_path_factory: pytest.TempPathFactory, data: st.DataObject) -> None:
-    source = data.draw(st.sampled_from(sorted(EXPORTS.rglob("*.txt"))))
-    content = bytearray(source.read_bytes())
-    for _ in range(data.draw(st.integers(1, 6))):
-        start = data.draw(st.integers(0, len(content) - 1))
-        end = min(len(content), start + data.draw(st.integers(0, 200)))
-        content[start:end] = data.draw(st.one_of(st.binary(max_size=8), st.just(bytes(content[end : end + 40]))))
-        if not content:
-            break
-    path = tmp_path_factory.mktemp("damaged") / source.name
-    path.write_bytes(content)
-    try:
-        for _, time, author, text in read(path)[0]:
-            assert time and text and isinstance(author, str)
-    except SelfChatBotError as error:
-        assert "\n" not in str(error)
