@@ -10,6 +10,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from conftest import SAMPLE
 from script_runner import run_script
 
@@ -82,8 +83,10 @@ class Case:
         path.write_bytes(text if isinstance(text, bytes) else text.encode())
 
 
-def first_case(folder: Path) -> Case:
+@pytest.fixture(scope="module")
+def preprocessed(tmp_path_factory: pytest.TempPathFactory) -> Case:
     """One chat of the sample, preprocessed."""
+    folder = tmp_path_factory.mktemp("preprocessed")
     stages = ("raw", "preprocessed", "results")
     (folder / ".env").write_text("".join(f"selfChatBot_{stage}={stage}\n" for stage in stages), encoding="utf-8")
     case = Case(folder)
@@ -94,10 +97,11 @@ def first_case(folder: Path) -> Case:
     return case
 
 
-def copy_of(preprocessed: Case, folder: Path) -> Case:
-    """To be damaged."""
-    shutil.copytree(preprocessed.environment, folder)
-    case = Case(folder)
+@pytest.fixture
+def case(preprocessed: Case, tmp_path: Path) -> Case:
+    """A copy of it, to be damaged."""
+    case = Case(tmp_path / "copy")
+    shutil.copytree(preprocessed.environment, case.environment)
     case.before = preprocessed.before
     return case
 

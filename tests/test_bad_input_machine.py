@@ -13,17 +13,9 @@ from pathlib import Path
 
 import pytest
 from conftest import SAMPLE
-from preprocess_case import CHAT, NAME, Case, command, copy_of, first_case, grow, run, snapshot, variables
+from preprocess_case import CHAT, NAME, Case, command, grow, run, snapshot, variables
 
-
-@pytest.fixture(scope="module")
-def preprocessed(tmp_path_factory: pytest.TempPathFactory) -> Case:
-    return first_case(tmp_path_factory.mktemp("preprocessed"))
-
-
-@pytest.fixture
-def case(preprocessed: Case, tmp_path: Path) -> Case:
-    return copy_of(preprocessed, tmp_path / "copy")
+pytest_plugins = ("preprocess_case",)
 
 
 @pytest.fixture

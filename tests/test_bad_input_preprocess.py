@@ -5,17 +5,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from preprocess_case import NAME, Case, copy_of, first_case, run, snapshot
+from preprocess_case import NAME, Case, run, snapshot
 
-
-@pytest.fixture(scope="module")
-def preprocessed(tmp_path_factory: pytest.TempPathFactory) -> Case:
-    return first_case(tmp_path_factory.mktemp("preprocessed"))
-
-
-@pytest.fixture
-def case(preprocessed: Case, tmp_path: Path) -> Case:
-    return copy_of(preprocessed, tmp_path / "copy")
+pytest_plugins = ("preprocess_case",)
 
 
 def test_the_undamaged_case_works_and_gives_the_same_again(case: Case) -> None:

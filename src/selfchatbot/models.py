@@ -82,9 +82,10 @@ def resolve(name: str) -> str:
     path = Path(name)
     with suppress(RuntimeError):  # ~name, and there is no such user
         path = path.expanduser()
-    if is_here(str(path)) and path.is_dir():
+    here = is_here(str(path))
+    if here and path.is_dir():
         return str(path)
-    if is_here(str(path)) and path.is_file():
+    if here and path.is_file():
         if path.suffix.lower() != ".gguf":
             raise UsageError(f'model "{name}" is a file, but no .gguf: use the folder that contains config.json')
         return str(converted(path))

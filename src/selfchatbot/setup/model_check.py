@@ -9,7 +9,7 @@ from selfchatbot.parameters import RawParameters, TrainingParameters
 GIB = 2**30
 MANY_REPLIES = 2000
 PLENTY = 0.5
-"""The fraction of free memory below which it is no question whether a training fits."""
+"""The fraction of free memory up to which a training fits without doubt."""
 MAX_LABELS = 512
 """Trained tokens in a window, at most, for the estimate."""
 
@@ -36,9 +36,9 @@ def problem_of(raw: RawParameters) -> str | None:
 
 
 def full_fine_tuning(parameters: TrainingParameters, replies: int) -> str | None:
-    """A sentence where training all weights instead of adapters is worth trying with so many replies; else None.
+    """Advice to train all weights instead of adapters, or None.
 
-    That is from where it was measured to learn more (docs/training.md), and where memory is plenty.
+    It is given for as many replies as that was measured to learn more from (docs/training.md), if memory is plentiful.
     """
     if parameters.type_fine_tune != "lora" or replies < MANY_REPLIES:
         return None
