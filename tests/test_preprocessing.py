@@ -180,9 +180,10 @@ def test_many_replies_are_worth_training_all_weights(dataset: Dataset, run: Run,
     parameters = {"model": str(made_base), "preprocessor_data": {"DiscordChatExporter": {"username": "rowan"}}}
     (dataset.raw / "parameters.json").write_text(json.dumps(parameters), encoding="utf-8")
     edited = dataset.preprocessed / "parameters.json"
-    assert f"GiB here: edit {edited}\n" in run("preprocess", "-d", "1").stdout
+    assert run("preprocess", "-d", "1").returncode == 0
+    assert f"GiB here: edit {edited}\n" in run("train", "-d", "1", "-n").stderr
     edited.write_text(edited.read_text(encoding="utf-8").replace('"lora"', '"fine_tune"'), encoding="utf-8")
-    assert "GiB here" not in run("preprocess", "-d", "1").stdout
+    assert "GiB here" not in run("train", "-d", "1", "-n").stderr
 
 
 def test_messages_in_two_exports_count_once(dataset: Dataset) -> None:

@@ -73,8 +73,8 @@ def _stage(chosen: argparse.Namespace) -> None:
     from selfchatbot.conversations.stage import preprocess
     from selfchatbot.environment import find_dataset, read_environment
     from selfchatbot.errors import SelfChatBotError, UnknownMeError
-    from selfchatbot.parameters import FILE_NAME, RawParameters, TrainingParameters, read_parameters
-    from selfchatbot.setup.model_check import full_fine_tuning, problem_of
+    from selfchatbot.parameters import FILE_NAME, RawParameters, read_parameters
+    from selfchatbot.setup.model_check import problem_of
     from selfchatbot.trainer.lock import is_training
 
     console, progress = consoles(chosen.events)
@@ -102,13 +102,8 @@ def _stage(chosen: argparse.Namespace) -> None:
     console.print(f"\n{total:,} conversations are in {dataset.preprocessed}", soft_wrap=True)
     with progress.status("checking the model"):
         problem = problem_of(read_parameters(dataset.raw / FILE_NAME, RawParameters))
-        training_file = dataset.preprocessed / FILE_NAME
-        parameters = read_parameters(training_file, TrainingParameters)
-        better = None if problem else full_fine_tuning(parameters, summary.splits["train"].replies)
     if problem:
         console.print(f"warning: {problem}", style="yellow", soft_wrap=True)
-    if better:
-        console.print(f"{better}: edit {training_file}", soft_wrap=True)
     console.print(f"Next: selfChatBot_train -d {dataset.id}", soft_wrap=True)
 
 

@@ -52,6 +52,7 @@ def _stage(dataset_id: str, restart: bool, dry_run: bool, name: str | None, even
     for change in since_preprocess(dataset):
         console.print(change, soft_wrap=True)
     if dry_run:
+        _advise(parameters, dataset, console)
         _dry_run(parameters, dataset, console)
         return
     with console.status("loading torch and transformers") as status:
@@ -59,6 +60,8 @@ def _stage(dataset_id: str, restart: bool, dry_run: bool, name: str | None, even
 
         quiet()
         from selfchatbot.trainer import Trainer
+
+        _advise(parameters, dataset, console)
 
         bar = _bar(console)
 
@@ -106,6 +109,19 @@ def _stage(dataset_id: str, restart: bool, dry_run: bool, name: str | None, even
         output.print("warning: no better than the base model: lower learning_rate or add more chats", soft_wrap=True)
     output.print(f'best/ and final/ of the run "{run_name(dataset.results)}" are in {dataset.results}', soft_wrap=True)
     output.print(f"Next: selfChatBot_play -d {dataset_id} -t session", soft_wrap=True)
+
+
+def _advise(parameters: TrainingParameters, dataset: Dataset, console: Console) -> None:
+    """Say where training all weights learns more. Loads torch, so preprocess doesn't."""
+    from selfchatbot.environment import conversations_file
+    from selfchatbot.messages import read_conversations
+    from selfchatbot.parameters import FILE_NAME
+    from selfchatbot.setup.model_check import full_fine_tuning
+
+    conversations = read_conversations(conversations_file(dataset.preprocessed, "train"))
+    replies = sum(message["role"] == "assistant" for messages in conversations for message in messages)
+    if better := full_fine_tuning(parameters, replies):
+        console.print(f"{better}: edit {dataset.preprocessed / FILE_NAME}", soft_wrap=True)
 
 
 def _dry_run(parameters: TrainingParameters, dataset: Dataset, console: Console) -> None:
